@@ -1,0 +1,98 @@
+// Compiler, operating-system and instruction-set differences: the only header that knows them.
+//
+// Everything else in the library is written in terms of the macros and the few functions below.
+#pragma once
+
+#include <cfloat>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+// Results are the same bits on every CPU only under IEEE arithmetic. A translation unit that relaxes it must say so by
+// defining DUPQ_ALLOW_FAST_MATH, and then gets a namespace of its own, so that it never shares a body with an exact
+// one.
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
+    defined(__NO_SIGNED_ZEROS__) || defined(_M_FP_FAST)
+#ifndef DUPQ_ALLOW_FAST_MATH
+#error "dupq: compile without -ffast-math, or define DUPQ_ALLOW_FAST_MATH to give up reproducible results"
+#endif
+#endif
+
+#ifdef DUPQ_ALLOW_FAST_MATH
+#define DUPQ_ABI v0_1_fast_math
+#else
+#define DUPQ_ABI v0_1
+static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated as float (use -mfpmath=sse on i686)");
+#endif
+
+#define DUPQ_VERSION_MAJOR 0
+#define DUPQ_VERSION_MINOR 1
+#define DUPQ_VERSION_PATCH 0
+
+#if !defined(__GNUC__)
+#error "dupq: g++ >= 12 or clang >= 14 is needed"
+#endif
+
+#if defined(__x86_64__)
+#define DUPQ_X86 1
+#elif defined(__aarch64__)
+#define DUPQ_ARM64 1
+#endif
+
+// Files are mapped where there is mmap and read where there is not; a bare-metal target has neither.
+#if defined(__unix__) || defined(__APPLE__)
+#define DUPQ_POSIX 1
+#endif
+
+// A kernel carries the instruction sets that it may use, so that no -m flag is needed and dispatch stays at run time.
+#define DUPQ_TARGET(isa) __attribute__((target(isa)))
+#define DUPQ_ALWAYS_INLINE inline __attribute__((always_inline))
+#define DUPQ_NOINLINE __attribute__((noinline))
+
+// Loops over accumulator arrays spill registers unless they are unrolled completely.
+#if defined(__clang__)
+#define DUPQ_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define DUPQ_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+namespace dupq::inline DUPQ_ABI {
+
+/// The alignment of tensors in model files and of every buffer in a workspace, in bytes.
+inline constexpr std::size_t alignment = 64;
+
+/// Rounds `n` up to a multiple of `step`.
+constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) / step * step; }
+
+/// Sets the floating-point environment of this thread to IEEE defaults (nearest-even, no flush to zero) for its
+/// lifetime, because any library of the host process may have changed it.
+class float_environment {
+ public:
+  float_environment() noexcept {
+#if defined(DUPQ_X86)
+    saved_ = __builtin_ia32_stmxcsr();
+    if (saved_ != 0x1F80u) __builtin_ia32_ldmxcsr(0x1F80u);
+#elif defined(DUPQ_ARM64)
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
+    if (saved_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(std::uint64_t{0}));
+#endif
+  }
+  ~float_environment() {
+#if defined(DUPQ_X86)
+    if (saved_ != 0x1F80u) __builtin_ia32_ldmxcsr(saved_);
+#elif defined(DUPQ_ARM64)
+    if (saved_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(saved_));
+#endif
+  }
+  float_environment(const float_environment&) = delete;
+  float_environment& operator=(const float_environment&) = delete;
+
+ private:
+#if defined(DUPQ_X86)
+  unsigned saved_;
+#elif defined(DUPQ_ARM64)
+  std::uint64_t saved_;
+#endif
+};
+
+}  // namespace dupq::inline DUPQ_ABI
