@@ -46,6 +46,10 @@ enum class errc : std::uint16_t {
   bad_limit,    ///< a limit of `found` where at least/at most `expected` is possible
   too_small,    ///< storage or workspace of `found` bytes where `expected` are needed
   not_aligned,  ///< a buffer that is not aligned to `expected` bytes
+  // splits
+  too_few_rows,   ///< a part, or the rows of a label, has `found` rows where `expected` are needed
+  too_many_rows,  ///< a part asks for `found` rows where at most `expected` can be had
+  bad_fraction,   ///< a part's fraction is not between 0 and 1
 };
 
 /// The sentence for an error code, without its subject and numbers.
@@ -163,6 +167,9 @@ constexpr const char* describe(errc code) noexcept {
     case errc::bad_limit: return "impossible limit";
     case errc::too_small: return "too small";
     case errc::not_aligned: return "not aligned";
+    case errc::too_few_rows: return "too few rows";
+    case errc::too_many_rows: return "too many rows";
+    case errc::bad_fraction: return "the fraction is not between 0 and 1";
   }
   return "unknown error";
 }
