@@ -1,0 +1,167 @@
+// The CPU as a device: chooses a kernel table at run time and runs every operation through it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+
+#include "../device.hpp"
+#include "../widen.hpp"
+#include "kernels.hpp"
+#include "lanes_avx2.hpp"
+#include "lanes_avx512.hpp"
+#include "scalar.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// The tables that this CPU and operating system can run, the fastest first.
+struct kernel_list {
+  const kernels* tables[4]{};
+  std::size_t count = 0;
+
+  const kernels* const* begin() const noexcept { return tables; }
+  const kernels* const* end() const noexcept { return tables + count; }
+};
+
+inline kernel_list available_kernels() noexcept {
+  kernel_list list;
+#if defined(DUPQ_X86)
+  // These ask XGETBV too: a CPU may have registers that the operating system does not save.
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq"))
+    list.tables[list.count++] = &avx512_kernels::table;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.tables[list.count++] = &avx2_kernels::table;
+#endif
+  list.tables[list.count++] = &scalar_kernels::table;
+  return list;
+}
+
+/// The table of that name, or the fastest for an empty name; null where this CPU cannot run it.
+inline const kernels* find_kernels(std::string_view name = {}) noexcept {
+  for (const kernels* table : available_kernels())
+    if (name.empty() || name == table->name) return table;
+  return nullptr;
+}
+
+/// Meets `device`; see device.hpp for what each operation computes.
+class cpu {
+ public:
+  using memory = host_memory;
+
+  explicit cpu(const kernels& table) noexcept : kernels_(&table) {}
+
+  void embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
+             const table<memory>& positions, const layer_norm<memory>& norm, matrix<float> y) const noexcept;
+  void apply(const linear<memory>& weight, matrix<const float> x, activation act, matrix<float> y) const noexcept {
+    product(weight, x, act, nullptr, y);
+  }
+  void apply_residual_norm(const linear<memory>& weight, matrix<const float> x, const layer_norm<memory>& norm,
+                           matrix<float> y) const noexcept {
+    product(weight, x, activation::none, y.data, y);
+    kernels_->norm(y.rows, norm.size, y.stride, norm.gain, norm.bias, norm.epsilon, y.data);
+  }
+  void attention(const token_batch& batch, const attention_shape& shape, matrix<const float> qkv, float* scratch,
+                 matrix<float> y) const noexcept;
+  void pool(const token_batch& batch, pooling mode, matrix<const float> x, matrix<float> y) const noexcept;
+  void normalize(matrix<float> y) const noexcept {
+    for (std::size_t r = 0; r < y.rows; ++r) {
+      const float length = std::sqrt(kernels_->dot(y.columns, y.row(r), y.row(r)));
+      kernels_->divide(y.columns, length > 1e-12f ? length : 1e-12f, y.row(r));
+    }
+  }
+  static constexpr std::size_t attention_scratch(std::size_t tokens, std::size_t head_dim) noexcept {
+    return round_up(tokens, panel_width) * (head_dim + query_rows);
+  }
+
+ private:
+  static constexpr std::size_t query_rows = 48;  // of scores at a time: a multiple of every table's tile
+  static constexpr std::size_t widened = 256;    // numbers of a table's row at a time
+
+  void product(const linear<memory>& weight, matrix<const float> x, activation act, const float* residual,
+               matrix<float> y) const noexcept {
+    gemm_args g;
+    g.a = x.data, g.a_stride = x.stride;
+    g.b = weight.panels, g.panel_stride = weight.inputs * panel_width;
+    g.c = y.data, g.c_stride = y.stride;
+    g.m = x.rows, g.n = weight.outputs, g.k = weight.inputs;
+    g.bias = weight.bias, g.residual = residual, g.act = act;
+    kernels_->gemm(g);
+  }
+
+  /// `n` numbers of a row from `column` on: themselves where they are stored as floats, else widened into `buffer`.
+  static const float* look_up(const table<memory>& t, std::size_t row, std::size_t column, std::size_t n,
+                              float* buffer) noexcept {
+    const std::byte* const stored = t.rows + row * t.row_bytes + stored_bytes(t.format, column);
+    if (t.format == row_format::f32) return reinterpret_cast<const float*>(stored);
+    widen(stored, t.format, n, buffer);
+    return buffer;
+  }
+
+  const kernels* kernels_;
+};
+
+inline void cpu::embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
+                       const table<memory>& positions, const layer_norm<memory>& norm, matrix<float> y) const noexcept {
+  float buffers[3][widened];
+  for (std::size_t t = 0; t < batch.tokens; ++t) {
+    const auto word = static_cast<std::size_t>(batch.ids[t]), position = static_cast<std::size_t>(batch.positions[t]);
+    const std::size_t type = batch.types == nullptr ? 0 : batch.types[t];
+    for (std::size_t column = 0; column < norm.size; column += widened) {
+      const std::size_t n = std::min(widened, norm.size - column);
+      kernels_->add_rows(n, look_up(words, word, column, n, buffers[0]),
+                         types.count == 0 ? nullptr : look_up(types, type, column, n, buffers[1]),
+                         look_up(positions, position, column, n, buffers[2]), y.row(t) + column);
+    }
+  }
+  kernels_->norm(batch.tokens, norm.size, y.stride, norm.gain, norm.bias, norm.epsilon, y.data);
+}
+
+inline void cpu::attention(const token_batch& batch, const attention_shape& shape, matrix<const float> qkv,
+                           float* scratch, matrix<float> y) const noexcept {
+  const std::size_t hidden = shape.heads * shape.head_dim;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+  for (std::size_t t = 0; t < batch.texts; ++t) {
+    const std::size_t begin = batch.offsets[t], keys = batch.offsets[t + 1] - begin;
+    const std::size_t padded = round_up(keys, panel_width);
+    float* const key_panels = scratch;
+    float* const scores = scratch + padded * shape.head_dim;
+    for (std::size_t head = 0; head < shape.heads; ++head) {
+      const float* const q = qkv.row(begin) + head * shape.head_dim;
+      kernels_->transpose(keys, shape.head_dim, qkv.stride, q + hidden, key_panels);
+      const float* const relative =
+          shape.relative == nullptr ? nullptr : shape.relative + head * (2 * shape.span - 1) + shape.span - 1;
+      for (std::size_t first = 0; first < keys; first += query_rows) {
+        const std::size_t rows = std::min(query_rows, keys - first);
+        gemm_args g;
+        g.a = q + first * qkv.stride, g.a_stride = qkv.stride;
+        g.b = key_panels, g.panel_stride = shape.head_dim * panel_width;
+        g.c = scores, g.c_stride = padded;
+        g.m = rows, g.n = padded, g.k = shape.head_dim;
+        kernels_->gemm(g);
+        for (std::size_t r = 0; r < rows; ++r)
+          kernels_->softmax(keys, scale, relative == nullptr ? nullptr : relative - (first + r), scores + r * padded);
+        g.a = scores, g.a_stride = padded;
+        g.b = q + 2 * hidden, g.panel_stride = panel_width, g.b_stride = qkv.stride;  // the values, where they lie
+        g.c = y.row(begin + first) + head * shape.head_dim, g.c_stride = y.stride;
+        g.n = shape.head_dim, g.k = keys;
+        kernels_->gemm(g);
+      }
+    }
+  }
+}
+
+inline void cpu::pool(const token_batch& batch, pooling mode, matrix<const float> x, matrix<float> y) const noexcept {
+  for (std::size_t t = 0; t < batch.texts; ++t) {
+    const std::size_t rows = batch.offsets[t + 1] - batch.offsets[t];
+    const float* const first = x.row(batch.offsets[t]);
+    float* to = y.row(t);
+    if (mode.cls) std::copy_n(first, x.columns, to), to += x.columns;
+    if (mode.max) kernels_->max(rows, x.columns, x.stride, first, to), to += x.columns;
+    if (mode.mean) kernels_->mean(rows, x.columns, x.stride, first, to);
+  }
+}
+
+static_assert(device<cpu>);
+
+}  // namespace dupq::inline DUPQ_ABI

@@ -1,0 +1,241 @@
+// The kernels over lanes of sixteen floats, included once for each instruction set (lanes_*.hpp), which defines
+// DUPQ_KERNELS (its namespace), DUPQ_ISA and DUPQ_LANE, the type f32x16 and its operations. Each gives the bits of
+// scalar.hpp's function of the same name.
+
+namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
+
+// ---- tails: fewer than 16 floats
+// -------------------------------------------------------------------------------------
+
+DUPQ_LANE f32x16 load_first(const float* p, std::size_t n, float fill) noexcept {
+  float lanes[16];
+  for (std::size_t i = 0; i < 16; ++i) lanes[i] = i < n ? p[i] : fill;
+  return load(lanes);
+}
+DUPQ_LANE void store_first(float* p, std::size_t n, f32x16 v) noexcept {
+  float lanes[16];
+  store(lanes, v);
+  for (std::size_t i = 0; i < n; ++i) p[i] = lanes[i];
+}
+/// v with zeros from lane n on: a padded term of a sum must be +0, not a function of a padded input.
+DUPQ_LANE f32x16 keep_first(f32x16 v, std::size_t n) noexcept {
+  float lanes[16];
+  store(lanes, v);
+  for (std::size_t i = n; i < 16; ++i) lanes[i] = 0.0f;
+  return load(lanes);
+}
+
+// ---- formulas
+// --------------------------------------------------------------------------------------------------------
+
+DUPQ_LANE f32x16 exp_negative(f32x16 x) noexcept {
+  const f32x16 t = fused(x, splat(formulas::log2_e), splat(formulas::round_magic));
+  const f32x16 n = sub(t, splat(formulas::round_magic));
+  const f32x16 r = fused(n, splat(-formulas::ln2_low), fused(n, splat(-formulas::ln2_high), x));
+  f32x16 p = splat(formulas::exp_terms[0]);
+  DUPQ_UNROLL
+  for (int i = 1; i < 7; ++i) p = fused(p, r, splat(formulas::exp_terms[i]));
+  return zero_below(scale_by_power(p, t), x, splat(formulas::exp_low));
+}
+
+DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
+  const f32x16 z = smaller(greater(x, splat(-formulas::gelu_clamp)), splat(formulas::gelu_clamp));
+  const f32x16 u = mul(z, z);
+  f32x16 p = splat(formulas::gelu_p[4]), q = splat(formulas::gelu_q[5]);
+  DUPQ_UNROLL
+  for (int i = 3; i >= 0; --i) p = fused(p, u, splat(formulas::gelu_p[i]));
+  DUPQ_UNROLL
+  for (int i = 4; i >= 0; --i) q = fused(q, u, splat(formulas::gelu_q[i]));
+  return fused(x, div(mul(z, p), q), mul(splat(0.5f), x));
+}
+
+// ---- matrix product
+// --------------------------------------------------------------------------------------------------
+
+/// Bias, activation and residual of one row of 16 sums; then the store.
+DUPQ_LANE void finish(const gemm_args& g, f32x16 v, std::size_t row, std::size_t column) noexcept {
+  const std::size_t width = g.n - column;
+  float* const c = g.c + row * g.c_stride + column;
+  const bool whole = width >= panel_width;
+  if (g.bias != nullptr) v = add(v, whole ? load(g.bias + column) : load_first(g.bias + column, width, 0.0f));
+  if (g.act == activation::gelu) v = gelu(v);
+  if (g.act == activation::tanh) {
+    float lanes[16];
+    store(lanes, v);
+    for (float& x : lanes) x = formulas::tanh(x);
+    v = load(lanes);
+  }
+  if (g.residual != nullptr) {
+    const float* const residual = g.residual + row * g.c_stride + column;
+    v = add(v, whole ? load(residual) : load_first(residual, width, 0.0f));
+  }
+  if (whole)
+    store(c, v);
+  else
+    store_first(c, width, v);
+}
+
+/// Rows x (16 * Panels) outputs, held in registers for all of k.
+template <int Rows, int Panels>
+DUPQ_ISA DUPQ_NOINLINE void tile(const gemm_args& g, std::size_t row, std::size_t panel) noexcept {
+  f32x16 sums[Rows * Panels];
+  DUPQ_UNROLL
+  for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
+  const float* const a = g.a + row * g.a_stride;
+  const float* b = g.b + panel * g.panel_stride;
+  const std::size_t a_stride = g.a_stride, panel_stride = g.panel_stride, b_stride = g.b_stride;
+  for (std::size_t k = 0; k < g.k; ++k, b += b_stride) {
+    f32x16 weights[Panels];
+    DUPQ_UNROLL
+    for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
+    DUPQ_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride + k]);
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+    }
+  }
+  float lanes[Rows * Panels * 16];  // the epilogue loops over memory: unrolled over registers it would be huge
+  DUPQ_UNROLL
+  for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, sums[i]);
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t p = 0; p < Panels; ++p)
+      finish(g, load(lanes + 16 * (r * Panels + p)), row + r, (panel + p) * panel_width);
+}
+
+/// All outputs of m rows: groups of panels outside, so that a group stays in the cache while the rows pass.
+template <int Rows>
+DUPQ_ISA void strip(const gemm_args& g, std::size_t first, std::size_t last) noexcept {
+  constexpr int together = tile_accumulators / Rows < 1   ? 1
+                           : tile_accumulators / Rows > 8 ? 8
+                                                          : tile_accumulators / Rows;
+  const std::size_t panels = (g.n + panel_width - 1) / panel_width;
+  std::size_t p = 0;
+  for (; p + together <= panels; p += together)
+    for (std::size_t r = first; r + Rows <= last; r += Rows) tile<Rows, together>(g, r, p);
+  for (; p < panels; ++p)
+    for (std::size_t r = first; r + Rows <= last; r += Rows) tile<Rows, 1>(g, r, p);
+}
+
+/// The last m mod tile_rows rows in one strip of their own.
+template <int Rows>
+DUPQ_ISA void remainder(const gemm_args& g, std::size_t first) noexcept {
+  if constexpr (Rows > 0) {
+    if (g.m - first == Rows) return strip<Rows>(g, first, g.m);
+    remainder<Rows - 1>(g, first);
+  }
+}
+
+DUPQ_ISA inline void gemm(const gemm_args& g) noexcept {
+  const std::size_t whole = g.m / tile_rows * tile_rows;
+  strip<tile_rows>(g, 0, whole);
+  remainder<tile_rows - 1>(g, whole);
+}
+
+// ---- rows
+// ------------------------------------------------------------------------------------------------------------
+
+DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, const float* c, float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const f32x16 x = b == nullptr ? load(a + i) : add(load(a + i), load(b + i));
+    store(y + i, add(x, load(c + i)));
+  }
+  if (i < n) scalar_kernels::add_rows(n - i, a + i, b == nullptr ? b : b + i, c + i, y + i);
+}
+
+DUPQ_ISA inline void norm(std::size_t rows, std::size_t n, std::size_t stride, const float* gain, const float* bias,
+                          float epsilon, float* x) noexcept {
+  const std::size_t whole = n / 16 * 16, tail = n - whole;
+  for (std::size_t r = 0; r < rows; ++r, x += stride) {
+    f32x16 sum = splat(0.0f), squares = splat(0.0f);
+    for (std::size_t i = 0; i < whole; i += 16) sum = add(sum, load(x + i));
+    if (tail != 0) sum = add(sum, load_first(x + whole, tail, 0.0f));
+    const float mean = sum_lanes(sum) / static_cast<float>(n);
+    const f32x16 means = splat(mean);
+    for (std::size_t i = 0; i < whole; i += 16) {
+      const f32x16 d = sub(load(x + i), means);
+      squares = fused(d, d, squares);
+    }
+    if (tail != 0) {
+      const f32x16 d = keep_first(sub(load_first(x + whole, tail, 0.0f), means), tail);
+      squares = fused(d, d, squares);
+    }
+    const float inverse = 1.0f / std::sqrt(sum_lanes(squares) / static_cast<float>(n) + epsilon);
+    const f32x16 inverses = splat(inverse);
+    for (std::size_t i = 0; i < whole; i += 16)
+      store(x + i, fused(mul(sub(load(x + i), means), inverses), load(gain + i), load(bias + i)));
+    for (std::size_t i = whole; i < n; ++i) x[i] = formulas::fused((x[i] - mean) * inverse, gain[i], bias[i]);
+  }
+}
+
+DUPQ_ISA inline void softmax(std::size_t n, float scale, const float* bias, float* x) noexcept {
+  const std::size_t whole = n / 16 * 16, tail = n - whole;
+  const f32x16 scales = splat(scale);
+  f32x16 highest = splat(-HUGE_VALF), sum = splat(0.0f);
+  for (std::size_t i = 0; i < whole; i += 16) {
+    const f32x16 v = bias == nullptr ? mul(load(x + i), scales) : fused(load(x + i), scales, load(bias + i));
+    store(x + i, v);
+    highest = greater(v, highest);
+  }
+  if (tail != 0) {
+    const f32x16 raw = load_first(x + whole, tail, 0.0f);
+    const f32x16 v = bias == nullptr ? mul(raw, scales) : fused(raw, scales, load_first(bias + whole, tail, 0.0f));
+    store(x + whole, v);  // the row has room up to the next multiple of 16
+    highest = greater(load_first(x + whole, tail, -HUGE_VALF), highest);
+  }
+  const f32x16 top = splat(max_lanes(highest));
+  for (std::size_t i = 0; i < whole; i += 16) {
+    const f32x16 e = exp_negative(sub(load(x + i), top));
+    store(x + i, e);
+    sum = add(sum, e);
+  }
+  if (tail != 0) {
+    const f32x16 e = keep_first(exp_negative(sub(load(x + whole), top)), tail);
+    store(x + whole, e);
+    sum = add(sum, e);
+  }
+  const f32x16 inverse = splat(1.0f / sum_lanes(sum));
+  for (std::size_t i = 0; i < n; i += 16) store(x + i, mul(load(x + i), inverse));
+}
+
+DUPQ_ISA inline void mean(std::size_t rows, std::size_t n, std::size_t stride, const float* x, float* y) noexcept {
+  const f32x16 count = splat(static_cast<float>(rows));
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    f32x16 sum = splat(0.0f);
+    for (std::size_t r = 0; r < rows; ++r) sum = add(sum, load(x + r * stride + i));
+    store(y + i, div(sum, count));
+  }
+  if (i < n) scalar_kernels::mean(rows, n - i, stride, x + i, y + i);
+}
+
+DUPQ_ISA inline void max(std::size_t rows, std::size_t n, std::size_t stride, const float* x, float* y) noexcept {
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    f32x16 m = load(x + i);
+    for (std::size_t r = 1; r < rows; ++r) m = greater(load(x + r * stride + i), m);
+    store(y + i, m);
+  }
+  if (i < n) scalar_kernels::max(rows, n - i, stride, x + i, y + i);
+}
+
+DUPQ_ISA inline float dot(std::size_t n, const float* a, const float* b) noexcept {
+  f32x16 sum = splat(0.0f);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) sum = fused(load(a + i), load(b + i), sum);
+  if (i < n) sum = fused(load_first(a + i, n - i, 0.0f), load_first(b + i, n - i, 0.0f), sum);
+  return sum_lanes(sum);
+}
+
+DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
+  const f32x16 d = splat(divisor);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) store(x + i, div(load(x + i), d));
+  for (; i < n; ++i) x[i] = x[i] / divisor;
+}
+
+inline constexpr kernels table{isa_name, gemm, add_rows, norm,  softmax, scalar_kernels::transpose,
+                               mean,     max,  dot,      divide};
+
+}  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

@@ -1,0 +1,90 @@
+// AVX2 and FMA: sixteen floats as two 8-lane registers, and the kernels over them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "formulas.hpp"
+#include "intrinsics.hpp"
+#include "kernels.hpp"
+#include "scalar.hpp"
+
+#if defined(DUPQ_X86)
+
+#define DUPQ_ISA DUPQ_TARGET("avx2,fma")
+#define DUPQ_LANE DUPQ_ISA DUPQ_ALWAYS_INLINE
+
+namespace dupq::inline DUPQ_ABI::avx2_kernels {
+
+inline constexpr char isa_name[] = "avx2";
+inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 12 of 16 registers
+inline constexpr int tile_accumulators = 6;  // of 16 floats each
+
+struct f32x16 {
+  __m256 low, high;
+};
+
+DUPQ_LANE f32x16 splat(float x) noexcept { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+DUPQ_LANE f32x16 load(const float* p) noexcept { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+DUPQ_LANE void store(float* p, f32x16 v) noexcept {
+  _mm256_storeu_ps(p, v.low);
+  _mm256_storeu_ps(p + 8, v.high);
+}
+DUPQ_LANE f32x16 add(f32x16 a, f32x16 b) noexcept {
+  return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+DUPQ_LANE f32x16 sub(f32x16 a, f32x16 b) noexcept {
+  return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
+DUPQ_LANE f32x16 mul(f32x16 a, f32x16 b) noexcept {
+  return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+DUPQ_LANE f32x16 div(f32x16 a, f32x16 b) noexcept {
+  return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
+DUPQ_LANE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) noexcept {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+/// a > b ? a : b
+DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
+  return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+/// a < b ? a : b
+DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
+  return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+/// x where x >= limit came from `test`, 0 elsewhere
+DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
+  return {_mm256_andnot_ps(_mm256_cmp_ps(test.low, limit.low, _CMP_LT_OQ), x.low),
+          _mm256_andnot_ps(_mm256_cmp_ps(test.high, limit.high, _CMP_LT_OQ), x.high)};
+}
+/// p * 2^n, where the low bits of t hold n (formulas.hpp, exp_negative)
+DUPQ_LANE __m256 scale_by_power(__m256 p, __m256 t) noexcept {
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 23)));
+}
+DUPQ_LANE f32x16 scale_by_power(f32x16 p, f32x16 t) noexcept {
+  return {scale_by_power(p.low, t.low), scale_by_power(p.high, t.high)};
+}
+/// Halves 8, 4, 2, 1, as scalar_kernels::sum_lanes
+DUPQ_LANE float sum_lanes(f32x16 v) noexcept {
+  const __m256 eight = _mm256_add_ps(v.low, v.high);
+  __m128 x = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
+}
+DUPQ_LANE float max_lanes(f32x16 v) noexcept {
+  const __m256 eight = _mm256_max_ps(v.high, v.low);
+  __m128 x = _mm_max_ps(_mm256_extractf128_ps(eight, 1), _mm256_castps256_ps128(eight));
+  x = _mm_max_ps(_mm_movehl_ps(x, x), x);
+  return _mm_cvtss_f32(_mm_max_ss(_mm_shuffle_ps(x, x, 1), x));
+}
+
+}  // namespace dupq::inline DUPQ_ABI::avx2_kernels
+
+#define DUPQ_KERNELS avx2_kernels
+#include "kernels.inl"
+#undef DUPQ_KERNELS
+#undef DUPQ_LANE
+#undef DUPQ_ISA
+
+#endif

@@ -1,0 +1,24 @@
+// The last step of a cross-encoder: the first token of each pair to one logit.
+#pragma once
+
+#include "../device/device.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// logits = classifier(tanh(dense(x[first token]))), [texts][1].
+template <class Memory>
+struct head {
+  linear<Memory> dense;       ///< hidden to hidden
+  linear<Memory> classifier;  ///< hidden to 1
+
+  /// `first` and `pooled` are [texts][hidden].
+  template <device D>
+  void forward(const D& device, const token_batch& batch, matrix<const float, Memory> x, matrix<float, Memory> first,
+               matrix<float, Memory> pooled, matrix<float, Memory> logits) const noexcept {
+    device.pool(batch, pooling{.cls = true}, x, first);
+    device.apply(dense, first, activation::tanh, pooled);
+    device.apply(classifier, pooled, activation::none, logits);
+  }
+};
+
+}  // namespace dupq::inline DUPQ_ABI

@@ -1,0 +1,73 @@
+// The forward pass over packed tokens, and the workspace that it needs.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include "../core/arena.hpp"
+#include "../core/config.hpp"
+#include "../device/device.hpp"
+#include "attention.hpp"
+#include "embedding.hpp"
+#include "feed_forward.hpp"
+#include "head.hpp"
+#include "pooler.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+template <class Memory>
+struct layer {
+  dupq::attention<Memory> attention;
+  dupq::feed_forward<Memory> feed_forward;
+};
+
+/// Everything that a model has learned.
+template <class Memory>
+struct transformer {
+  dupq::embedding<Memory> embedding;
+  std::span<const layer<Memory>> layers;
+  dupq::head<Memory> head;          ///< cross-encoders
+  const float* relative = nullptr;  ///< MPNet: [heads][2 * span - 1], see attention_shape
+  std::size_t relative_span = 0;
+};
+
+/// The buffers of one forward pass. Sizes follow from the model and from `limits`, whose zeros have been filled in.
+template <device D>
+struct activations {
+  using memory = typename D::memory;
+  matrix<float, memory> x;       ///< [packed_tokens][hidden]
+  matrix<float, memory> wide;    ///< room for qkv and context, then for the perceptron's inner layer
+  float* scratch = nullptr;      ///< attention
+  matrix<float, memory> pooled;  ///< [texts][dim], or two of [texts][hidden] for a head
+
+  constexpr void lay_out(arena& from, const config& c, const limits& l) noexcept {
+    // Kernels read whole panels: a head that is no multiple of 16 wide makes them read past the last value.
+    const std::size_t width = std::max<std::size_t>(4 * c.hidden, c.intermediate);
+    x = {from.take<float>(l.packed_tokens * c.hidden), l.packed_tokens, c.hidden};
+    wide = {from.take<float>(l.packed_tokens * width + panel_width), l.packed_tokens, width};
+    scratch = from.take<float>(D::attention_scratch(l.text_tokens, c.head_dim()));
+    const std::size_t outputs = c.kind == model_kind::cross_encoder ? 2 * c.hidden : c.dim();
+    pooled = {from.take<float>(l.texts * outputs), l.texts, outputs};
+  }
+};
+
+/// Runs the batch through all layers; the token vectors end in `a.x`.
+template <device D>
+void run_layers(const D& device, const transformer<typename D::memory>& model, const config& c,
+                const token_batch& batch, const activations<D>& a) noexcept {
+  using floats = matrix<float, typename D::memory>;
+  const std::size_t tokens = batch.tokens, hidden = c.hidden;
+  const attention_shape shape{c.heads, c.head_dim(), model.relative, model.relative_span};
+  const floats x = a.x.first_rows(tokens);
+  const floats context(a.wide.data, tokens, hidden);
+  const floats projected(a.wide.data + tokens * hidden, tokens, 3 * hidden);
+  const floats inner(a.wide.data, tokens, c.intermediate);
+  model.embedding.forward(device, batch, x);
+  for (const auto& one : model.layers) {
+    one.attention.forward(device, batch, shape, x, projected, context, a.scratch);
+    one.feed_forward.forward(device, x, inner);
+  }
+}
+
+}  // namespace dupq::inline DUPQ_ABI
