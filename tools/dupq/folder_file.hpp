@@ -1,0 +1,32 @@
+// Opens a file of a model folder; what cannot be read is a failure that names the file.
+#pragma once
+
+#include <dupq/core/file.hpp>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "failure.hpp"
+
+namespace dupq_tool {
+
+inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
+  std::error_code trouble;
+  const auto status = std::filesystem::status(path, trouble);
+  const auto fail = [&](const std::string& what) { throw failure(path.string() + ": " + what); };
+  if (!std::filesystem::exists(status)) fail("no such file");
+  if (std::filesystem::is_directory(status)) fail("is a directory");
+  if (!std::filesystem::is_regular_file(status)) fail("not a regular file");
+  if (std::filesystem::file_size(path, trouble) == 0) fail("is empty");
+  auto file = dupq::mapped_file::open(path.c_str());
+  if (!file) throw failure(file.error());
+  return *std::move(file);
+}
+
+inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace dupq_tool
