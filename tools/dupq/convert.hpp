@@ -1,0 +1,190 @@
+// Hugging Face folder in, model file out.
+#pragma once
+
+#include <cstdint>
+#include <dupq/core/config.hpp>
+#include <dupq/text/vocabulary.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "folder_file.hpp"
+#include "gguf_writer.hpp"
+#include "hf_folder.hpp"
+#include "hf_tokenizer.hpp"
+#include "hf_weights.hpp"
+#include "output_file.hpp"
+#include "safetensors.hpp"
+#include "sha256.hpp"
+#include "tensor_layout.hpp"
+
+namespace dupq_tool {
+
+struct convert_options {
+  weight_type type = weight_type::f32;
+  tensor_layout layout = tensor_layout::packed;
+};
+
+struct convert_summary {
+  dupq::model_kind kind{};
+  std::uint32_t layers = 0;
+  std::size_t tokens = 0;   ///< of the vocabulary
+  std::uint64_t bytes = 0;  ///< of the model file
+};
+
+/// model.safetensors of a folder; other forms of checkpoints are failures that say so.
+inline dupq::mapped_file open_weights(const std::filesystem::path& folder) {
+  const auto path = folder / "model.safetensors";
+  if (!std::filesystem::exists(path)) {
+    if (std::filesystem::exists(folder / "model.safetensors.index.json"))
+      throw failure(path.string() + ": no such file: the weights are split into several files, save them as one");
+    if (std::filesystem::exists(folder / "pytorch_model.bin") ||
+        std::filesystem::exists(folder / "pytorch_model.bin.index.json"))
+      throw failure(path.string() + ": no such file: pytorch_model.bin is not read, save the model as safetensors");
+  }
+  return open_folder_file(path);
+}
+
+inline constexpr std::string_view word_mark = "\xE2\x96\x81";  ///< U+2581
+
+inline bool is_bracketed(std::string_view piece) noexcept {
+  return piece.size() > 2 && piece.front() == '[' && piece.back() == ']';
+}
+
+/// A piece in the form that GGUF vocabularies have: U+2581 begins a word, "##" is dropped, "[...]" stays.
+inline std::string gguf_piece(const std::string& piece) {
+  if (piece.starts_with("##")) return piece.substr(2);
+  return is_bracketed(piece) ? piece : std::string(word_mark) + piece;
+}
+
+/// The model in numbers. llama.cpp's keys come first, then our own.
+inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const convert_options& options) {
+  const dupq::config& c = folder.config;
+  const std::string architecture(name(c.architecture));
+  const bool cross = c.kind == dupq::model_kind::cross_encoder;
+  out.add("general.architecture", (options.layout == tensor_layout::packed ? "dupq-" : "") + architecture);
+  out.add("general.name", folder.name);
+  out.add("general.alignment", std::uint32_t{dupq::alignment});
+  out.add("general.file_type", std::uint32_t{options.type == weight_type::f16});
+  const auto own = [&](const char* key, auto v) { out.add(architecture + key, v); };
+  own(".context_length", c.positions);
+  own(".embedding_length", c.hidden);
+  own(".feed_forward_length", c.intermediate);
+  own(".block_count", c.layers);
+  own(".attention.head_count", c.heads);
+  own(".attention.layer_norm_epsilon", c.norm_epsilon);
+  own(".attention.causal", false);
+  const auto mode = c.pooling;
+  const bool mean = mode == dupq::pooling{.mean = true}, first = mode == dupq::pooling{.cls = true};
+  own(".pooling_type", std::uint32_t{cross ? 4u : mean ? 1u : first ? 2u : 0u});
+
+  out.add("dupq.version", std::uint32_t{1});
+  out.add("dupq.kind", name(c.kind));
+  out.add("dupq.max_length", c.max_length);
+  out.add("dupq.pooling", name(c.pooling));
+  out.add("dupq.normalize", c.normalize);
+  out.add("dupq.activation", name(c.activation));
+  out.add("dupq.position_offset", c.position_offset);
+  if (c.relative_buckets != 0) out.add("dupq.relative_buckets", c.relative_buckets);
+}
+
+/// The vocabulary in the file's form, which cannot say everything: a piece that would be read as another is refused.
+inline std::vector<std::string> gguf_vocabulary(const hf_tokenizer& t, const hf_folder& folder) {
+  std::vector<std::string> out;
+  for (const std::string& piece : t.pieces) {
+    out.push_back(gguf_piece(piece));
+    const std::string& rest = out.back();
+    const bool marked = rest.size() > word_mark.size() && rest.starts_with(word_mark);
+    if (piece.starts_with("##") && (marked || is_bracketed(rest)))
+      throw failure(folder.transformer.string() + ": vocabulary: " + json::quote(piece) + " is not supported");
+  }
+  return out;
+}
+
+/// The vocabulary's hash table, so that nothing is left to do when the file is opened.
+inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string>& tokens) {
+  std::string payload;
+  for (const std::string& token : tokens) {
+    const std::uint64_t size = token.size();
+    payload.append(reinterpret_cast<const char*>(&size), sizeof size) += token;
+  }
+  std::vector<std::uint32_t> offsets(tokens.size()), slots(dupq::vocabulary::slot_count(tokens.size()));
+  if (const auto e = dupq::vocabulary::build_index(std::as_bytes(std::span(payload)), tokens.size(), offsets, slots))
+    throw failure(*e);
+  out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
+  out.add("dupq.vocab.slots", std::span<const std::uint32_t>(slots));
+}
+
+/// The tokenizer, with its vocabulary indexed.
+inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf_folder& folder) {
+  const std::vector<std::string> tokens = gguf_vocabulary(t, folder);
+  std::vector<std::int32_t> types(tokens.size(), 1);
+  std::vector<std::string> contents;
+  std::vector<std::uint32_t> ids, flags;
+  for (const added_token& a : t.added) {
+    if (a.special) types[a.id] = 3;
+    contents.push_back(a.content);
+    ids.push_back(a.id);
+    flags.push_back((a.normalized ? 1u : 0u) | (a.lstrip ? 2u : 0u) | (a.rstrip ? 4u : 0u) | (a.single_word ? 8u : 0u));
+  }
+  types[t.unk] = 2;
+
+  out.add("tokenizer.ggml.model", "bert");
+  out.add("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
+  out.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(types));
+  out.add("tokenizer.ggml.token_type_count", folder.config.token_types);
+  out.add("tokenizer.ggml.unknown_token_id", t.unk);
+  out.add("tokenizer.ggml.seperator_token_id", t.sep);  // the format's own spelling
+  out.add("tokenizer.ggml.padding_token_id", t.pad);
+  out.add("tokenizer.ggml.cls_token_id", t.cls);
+  if (t.mask) out.add("tokenizer.ggml.mask_token_id", *t.mask);
+  out.add("tokenizer.ggml.bos_token_id", t.cls);
+  out.add("tokenizer.ggml.eos_token_id", t.sep);
+
+  out.add("dupq.tokenizer.lowercase", t.lowercase);
+  out.add("dupq.tokenizer.strip_accents", t.strip_accents);
+  out.add("dupq.tokenizer.split_cjk", t.split_cjk);
+  out.add("dupq.tokenizer.clean_text", t.clean_text);
+  out.add("dupq.tokenizer.max_word_chars", t.max_word_chars);
+  out.add("dupq.tokenizer.pair_separators", t.pair_separators);
+  out.add("dupq.tokenizer.added_tokens", std::span<const std::string>(contents));
+  out.add("dupq.tokenizer.added_ids", std::span<const std::uint32_t>(ids));
+  out.add("dupq.tokenizer.added_flags", std::span<const std::uint32_t>(flags));
+  add_vocabulary_index(out, tokens);
+}
+
+/// Converts `folder` to the model file `path` ("-": standard output). What is missing, contradictory or not supported
+/// is a failure that names the file and the key or tensor; then nothing is written.
+inline convert_summary convert(const std::string& folder, const std::string& path, const convert_options& options) {
+  const hf_folder model = read_hf_folder(folder);
+  const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
+  const dupq::mapped_file mapped = open_weights(model.transformer);
+  const safetensors::file weights(mapped.bytes(), (model.transformer / "model.safetensors").string());
+  const std::vector<output_tensor> tensors = lay_out(find_weights(weights, model.config), options.layout, options.type);
+
+  const auto produce = [&](const byte_sink& sink) {
+    constexpr std::byte zeros[dupq::alignment]{};
+    for (const output_tensor& t : tensors) {
+      tensor_writer(t, weights.source(), sink).run();
+      sink({zeros, dupq::round_up(t.bytes(), dupq::alignment) - t.bytes()});
+    }
+  };
+  sha256 digest;  // it stands before the data, so the data is produced twice rather than kept
+  produce([&](std::span<const std::byte> bytes) { digest.update(bytes); });
+
+  gguf_writer writer;
+  add_model_keys(writer, model, options);
+  add_tokenizer_keys(writer, tokenizer, model);
+  writer.add("dupq.digest", digest.hex());
+  for (const output_tensor& t : tensors) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
+
+  const std::string header = writer.header();
+  output_file out(path);
+  out.write(header);
+  produce([&](std::span<const std::byte> bytes) { out.write(bytes.data(), bytes.size()); });
+  out.commit();
+  return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes()};
+}
+
+}  // namespace dupq_tool
