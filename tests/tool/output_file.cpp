@@ -1,0 +1,99 @@
+#include "output_file.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+using namespace dupq_tool;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder that disappears.
+struct folder {
+  folder() {
+    std::string name = (fs::temp_directory_path() / "dupq-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~folder() { fs::remove_all(path); }
+  std::string operator/(const char* name) const { return (path / name).string(); }
+  std::size_t files() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator{}));
+  }
+  fs::path path;
+};
+
+std::string contents(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("a file appears at its commit") {
+  const folder f;
+  output_file out(f / "a");
+  out.write("hello ");
+  out.write(std::string(200000, 'x'));
+  CHECK_FALSE(fs::exists(f / "a"));
+  out.commit();
+  CHECK(contents(f / "a") == "hello " + std::string(200000, 'x'));
+  CHECK(f.files() == 1);
+}
+
+TEST_CASE("without a commit the old file stays and nothing else does") {
+  const folder f;
+  std::ofstream(f / "a") << "old";
+  {
+    output_file out(f / "a");
+    out.write("new");
+    out.flush();
+  }
+  CHECK(contents(f / "a") == "old");
+  CHECK(f.files() == 1);
+}
+
+TEST_CASE("a replaced file keeps its mode, a link its target") {
+  const folder f;
+  std::ofstream(f / "a") << "old";
+  ::chmod((f / "a").c_str(), 0640);
+  fs::create_symlink("a", f / "link");
+  output_file out(f / "link");
+  out.write("new");
+  out.commit();
+  CHECK(contents(f / "a") == "new");
+  CHECK(fs::is_symlink(f / "link"));
+  struct stat status {};
+  REQUIRE(::stat((f / "a").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0640);
+}
+
+TEST_CASE("bytes written earlier can be replaced") {
+  const folder f;
+  output_file out(f / "a");
+  CHECK(out.seekable());
+  out.write("0000 rows");
+  out.overwrite(2, "12");
+  out.write("!");
+  out.commit();
+  CHECK(contents(f / "a") == "0012 rows!");
+}
+
+TEST_CASE("what cannot be written is named") {
+  const folder f;
+  CHECK_THROWS_WITH_AS(output_file(f.path.string()), (f.path.string() + ": is a directory").c_str(), failure);
+  CHECK_THROWS_WITH_AS(output_file(f / "no/such"),
+                       ((f / "no/such") + ": cannot be created: No such file or directory").c_str(), failure);
+  if (fs::exists("/dev/full")) {
+    output_file out("/dev/full");
+    CHECK_FALSE(out.seekable());
+    out.write("x");
+    CHECK_THROWS_WITH_AS(out.commit(), "/dev/full: cannot be written: No space left on device", failure);
+  }
+}
