@@ -1,0 +1,3 @@
+#include "encode.inl"
+
+std::vector<float> encode_slow(const char* path, const char* kernels) { return encode_all(path, kernels); }
