@@ -26,6 +26,7 @@ class arena {
     return reinterpret_cast<T*>(bytes_ + begin);
   }
 
+  constexpr bool has_memory() const noexcept { return bytes_ != nullptr; }
   constexpr std::size_t used() const noexcept { return used_; }
   constexpr bool fits() const noexcept { return used_ <= size_; }
 

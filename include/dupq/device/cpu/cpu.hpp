@@ -66,7 +66,9 @@ class cpu {
   void pool(const token_batch& batch, pooling mode, matrix<const float> x, matrix<float> y) const noexcept;
   void normalize(matrix<float> y) const noexcept {
     for (std::size_t r = 0; r < y.rows; ++r) {
-      const float length = std::sqrt(kernels_->dot(y.columns, y.row(r), y.row(r)));
+      float length = 0;
+      kernels_->dots(y.columns, y.row(r), 1, y.stride, y.row(r), &length);
+      length = std::sqrt(length);
       kernels_->divide(y.columns, length > 1e-12f ? length : 1e-12f, y.row(r));
     }
   }

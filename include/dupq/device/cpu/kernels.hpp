@@ -38,7 +38,8 @@ struct kernels {
   void (*transpose)(std::size_t rows, std::size_t columns, std::size_t stride, const float* x, float* panels) noexcept;
   void (*mean)(std::size_t rows, std::size_t n, std::size_t stride, const float* x, float* y) noexcept;
   void (*max)(std::size_t rows, std::size_t n, std::size_t stride, const float* x, float* y) noexcept;
-  float (*dot)(std::size_t n, const float* a, const float* b) noexcept;
+  /// y[r] = a . b[r] for `rows` rows of n, `stride` apart
+  void (*dots)(std::size_t n, const float* a, std::size_t rows, std::size_t stride, const float* b, float* y) noexcept;
   /// x = x / divisor
   void (*divide)(std::size_t n, float divisor, float* x) noexcept;
 };

@@ -220,12 +220,32 @@ DUPQ_ISA inline void max(std::size_t rows, std::size_t n, std::size_t stride, co
   if (i < n) scalar_kernels::max(rows, n - i, stride, x + i, y + i);
 }
 
-DUPQ_ISA inline float dot(std::size_t n, const float* a, const float* b) noexcept {
-  f32x16 sum = splat(0.0f);
+/// Rows rows at a time, so that their chains of additions overlap.
+template <std::size_t Rows>
+DUPQ_ISA void dots_of(std::size_t n, const float* a, std::size_t stride, const float* b, float* y) noexcept {
+  f32x16 sums[Rows];
+  DUPQ_UNROLL
+  for (std::size_t r = 0; r < Rows; ++r) sums[r] = splat(0.0f);
   std::size_t i = 0;
-  for (; i + 16 <= n; i += 16) sum = fused(load(a + i), load(b + i), sum);
-  if (i < n) sum = fused(load_first(a + i, n - i, 0.0f), load_first(b + i, n - i, 0.0f), sum);
-  return sum_lanes(sum);
+  for (; i + 16 <= n; i += 16) {
+    const f32x16 x = load(a + i);
+    DUPQ_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) sums[r] = fused(x, load(b + r * stride + i), sums[r]);
+  }
+  for (std::size_t r = 0; r < Rows; ++r) {
+    if (i < n) {
+      const f32x16 x = load_first(a + i, n - i, 0.0f);
+      sums[r] = fused(x, load_first(b + r * stride + i, n - i, 0.0f), sums[r]);
+    }
+    y[r] = sum_lanes(sums[r]);
+  }
+}
+
+DUPQ_ISA inline void dots(std::size_t n, const float* a, std::size_t rows, std::size_t stride, const float* b,
+                          float* y) noexcept {
+  std::size_t r = 0;
+  for (; r + 4 <= rows; r += 4) dots_of<4>(n, a, stride, b + r * stride, y + r);
+  for (; r < rows; ++r) dots_of<1>(n, a, stride, b + r * stride, y + r);
 }
 
 DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
@@ -236,6 +256,6 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
 }
 
 inline constexpr kernels table{isa_name, gemm, add_rows, norm,  softmax, scalar_kernels::transpose,
-                               mean,     max,  dot,      divide};
+                               mean,     max,  dots,     divide};
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

@@ -111,16 +111,19 @@ inline void max(std::size_t rows, std::size_t n, std::size_t stride, const float
   }
 }
 
-inline float dot(std::size_t n, const float* a, const float* b) noexcept {
-  float sums[16] = {};
-  for (std::size_t i = 0; i < n; ++i) sums[i % 16] = fused(a[i], b[i], sums[i % 16]);
-  return sum_lanes(sums);
+inline void dots(std::size_t n, const float* a, std::size_t rows, std::size_t stride, const float* b,
+                 float* y) noexcept {
+  for (std::size_t r = 0; r < rows; ++r, b += stride) {
+    float sums[16] = {};
+    for (std::size_t i = 0; i < n; ++i) sums[i % 16] = fused(a[i], b[i], sums[i % 16]);
+    y[r] = sum_lanes(sums);
+  }
 }
 
 inline void divide(std::size_t n, float divisor, float* x) noexcept {
   for (std::size_t i = 0; i < n; ++i) x[i] = x[i] / divisor;
 }
 
-inline constexpr kernels table{"scalar", gemm, add_rows, norm, softmax, transpose, mean, max, dot, divide};
+inline constexpr kernels table{"scalar", gemm, add_rows, norm, softmax, transpose, mean, max, dots, divide};
 
 }  // namespace dupq::inline DUPQ_ABI::scalar_kernels

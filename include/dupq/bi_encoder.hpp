@@ -1,0 +1,104 @@
+// Texts to vectors, and the similarity of two texts as the cosine of their vectors.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/texts.hpp"
+#include "duplicates.hpp"
+#include "encoder.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// A sentence-transformers bi-encoder. Nothing is allocated after `make`; results do not depend on how texts are
+/// batched, on their order, the number of workers or the CPU.
+template <device D>
+class basic_bi_encoder : public encoder<D> {
+ public:
+  /// With a workspace from the heap. Errors: wrong_kind, bad_limit, out_of_memory.
+  static result<basic_bi_encoder> make(const model& m, const encoder_options& options = {}) noexcept {
+    const auto l = encoder<D>::check(m, options, model_kind::bi_encoder);
+    if (!l) return l.error();
+    auto memory = workspace<D>::allocate(m.config(), *l);
+    if (!memory) return memory.error();
+    return basic_bi_encoder(m, options, *l, std::move(*memory));
+  }
+  /// Over the caller's workspace_bytes(config, limits) bytes, aligned to `alignment`. Errors: also too_small,
+  /// not_aligned.
+  static result<basic_bi_encoder> make(const model& m, const encoder_options& options,
+                                       std::span<std::byte> bytes) noexcept {
+    const auto l = encoder<D>::check(m, options, model_kind::bi_encoder);
+    if (!l) return l.error();
+    auto memory = workspace<D>::over(m.config(), *l, bytes);
+    if (!memory) return memory.error();
+    return basic_bi_encoder(m, options, *l, std::move(*memory));
+  }
+  static result<basic_bi_encoder> make(model&&, const encoder_options& = {}) = delete;
+  static result<basic_bi_encoder> make(model&&, const encoder_options&, std::span<std::byte>) = delete;
+
+  /// Writes the vector of list[i] to out[i * dim() ...]; `out` has list.size() * dim() floats. Errors: wrong_size.
+  std::optional<error> encode(texts list, std::span<float> out) noexcept {
+    const std::size_t dim = this->model_->dim();
+    if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
+    this->for_ranges(list.size(), this->limits_.texts, [&](std::size_t begin, std::size_t end, batch<D>& b) {
+      encode_range(
+          begin, end, b, [&](std::size_t i) { return list[i]; }, out.data() + begin * dim);
+    });
+    return {};
+  }
+
+  /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size.
+  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
+    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
+    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    this->for_ranges(a.size(), this->limits_.texts / 2, [&](std::size_t begin, std::size_t end, batch<D>& one) {
+      score_range(
+          begin, end, one, [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; }, out.data());
+    });
+    return {};
+  }
+  /// Cosine of two texts' vectors.
+  result<float> score(std::string_view a, std::string_view b) noexcept {
+    float out = 0;
+    const float_environment ieee;
+    score_range(
+        0, 1, this->workspace_[0], [&](std::size_t i) { return i == 0 ? a : b; }, &out);
+    return out;
+  }
+
+ private:
+  using encoder<D>::encoder;
+
+  template <class At>
+  void encode_range(std::size_t begin, std::size_t end, batch<D>& one, At&& at, float* out) noexcept {
+    const model& m = *this->model_;
+    this->run_packed(
+        begin, end, one,
+        [&](std::size_t i, std::span<std::int32_t> ids) {
+          return m.tokenizer().encode(at(i), ids.size(), ids, this->options_.special_tokens);
+        },
+        [&](const D& device, std::size_t first, batch<D>& full) {
+          const pooler last{m.config().pooling, m.config().normalize};
+          const matrix<float> y(out + (first - begin) * m.dim(), full.texts(), m.dim());
+          last.forward(device, full.view(), full.buffers().x, y);
+        });
+  }
+  /// Items 2i and 2i + 1 are the texts of pair i.
+  template <class At>
+  void score_range(std::size_t begin, std::size_t end, batch<D>& one, At&& at, float* out) noexcept {
+    const std::size_t dim = this->model_->dim();
+    const float* const vectors = one.buffers().pooled.data;
+    encode_range(2 * begin, 2 * end, one, at, one.buffers().pooled.data);
+    for (std::size_t i = begin; i < end; ++i) {
+      const float* const a = vectors + 2 * (i - begin) * dim;
+      out[i] = cosine({a, dim}, {a + dim, dim}, &this->model_->kernel_table());
+    }
+  }
+};
+
+/// The bi-encoder on the CPU.
+using bi_encoder = basic_bi_encoder<cpu>;
+
+}  // namespace dupq::inline DUPQ_ABI

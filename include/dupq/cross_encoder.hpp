@@ -1,0 +1,94 @@
+// Pairs of texts to scores: the model reads both texts at once.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/texts.hpp"
+#include "device/cpu/formulas.hpp"
+#include "encoder.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// A one-label BERT cross-encoder. Nothing is allocated after `make`; results do not depend on how pairs are batched,
+/// on their order, the number of workers or the CPU.
+template <device D>
+class basic_cross_encoder : public encoder<D> {
+ public:
+  /// With a workspace from the heap. Errors: wrong_kind, bad_limit, out_of_memory.
+  static result<basic_cross_encoder> make(const model& m, const encoder_options& options = {}) noexcept {
+    const auto l = encoder<D>::check(m, options, model_kind::cross_encoder);
+    if (!l) return l.error();
+    auto memory = workspace<D>::allocate(m.config(), *l);
+    if (!memory) return memory.error();
+    return basic_cross_encoder(m, options, *l, std::move(*memory));
+  }
+  /// Over the caller's workspace_bytes(config, limits) bytes, aligned to `alignment`. Errors: also too_small,
+  /// not_aligned.
+  static result<basic_cross_encoder> make(const model& m, const encoder_options& options,
+                                          std::span<std::byte> bytes) noexcept {
+    const auto l = encoder<D>::check(m, options, model_kind::cross_encoder);
+    if (!l) return l.error();
+    auto memory = workspace<D>::over(m.config(), *l, bytes);
+    if (!memory) return memory.error();
+    return basic_cross_encoder(m, options, *l, std::move(*memory));
+  }
+  static result<basic_cross_encoder> make(model&&, const encoder_options& = {}) = delete;
+  static result<basic_cross_encoder> make(model&&, const encoder_options&, std::span<std::byte>) = delete;
+
+  /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size.
+  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
+    auto failed = logits(a, b, out);
+    if (!failed)
+      for (float& x : out) x = activate(x);
+    return failed;
+  }
+  /// The model's output before its activation. Errors: wrong_size.
+  std::optional<error> logits(texts a, texts b, std::span<float> out) noexcept {
+    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
+    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    this->for_ranges(a.size(), this->limits_.texts, [&](std::size_t begin, std::size_t end, batch<D>& one) {
+      logits_range(
+          begin, end, one, [&](std::size_t i) { return a[i]; }, [&](std::size_t i) { return b[i]; }, out.data());
+    });
+    return {};
+  }
+  /// The score of one pair.
+  result<float> score(std::string_view a, std::string_view b) noexcept {
+    float out = 0;
+    const float_environment ieee;
+    logits_range(
+        0, 1, this->workspace_[0], [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
+    return activate(out);
+  }
+
+ private:
+  using encoder<D>::encoder;
+
+  float activate(float logit) const noexcept {
+    return this->model_->config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;
+  }
+
+  template <class First, class Second>
+  void logits_range(std::size_t begin, std::size_t end, batch<D>& one, First&& a, Second&& b, float* out) noexcept {
+    const model& m = *this->model_;
+    this->run_packed(
+        begin, end, one,
+        [&](std::size_t i, std::span<std::int32_t> ids) {
+          return m.tokenizer().encode_pair(a(i), b(i), ids.size(), ids, this->options_.special_tokens);
+        },
+        [&](const D& device, std::size_t first, batch<D>& full) {
+          const std::size_t n = full.texts(), hidden = m.config().hidden;
+          float* const room = full.buffers().pooled.data;
+          m.weights().head.forward(device, full.view(), full.buffers().x, matrix<float>(room, n, hidden),
+                                   matrix<float>(room + n * hidden, n, hidden), matrix<float>(out + first, n, 1));
+        });
+  }
+};
+
+/// The cross-encoder on the CPU.
+using cross_encoder = basic_cross_encoder<cpu>;
+
+}  // namespace dupq::inline DUPQ_ABI

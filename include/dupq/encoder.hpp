@@ -1,0 +1,98 @@
+// What bi-encoders and cross-encoders have in common: a model, a device, a workspace and the loop over batches.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+#include "core/error.hpp"
+#include "core/executor.hpp"
+#include "core/platform.hpp"
+#include "model.hpp"
+#include "workspace.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// The base of the two encoders. It refers to its model, which must outlive it; one thread uses it at a time.
+template <device D>
+class encoder {
+ public:
+  /// Texts or pairs that were longer than limits.text_tokens and have been cut, since the encoder was made.
+  std::uint64_t truncated() const noexcept {
+    std::uint64_t n = 0;
+    for (std::size_t w = 0; w < workspace_.size(); ++w) n += workspace_[w].truncated;
+    return n;
+  }
+  const limits& sizes() const noexcept { return limits_; }
+
+ protected:
+  /// Fails where the model is of another kind or a limit is impossible.
+  static result<limits> check(const model& m, const encoder_options& options, model_kind kind) noexcept {
+    const config& c = m.config();
+    if (c.kind != kind) return error(errc::wrong_kind, name(c.kind)).in(m.path());
+    limits l = resolve(options.limits, c);
+    l.workers = std::max(l.workers, options.executor.run_tasks == nullptr ? std::size_t{1} : options.executor.workers);
+    const std::size_t least = m.tokenizer().special_count(kind == model_kind::cross_encoder) + 1;
+    if (l.text_tokens < least) return error(errc::bad_limit, "limits.text_tokens", least, l.text_tokens);
+    if (l.text_tokens > c.max_length) return error(errc::bad_limit, "limits.text_tokens", c.max_length, l.text_tokens);
+    if (l.packed_tokens < l.text_tokens)
+      return error(errc::bad_limit, "limits.packed_tokens", l.text_tokens, l.packed_tokens);
+    if (l.packed_tokens > 1u << 24) return error(errc::bad_limit, "limits.packed_tokens", 1u << 24, l.packed_tokens);
+    if (l.texts < 2 || l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 2, l.texts);
+    if (l.workers > 4096) return error(errc::bad_limit, "limits.workers", 4096, l.workers);
+    return l;
+  }
+
+  encoder(const model& m, const encoder_options& options, const limits& l, workspace<D>&& memory) noexcept
+      : model_(&m), options_(options), limits_(l), workspace_(std::move(memory)) {}
+
+  D make_device() const noexcept {
+    if constexpr (std::is_constructible_v<D, const kernels&>)
+      return D(model_->kernel_table());
+    else
+      return D();
+  }
+
+  /// Splits 0..n-1 into ranges over the executor's workers and calls task(begin, end, batch) for each.
+  template <class Task>
+  void for_ranges(std::size_t n, std::size_t most, Task&& task) noexcept {
+    const std::size_t workers = options_.executor.run_tasks == nullptr ? 1 : options_.executor.workers;
+    const std::size_t fair = workers == 1 ? most : (n + 4 * workers - 1) / (4 * workers);
+    const std::size_t each = std::clamp<std::size_t>(fair, 1, most);
+    options_.executor.run((n + each - 1) / each, [&](std::size_t i, std::size_t worker) {
+      const float_environment ieee;
+      task(i * each, std::min(n, (i + 1) * each), workspace_[worker]);
+    });
+  }
+
+  /// Packs items begin..end-1, which tokenize(i, ids) writes, and calls finish(first, batch) for each full batch.
+  template <class Tokenize, class Finish>
+  void run_packed(std::size_t begin, std::size_t end, batch<D>& b, Tokenize&& tokenize, Finish&& finish) noexcept {
+    const D device = make_device();
+    std::size_t first = begin;
+    const auto flush = [&](std::size_t kept) {
+      run_layers(device, model_->weights(), model_->config(), b.view(), b.buffers());
+      finish(device, first, b);
+      first += b.texts();
+      b.clear(kept);
+    };
+    for (std::size_t i = begin; i < end; ++i) {
+      const tokenizer::encoding e = tokenize(i, b.next());
+      if (e.truncated) ++b.truncated;
+      if (!b.fits(e.tokens)) flush(e.tokens);
+      b.add(e.tokens, e.first_segment, model_->config(), model_->tokenizer().options().pad);
+    }
+    if (b.texts() != 0) flush(0);
+  }
+
+  const model* model_;
+  encoder_options options_;
+  limits limits_;
+  mutable workspace<D> workspace_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI

@@ -1,0 +1,151 @@
+// A model file, opened and validated: immutable, and shared among threads and encoders.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "core/arena.hpp"
+#include "core/config.hpp"
+#include "core/error.hpp"
+#include "core/file.hpp"
+#include "core/gguf.hpp"
+#include "device/cpu/cpu.hpp"
+#include "model/metadata.hpp"
+#include "model/tokenizer_keys.hpp"
+#include "model/weights.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+struct model_options {
+  std::string_view kernels{};  ///< the kernel table to run, one of available_kernels(); empty: the fastest
+};
+
+/// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and, where the
+/// file's layout is not the kernels' own, in storage that is filled once.
+class model {
+ public:
+  /// Maps the file and takes storage from the heap. Errors carry the file's name.
+  static result<model> open(const char* path, const model_options& options = {}) noexcept {
+    auto file = mapped_file::open(path);
+    if (!file) return file.error();
+    const auto needed = storage_bytes(file->bytes());
+    if (!needed) return needed.error().in(path);
+    void* const storage = std::aligned_alloc(alignment, *needed);
+    if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
+    auto m = load(file->bytes(), {static_cast<std::byte*>(storage), *needed}, options);
+    if (!m) {
+      std::free(storage);
+      return m.error().in(path);
+    }
+    m->owned_ = {storage, std::move(*file), path};
+    return m;
+  }
+
+  /// Over bytes that outlive the model, for instance in flash, and `storage` of storage_bytes(file) bytes, aligned to
+  /// `alignment`, that the model keeps. Nothing is allocated. Errors: all that is wrong with a file; too_small,
+  /// not_aligned, unknown_kernels.
+  static result<model> load(std::span<const std::byte> file, std::span<std::byte> storage,
+                            const model_options& options = {}) noexcept {
+    const dupq::kernels* const table = find_kernels(options.kernels);
+    if (table == nullptr) return error(errc::unknown_kernels, options.kernels);
+    const auto misaligned = reinterpret_cast<std::uintptr_t>(storage.data()) % alignment;
+    if (misaligned != 0) return error(errc::not_aligned, "storage", alignment, misaligned);
+    const auto parsed = gguf::file::parse(file);
+    if (!parsed) return parsed.error();
+    model m(*parsed, table);
+    arena counter;
+    if (auto e = m.read(counter)) return *e;
+    if (storage.size() < counter.used()) return error(errc::too_small, "storage", counter.used(), storage.size());
+    arena from(storage);
+    if (auto e = m.read(from)) return *e;
+    return m;
+  }
+
+  /// Bytes of storage that `load` needs for a file.
+  static result<std::size_t> storage_bytes(std::span<const std::byte> file) noexcept {
+    const auto parsed = gguf::file::parse(file);
+    if (!parsed) return parsed.error();
+    model m(*parsed, &scalar_kernels::table);
+    arena counter;
+    if (auto e = m.read(counter)) return *e;
+    return counter.used();
+  }
+
+  const dupq::config& config() const noexcept { return config_; }
+  /// Floats of a bi-encoder's vector.
+  std::size_t dim() const noexcept { return config_.dim(); }
+  /// The score from which on a pair counts as duplicates, where the file has one (`dupq calibrate`).
+  std::optional<float> threshold() const noexcept { return threshold_; }
+  const dupq::tokenizer& tokenizer() const noexcept { return *tokenizer_; }
+  const transformer<host_memory>& weights() const noexcept { return weights_; }
+  /// The name of the kernel table in use.
+  std::string_view kernels() const noexcept { return table_->name; }
+  const dupq::kernels& kernel_table() const noexcept { return *table_; }
+  const gguf::file& file() const noexcept { return file_; }
+  bool packed() const noexcept { return format_.packed; }
+  /// The tail of the name of the file it was opened from.
+  const char* path() const noexcept { return owned_.path; }
+
+ private:
+  /// What `open` holds on to. The pointer to what frees it keeps programs without a heap free of one.
+  struct ownership {
+    void* storage = nullptr;
+    std::optional<mapped_file> file;
+    char path[44]{};
+    void (*release)(void*) noexcept = nullptr;
+
+    ownership() noexcept = default;
+    ownership(void* storage_, mapped_file&& file_, std::string_view path_) noexcept
+        : storage(storage_), file(std::move(file_)), release([](void* p) noexcept { std::free(p); }) {
+      const error named = error(errc::cannot_open).in(path_);
+      for (std::size_t i = 0; i < sizeof path; ++i) path[i] = named.file[i];
+    }
+    ownership(ownership&& other) noexcept { swap(other); }
+    ownership& operator=(ownership&& other) noexcept { return swap(other), *this; }
+    ~ownership() {
+      if (storage != nullptr) release(storage);
+    }
+    void swap(ownership& other) noexcept {
+      std::swap(storage, other.storage);
+      std::swap(file, other.file);
+      std::swap(path, other.path);
+      std::swap(release, other.release);
+    }
+  };
+
+  model(const gguf::file& file, const dupq::kernels* table) noexcept : file_(file), table_(table) {}
+
+  /// Everything from the file; counts what it needs where `storage` has no memory.
+  std::optional<error> read(arena& storage) noexcept {
+    const auto format = read_format(file_);
+    if (!format) return format.error();
+    format_ = *format;
+    const auto c = read_config(file_, format_);
+    if (!c) return c.error();
+    config_ = *c;
+    const auto threshold = read_threshold(file_);
+    if (!threshold) return threshold.error();
+    threshold_ = *threshold;
+    tokenizer_reader words(file_, storage);
+    const auto t = words.read();
+    if (!t) return t.error();
+    tokenizer_ = *t;
+    weight_reader tensors(file_, config_, format_.packed, storage);
+    return tensors.read(weights_);
+  }
+
+  gguf::file file_;
+  const dupq::kernels* table_;
+  file_format format_;
+  dupq::config config_;
+  std::optional<float> threshold_;
+  std::optional<dupq::tokenizer> tokenizer_;
+  transformer<host_memory> weights_;
+  ownership owned_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI

@@ -1,0 +1,125 @@
+// The keys of a model file that describe its tokenizer: they become a `tokenizer` over the file's bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "../core/arena.hpp"
+#include "../core/config.hpp"
+#include "../core/error.hpp"
+#include "../core/gguf.hpp"
+#include "../text/vocabulary.hpp"
+#include "../text/wordpiece.hpp"
+#include "metadata.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// Reads the vocabulary, its index and the special tokens. What files of other writers lack is made in `storage`: the
+/// index, and the list of special tokens. With an arena that has no memory it only counts bytes and gives no tokenizer.
+class tokenizer_reader {
+ public:
+  tokenizer_reader(const gguf::file& file, arena& storage) noexcept : read_(file), storage_(storage) {}
+
+  result<std::optional<tokenizer>> read() noexcept {
+    const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
+    if (tokens.count == 0) read_.fail(error(errc::missing_key, "tokenizer.ggml.tokens"));
+    if (read_.text("tokenizer.ggml.model", {}) != "bert" && !read_.failed())
+      read_.fail(error(errc::unsupported, "tokenizer.ggml.model"));
+    if (read_.failed()) return *read_.failed();
+    const auto words = read_vocabulary(tokens);
+    if (!words) return words.error();
+    tokenizer_options o;
+    const auto last = static_cast<std::uint32_t>(tokens.count - 1);
+    const auto id = [&](std::string_view key, std::optional<std::uint32_t> fallback) {
+      return static_cast<std::int32_t>(read_.integer(key, 0, last, fallback));
+    };
+    o.unk = id("tokenizer.ggml.unknown_token_id", {});
+    o.sep = id("tokenizer.ggml.seperator_token_id", {});
+    o.pad = id("tokenizer.ggml.padding_token_id", 0);
+    // Older files of llama.cpp name [CLS] as the beginning of a sequence only.
+    o.cls = id(read_.has("tokenizer.ggml.cls_token_id") ? "tokenizer.ggml.cls_token_id" : "tokenizer.ggml.bos_token_id",
+               {});
+    o.normal.lowercase = read_.boolean("dupq.tokenizer.lowercase", true);
+    o.normal.strip_accents = read_.boolean("dupq.tokenizer.strip_accents", true);
+    o.normal.split_cjk = read_.boolean("dupq.tokenizer.split_cjk", true);
+    o.normal.clean_text = read_.boolean("dupq.tokenizer.clean_text", true);
+    o.max_word_chars = read_.integer("dupq.tokenizer.max_word_chars", 1, 1u << 16, 100);
+    o.pair_separators = read_.integer("dupq.tokenizer.pair_separators", 1, 2, 1);
+    if (read_.failed()) return *read_.failed();
+    const auto added = read_.has("dupq.tokenizer.added_tokens") ? read_added() : make_added(**words, o);
+    if (!added) return added.error();
+    if (!storage_.has_memory()) return std::optional<tokenizer>();
+    const auto made = tokenizer::make(**words, o, *added);
+    if (!made) return made.error();
+    return std::optional<tokenizer>(*made);
+  }
+
+ private:
+  result<std::optional<vocabulary>> read_vocabulary(const gguf::value& tokens) noexcept {
+    gguf::value offsets = read_.array("dupq.vocab.offsets", gguf::value_type::u32);
+    gguf::value slots = read_.array("dupq.vocab.slots", gguf::value_type::u32);
+    if (read_.failed()) return *read_.failed();
+    if (offsets.count == 0 || slots.count == 0) {
+      const auto count = static_cast<std::size_t>(tokens.count);
+      auto* const own_offsets = storage_.take<std::uint32_t>(count);
+      auto* const own_slots = storage_.take<std::uint32_t>(vocabulary::slot_count(count));
+      if (own_offsets == nullptr || own_slots == nullptr) return std::optional<vocabulary>(vocabulary());
+      const std::span offset_span(own_offsets, count);
+      const std::span slot_span(own_slots, vocabulary::slot_count(count));
+      if (const auto e = vocabulary::build_index(tokens.bytes, count, offset_span, slot_span)) return *e;
+      offsets.bytes = std::as_bytes(offset_span);
+      slots.bytes = std::as_bytes(slot_span);
+    }
+    if (!storage_.has_memory()) return std::optional<vocabulary>(vocabulary());
+    const auto v = vocabulary::view(tokens.bytes, tokens.count, offsets.bytes, slots.bytes);
+    if (!v) return v.error();
+    return std::optional<vocabulary>(*v);
+  }
+
+  result<added_tokens> read_added() noexcept {
+    const gguf::value contents = read_.array("dupq.tokenizer.added_tokens", gguf::value_type::string);
+    const gguf::value ids = read_.array("dupq.tokenizer.added_ids", gguf::value_type::u32);
+    const gguf::value flags = read_.array("dupq.tokenizer.added_flags", gguf::value_type::u32);
+    const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
+    if (read_.failed()) return *read_.failed();
+    return added_tokens::view(contents.bytes, ids.bytes, flags.bytes, contents.count, tokens.count);
+  }
+
+  /// The special tokens by their ids, spelt as the vocabulary has them.
+  result<added_tokens> make_added(const vocabulary& words, const tokenizer_options& o) noexcept {
+    constexpr std::size_t most = 5, longest = 64;
+    auto* const contents = storage_.take<std::byte>(most * (8 + longest));
+    auto* const ids = storage_.take<std::uint32_t>(most);
+    auto* const flags = storage_.take<std::uint32_t>(most);
+    if (contents == nullptr || ids == nullptr || flags == nullptr || words.size() == 0) return added_tokens();
+    const auto last = static_cast<std::uint32_t>(words.size() - 1);
+    const std::int32_t mask = static_cast<std::int32_t>(
+        read_.integer("tokenizer.ggml.mask_token_id", 0, last, static_cast<std::uint32_t>(o.sep)));
+    if (read_.failed()) return *read_.failed();
+    const std::int32_t special[most] = {o.pad, o.unk, o.cls, o.sep, mask};
+    std::size_t count = 0, size = 0;
+    for (std::size_t i = 0; i < most; ++i) {
+      const std::string_view text = words.token(static_cast<std::size_t>(special[i]));
+      bool again = text.empty() || text.size() > longest || text.front() != '[';
+      for (std::size_t j = 0; j < i; ++j) again = again || special[j] == special[i];
+      if (again) continue;
+      const std::uint64_t length = text.size();
+      std::memcpy(contents + size, &length, 8);
+      std::memcpy(contents + size + 8, text.data(), text.size());
+      size += 8 + text.size();
+      ids[count] = static_cast<std::uint32_t>(special[i]);
+      flags[count++] = 0;
+    }
+    return added_tokens::view({contents, size}, std::as_bytes(std::span(ids, count)),
+                              std::as_bytes(std::span(flags, count)), count, words.size());
+  }
+
+  metadata_reader read_;
+  arena& storage_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI

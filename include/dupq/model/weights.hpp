@@ -1,0 +1,236 @@
+// The one place that knows the tensors of a model file: their names, shapes and layouts become a `transformer`.
+//
+// Matrices of a packed file are used where they lie. Others (plain files, half precision) are repacked into `storage`.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+
+#include "../core/arena.hpp"
+#include "../core/config.hpp"
+#include "../core/error.hpp"
+#include "../core/gguf.hpp"
+#include "../device/widen.hpp"
+#include "name_buffer.hpp"
+#include "transformer.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// The bucket of MPNet's relative attention bias for key - query: exact below 8, then logarithmic to 128; the upper 16
+/// are for later keys. The bounds are where 8 + 8 ln(n / 8) / ln 16 passes a whole number.
+constexpr std::size_t relative_bucket(std::ptrdiff_t distance) noexcept {
+  constexpr std::ptrdiff_t bounds[8] = {8, 12, 16, 23, 32, 46, 64, 91};
+  const std::ptrdiff_t n = distance < 0 ? -distance : distance;
+  std::size_t bucket = n < 8 ? static_cast<std::size_t>(n) : 7;
+  for (const std::ptrdiff_t bound : bounds) bucket += n >= bound ? 1u : 0u;
+  return bucket + (distance > 0 ? 16u : 0u);
+}
+
+/// True if none of the floats is NaN or infinite; else `where` is the first that is.
+inline bool all_finite(const float* x, std::size_t n, std::size_t& where) noexcept {
+  constexpr std::uint32_t exponent = 0x7F800000u;
+  constexpr std::size_t block = 1024;
+  for (std::size_t i = 0; i < n; i += block) {
+    const std::size_t end = n - i < block ? n : i + block;
+    std::uint32_t bad = 0;
+    for (std::size_t j = i; j < end; ++j) bad |= (std::bit_cast<std::uint32_t>(x[j]) & exponent) == exponent ? 1u : 0u;
+    if (bad == 0) continue;
+    for (where = i; (std::bit_cast<std::uint32_t>(x[where]) & exponent) != exponent;) ++where;
+    return false;
+  }
+  return true;
+}
+
+/// Fills a transformer from a file. With an arena that has no memory it only checks names and shapes and counts bytes.
+class weight_reader {
+ public:
+  weight_reader(const gguf::file& file, const config& c, bool packed, arena& storage) noexcept
+      : file_(file), config_(c), packed_(packed), storage_(storage) {}
+
+  std::optional<error> read(transformer<host_memory>& to) noexcept {
+    const config& c = config_;
+    to.embedding.words = rows("token_embd.weight", c.vocabulary);
+    to.embedding.positions = rows("position_embd.weight", c.positions);
+    if (c.token_types != 0) to.embedding.types = rows("token_types.weight", c.token_types);
+    to.embedding.norm = norm("token_embd_norm");
+    auto* const layers = storage_.take<layer<host_memory>>(c.layers);
+    for (std::uint32_t n = 0; n < c.layers && !failed_; ++n) {
+      const auto in_block = [&](std::string_view rest) { return name_buffer("blk.", n, ".", rest); };
+      layer<host_memory> one;
+      if (packed_)
+        one.attention.qkv = matrix_of({in_block("attn_qkv")}, 3 * c.hidden, c.hidden);
+      else
+        one.attention.qkv =
+            matrix_of({in_block("attn_q"), in_block("attn_k"), in_block("attn_v")}, 3 * c.hidden, c.hidden);
+      one.attention.output = matrix_of({in_block("attn_output")}, c.hidden, c.hidden);
+      one.attention.norm = norm(in_block("attn_output_norm"));
+      one.feed_forward.up = matrix_of({in_block("ffn_up")}, c.intermediate, c.hidden);
+      one.feed_forward.down = matrix_of({in_block("ffn_down")}, c.hidden, c.intermediate);
+      one.feed_forward.norm = norm(in_block("layer_output_norm"));
+      if (layers != nullptr) layers[n] = one;
+    }
+    to.layers = {layers, layers == nullptr ? 0 : c.layers};
+    if (c.kind == model_kind::cross_encoder) {
+      to.head.dense = matrix_of({name_buffer("cls")}, c.hidden, c.hidden);
+      to.head.classifier = matrix_of({name_buffer("cls.output")}, 1, c.hidden);
+    }
+    if (c.relative_buckets != 0) relative(to);
+    return failed_;
+  }
+
+ private:
+  using linear = dupq::linear<host_memory>;
+
+  bool fail(const error& e) noexcept {
+    if (!failed_) failed_ = e;
+    return false;
+  }
+
+  /// The tensor of that name, if it has this shape (innermost extent first) and one of the row formats.
+  std::optional<gguf::tensor> find(std::string_view name, std::initializer_list<std::uint64_t> shape) noexcept {
+    if (failed_) return {};
+    const auto t = file_.tensor(name);
+    if (!t) return fail(error(errc::missing_tensor, name)), std::nullopt;
+    if (t->dimensions != shape.size())
+      return fail(error(errc::wrong_dimensions, name, shape.size(), t->dimensions)), std::nullopt;
+    std::size_t d = 0;
+    for (const std::uint64_t extent : shape) {
+      if (t->extent[d] != extent) return fail(error(errc::wrong_shape, name, extent, t->extent[d])), std::nullopt;
+      ++d;
+    }
+    if (t->type != gguf::tensor_type::f32 && t->type != gguf::tensor_type::f16 && t->type != gguf::tensor_type::q8_0)
+      return fail(error(errc::wrong_type, name, 0, static_cast<std::uint64_t>(t->type))), std::nullopt;
+    if (t->type == gguf::tensor_type::f32 && reinterpret_cast<std::uintptr_t>(t->bytes.data()) % alignof(float) != 0)
+      return fail(error(errc::not_aligned, name, alignof(float))), std::nullopt;
+    return t;
+  }
+  static row_format format(gguf::tensor_type t) noexcept {
+    return t == gguf::tensor_type::f32   ? row_format::f32
+           : t == gguf::tensor_type::f16 ? row_format::f16
+                                         : row_format::q8_0;
+  }
+  static const float* floats(const gguf::tensor& t) noexcept { return reinterpret_cast<const float*>(t.bytes.data()); }
+
+  /// Once there is memory, weights are read for good: then they must be finite.
+  bool counting() const noexcept { return !storage_.has_memory(); }
+  void check_finite(const float* x, std::size_t n, std::string_view name) noexcept {
+    std::size_t where = 0;
+    if (!all_finite(x, n, where)) fail(error(errc::not_finite, name, 0, where));
+  }
+
+  const float* vector(std::string_view name, std::uint64_t n) noexcept {
+    const auto t = find(name, {n});
+    if (!t) return nullptr;
+    if (t->type != gguf::tensor_type::f32) return fail(error(errc::wrong_type, name)), nullptr;
+    if (!counting()) check_finite(floats(*t), n, name);
+    return floats(*t);
+  }
+  layer_norm<host_memory> norm(std::string_view prefix) noexcept {
+    return {vector(name_buffer(prefix, ".weight"), config_.hidden),
+            vector(name_buffer(prefix, ".bias"), config_.hidden), config_.hidden, config_.norm_epsilon};
+  }
+  table<host_memory> rows(std::string_view name, std::uint64_t count) noexcept {
+    const auto t = find(name, {config_.hidden, count});
+    if (!t) return {};
+    const std::size_t row_bytes = t->bytes.size() / count;
+    if (!counting()) {
+      if (t->type == gguf::tensor_type::f32) check_finite(floats(*t), t->elements(), name);
+      float block[32];
+      for (std::size_t r = 0; t->type != gguf::tensor_type::f32 && r < count && !failed_; ++r)
+        for (std::size_t i = 0; i < config_.hidden && !failed_; i += 32) {
+          const std::size_t n = config_.hidden - i < 32 ? config_.hidden - i : 32;
+          widen(t->bytes.data() + r * row_bytes + stored_bytes(format(t->type), i), format(t->type), n, block);
+          check_finite(block, n, name);
+        }
+    }
+    return {t->bytes.data(), format(t->type), count, row_bytes};
+  }
+
+  /// A matrix and its bias; several names are one matrix below the other.
+  linear matrix_of(std::initializer_list<name_buffer> names, std::size_t outputs, std::size_t inputs) noexcept {
+    linear to{nullptr, nullptr, outputs, inputs};
+    const std::size_t panels = (outputs + panel_width - 1) / panel_width;
+    const std::size_t each = outputs / names.size();
+    if (packed_) {
+      const name_buffer weight(*names.begin(), ".weight");
+      const auto t = find(weight, {panel_width, inputs, panels});
+      if (!t) return to;
+      if (t->type == gguf::tensor_type::f32) {
+        to.panels = floats(*t);
+      } else if (float* const wide = storage_.take<float>(panels * inputs * panel_width)) {
+        for (std::size_t i = 0; i < panels * inputs; ++i) {
+          if (t->type == gguf::tensor_type::q8_0) return fail(error(errc::wrong_type, weight)), to;
+          widen(t->bytes.data() + i * 2 * panel_width, row_format::f16, panel_width, wide + i * panel_width);
+        }
+        to.panels = wide;
+      }
+      if (to.panels != nullptr && !counting()) check_finite(to.panels, panels * inputs * panel_width, weight);
+      to.bias = vector(name_buffer(*names.begin(), ".bias"), outputs);
+      return to;
+    }
+    float* const wide = storage_.take<float>(panels * inputs * panel_width);
+    float* const bias = names.size() == 1 ? nullptr : storage_.take<float>(outputs);
+    std::size_t first = 0;
+    for (const name_buffer& name : names) {
+      pack(name_buffer(name, ".weight"), first, each, inputs, wide);
+      const float* const part = vector(name_buffer(name, ".bias"), each);
+      if (names.size() == 1) to.bias = part;
+      for (std::size_t i = 0; bias != nullptr && part != nullptr && i < each; ++i) bias[first + i] = part[i];
+      first += each;
+    }
+    if (wide != nullptr)
+      for (std::size_t o = outputs; o < panels * panel_width; ++o)
+        for (std::size_t i = 0; i < inputs; ++i)
+          wide[o / panel_width * inputs * panel_width + i * panel_width + o % panel_width] = 0.0f;
+    to.panels = wide;
+    if (bias != nullptr) to.bias = bias;
+    return to;
+  }
+
+  /// Row-major rows to panels.
+  void pack(std::string_view name, std::size_t first, std::size_t count, std::size_t inputs, float* panels) noexcept {
+    const auto t = find(name, {inputs, count});
+    if (!t || panels == nullptr) return;
+    const std::size_t row_bytes = t->bytes.size() / count;
+    for (std::size_t r = 0; r < count; ++r) {
+      float* const column = panels + (first + r) / panel_width * inputs * panel_width + (first + r) % panel_width;
+      float block[32];
+      for (std::size_t i = 0; i < inputs; i += 32) {
+        const std::size_t n = inputs - i < 32 ? inputs - i : 32;
+        widen(t->bytes.data() + r * row_bytes + stored_bytes(format(t->type), i), format(t->type), n, block);
+        for (std::size_t j = 0; j < n; ++j) column[(i + j) * panel_width] = block[j];
+        std::size_t where = 0;
+        if (!all_finite(block, n, where)) fail(error(errc::not_finite, name, 0, r * inputs + i + where));
+      }
+    }
+  }
+
+  void relative(transformer<host_memory>& to) noexcept {
+    const std::string_view name = "attn_rel_b.weight";
+    const auto t = find(name, {config_.heads, config_.relative_buckets});
+    const std::size_t span = config_.max_length, width = 2 * span - 1;
+    float* const expanded = storage_.take<float>(config_.heads * width);
+    if (!t || expanded == nullptr) return;
+    if (t->type != gguf::tensor_type::f32) return (void)fail(error(errc::wrong_type, name));
+    check_finite(floats(*t), t->elements(), name);
+    for (std::size_t head = 0; head < config_.heads; ++head)
+      for (std::size_t i = 0; i < width; ++i) {
+        const auto distance = static_cast<std::ptrdiff_t>(i) - static_cast<std::ptrdiff_t>(span - 1);
+        expanded[head * width + i] = floats(*t)[relative_bucket(distance) * config_.heads + head];
+      }
+    to.relative = expanded;
+    to.relative_span = span;
+  }
+
+  const gguf::file& file_;
+  const config& config_;
+  bool packed_;
+  arena& storage_;
+  std::optional<error> failed_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI

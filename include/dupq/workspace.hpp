@@ -1,0 +1,102 @@
+// The memory of an encoder: its size is known beforehand, at compile time if need be, and it is taken once.
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <span>
+#include <utility>
+
+#include "core/arena.hpp"
+#include "core/config.hpp"
+#include "core/error.hpp"
+#include "core/executor.hpp"
+#include "device/cpu/cpu.hpp"
+#include "model/batch.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// Lays out one batch for each worker; null pointers where the arena only counts.
+template <device D>
+constexpr batch<D>* lay_out_workers(arena& from, const config& c, const limits& l) noexcept {
+  batch<D>* const workers = from.take<batch<D>>(l.workers);
+  for (std::size_t w = 0; w < l.workers; ++w) {
+    batch<D> one;
+    one.lay_out(from, c, l);
+    if (workers != nullptr) ::new (static_cast<void*>(workers + w)) batch<D>(one);
+  }
+  return workers;
+}
+
+/// Bytes of workspace that an encoder takes for a model and limits; the same for every kernel table.
+template <device D = cpu>
+constexpr std::size_t workspace_bytes(const config& c, const limits& l = {}) noexcept {
+  arena counter;
+  lay_out_workers<D>(counter, c, resolve(l, c));
+  return counter.used();
+}
+
+/// What an encoder is made with.
+struct encoder_options {
+  dupq::limits limits{};
+  dupq::executor executor{};  ///< runs batches side by side; limits.workers is raised to its number of workers
+  /// Whether "[SEP]" in a text becomes the special token, as Hugging Face's tokenizers do, or stays text.
+  dupq::special_tokens special_tokens = special_tokens::parse;
+};
+
+/// The workers' batches and the memory below them: the caller's, or owned.
+template <device D>
+class workspace {
+ public:
+  /// Over the caller's bytes, aligned to `alignment`; `l` is resolved.
+  static result<workspace> over(const config& c, const limits& l, std::span<std::byte> bytes) noexcept {
+    const std::size_t needed = workspace_bytes<D>(c, l);
+    if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0)
+      return error(errc::not_aligned, "workspace", alignment,
+                   reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment);
+    if (bytes.size() < needed) return error(errc::too_small, "workspace", needed, bytes.size());
+    workspace w;
+    arena from(bytes);
+    w.workers_ = lay_out_workers<D>(from, c, l);
+    w.count_ = l.workers;
+    return w;
+  }
+  /// Over memory from the heap.
+  static result<workspace> allocate(const config& c, const limits& l) noexcept {
+    const std::size_t needed = workspace_bytes<D>(c, l);
+    void* const owned = std::aligned_alloc(alignment, needed);
+    if (owned == nullptr) return error(errc::out_of_memory, "workspace", needed);
+    auto w = over(c, l, {static_cast<std::byte*>(owned), needed});
+    w->owned_ = owned;
+    w->release_ = [](void* p) noexcept { std::free(p); };
+    return w;
+  }
+
+  workspace(workspace&& other) noexcept
+      : workers_(other.workers_),
+        count_(other.count_),
+        owned_(std::exchange(other.owned_, nullptr)),
+        release_(other.release_) {}
+  workspace& operator=(workspace&& other) noexcept {
+    std::swap(workers_, other.workers_);
+    std::swap(count_, other.count_);
+    std::swap(owned_, other.owned_);
+    std::swap(release_, other.release_);
+    return *this;
+  }
+  ~workspace() {
+    if (owned_ != nullptr) release_(owned_);
+  }
+
+  batch<D>& operator[](std::size_t worker) noexcept { return workers_[worker]; }
+  std::size_t size() const noexcept { return count_; }
+
+ private:
+  workspace() noexcept = default;
+
+  batch<D>* workers_ = nullptr;
+  std::size_t count_ = 0;
+  void* owned_ = nullptr;
+  void (*release_)(void*) noexcept = nullptr;  // a pointer, so that programs that own nothing need no heap
+};
+
+}  // namespace dupq::inline DUPQ_ABI
