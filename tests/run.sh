@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Tests everything: installs what the tests need, builds with warnings as errors and runs one ctest over three builds:
+#   main       g++: all tests
+#   sanitized  clang++ with AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests and the command line
+#   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (60 where CI=true, 5 elsewhere)
+#
+# tests/run.sh [--quick]     --quick leaves the larger real model (all-mpnet-base-v2, a download of 400 MB) out
+# Environment: FUZZ_SECONDS, DUPQ_TEST_BUILD (where to build; default build/tests)
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${DUPQ_TEST_BUILD:-$root/build/tests}
+models="all-MiniLM-L6-v2;all-mpnet-base-v2"
+for argument in "$@"; do
+  case $argument in
+    --quick) models="all-MiniLM-L6-v2" ;;
+    *) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
+  esac
+done
+if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-60}; else seconds=${FUZZ_SECONDS:-5}; fi
+
+"$root/tools/install_packages.sh" g++=g++ clang=clang++ libclang-rt-dev="/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*" \
+  clang-format=clang-format cmake=cmake ninja-build=ninja python3=python3 python3-pip=pip3 \
+  doctest-dev="/usr/include/doctest/doctest.h" unicode-data="/usr/share/unicode/DerivedAge.txt"
+
+jobs=$(nproc)
+step() { echo "== $1"; }
+configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON "${@:2}" >"$build/$1.log" 2>&1 ||
+              { cat "$build/$1.log" >&2; return 1; }; }
+mkdir -p "$build"
+
+step "building with g++"
+configure main -DCMAKE_CXX_COMPILER=g++ "-DDUPQ_TEST_MODELS=$models"
+cmake --build "$build/main" -j "$jobs"
+step "building with clang++ and sanitizers"
+configure sanitized -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" -DDUPQ_SANITIZE=address,undefined \
+  -DDUPQ_TEST_PREFIX=sanitized. -DDUPQ_BUILD_EXAMPLES=OFF
+cmake --build "$build/sanitized" -j "$jobs"
+step "building the fuzz targets"
+configure fuzz -DCMAKE_CXX_COMPILER=clang++ -DDUPQ_FUZZ=ON -DDUPQ_TEST_PREFIX=libfuzzer. "-DDUPQ_FUZZ_SECONDS=$seconds"
+cmake --build "$build/fuzz" -j "$jobs"
+
+step "testing"
+echo 'subdirs(main sanitized fuzz)' >"$build/CTestTestfile.cmake"
+ctest --test-dir "$build" -j "$jobs" --output-on-failure --no-tests=error
