@@ -38,6 +38,11 @@ TEST_CASE("counts are grouped") {
   CHECK(fixed(0.73122, 4) == "0.7312");
 }
 
+TEST_CASE("a user's words are quoted, on one line, and cut") {
+  CHECK(printable("a\nb\x7f\xc3\xa9") == "'a?b?\xc3\xa9'");
+  CHECK(printable(std::string(100, 'x')) == '\'' + std::string(40, 'x') + "...'");
+}
+
 TEST_CASE("a NumPy header has one size and names the shape") {
   for (std::size_t n : {std::size_t{0}, std::size_t{17}, std::numeric_limits<std::size_t>::max()}) {
     const std::string header = npy_header(n, 384);

@@ -59,7 +59,7 @@ TEST_CASE("TABs separate the texts of a line only where there are several") {
   const result r = read_all("a\tb\t1\nc\td\t0\n", text_format::lines, labelled);
   CHECK(r.texts == std::vector<strings>{{"a", "b"}, {"c", "d"}});
   CHECK(r.labels == std::vector<int>{1, 0});
-  CHECK(message("a\tb\nc\n", text_format::lines, pair) == "f: line 2: 1 fields separated by TABs where 2 are expected");
+  CHECK(message("a\tb\nc\n", text_format::lines, pair) == "f: line 2: 1 field separated by TABs where 2 are expected");
 }
 
 TEST_CASE("a NUL ends a text") {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "failure.hpp"
+#include "format.hpp"
 
 namespace dupq_tool {
 
@@ -109,13 +110,6 @@ class arguments {
       parts.emplace_back(list.substr(begin, end - begin));
     }
     return parts;
-  }
-
-  /// A word for an error message: short, quoted, on one line.
-  static std::string printable(std::string_view word) {
-    std::string quoted = "'";
-    for (char c : word.substr(0, 40)) quoted += c >= 0 && c < ' ' ? '?' : c;
-    return quoted + (word.size() > 40 ? "...'" : "'");
   }
 
  private:

@@ -1,4 +1,4 @@
-// How numbers are written: shortest floats, fixed places, grouped counts.
+// How numbers are written: shortest floats, fixed places, grouped counts; and a user's words.
 #pragma once
 
 #include <charconv>
@@ -32,6 +32,13 @@ inline std::string grouped(std::uint64_t value) {
 /// "1 row", "2 rows".
 inline std::string counted(std::uint64_t n, std::string_view noun) {
   return grouped(n) + ' ' + std::string(noun) + (n == 1 ? "" : "s");
+}
+
+/// A word for an error message: short, quoted, on one line.
+inline std::string printable(std::string_view word) {
+  std::string quoted = "'";
+  for (char c : word.substr(0, 40)) quoted += (c >= 0 && c < ' ') || c == 0x7F ? '?' : c;
+  return quoted + (word.size() > 40 ? "...'" : "'");
 }
 
 /// The double nearest to a float's shortest decimal, so that JSON shows that decimal too.

@@ -78,6 +78,9 @@ class output_file {
     buffer_.clear();
   }
 
+  /// Whether somebody looks at what is written.
+  bool terminal() const noexcept { return ::isatty(descriptor_) == 1; }
+
   /// Whether `overwrite` works: true for files that appear at `commit`.
   bool seekable() const noexcept { return !temporary_.empty(); }
 

@@ -14,8 +14,10 @@ namespace dupq_tool {
 
 class progress {
  public:
-  /// `unit`: what is counted, in the plural. `total`: 0 where it is not known.
-  explicit progress(std::string unit, std::uint64_t total = 0) : unit_(std::move(unit)), total_(total) {}
+  /// `unit`: what is counted, in the plural. `total`: 0 where it is not known. Not `wanted` where results go
+  /// to the same terminal meanwhile.
+  explicit progress(std::string unit, std::uint64_t total = 0, bool wanted = true)
+      : unit_(std::move(unit)), total_(total), shows_(wanted && ::isatty(STDERR_FILENO) == 1) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   ~progress() {
@@ -25,7 +27,7 @@ class progress {
   /// `done` units are; `fraction` of the work where the total is not known (0: not known either).
   void update(std::uint64_t done, double fraction = 0) {
     const clock::time_point now = clock::now();
-    if (!terminal_ || now - drawn_ < std::chrono::milliseconds(100)) return;
+    if (!shows_ || now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
     shown_ = true;
     const std::string line =
@@ -59,7 +61,7 @@ class progress {
 
   std::string unit_;
   std::uint64_t total_;
-  bool terminal_ = ::isatty(STDERR_FILENO) == 1, shown_ = false;
+  bool shows_, shown_ = false;
   clock::time_point start_ = clock::now(), drawn_ = start_;
 };
 

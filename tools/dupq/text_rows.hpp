@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "csv.hpp"
+#include "format.hpp"
 
 namespace dupq_tool {
 
@@ -80,7 +81,7 @@ class row_reader {
     row.line = row.record.line;
     if (row.record.fields.size() != header_.fields.size())
       throw bad_row(input_, row.line,
-                    std::to_string(row.record.fields.size()) + " fields where the header has " +
+                    counted(row.record.fields.size(), "field") + " where the header has " +
                         std::to_string(header_.fields.size()));
     row.texts.clear();
     for (std::size_t p : positions_) row.texts.push_back(row.record.fields[p]);
@@ -108,8 +109,8 @@ class row_reader {
     }
     if (row.texts.size() != columns_.size())
       throw bad_row(input_, row.line,
-                    std::to_string(row.texts.size()) + " fields separated by TABs where " +
-                        std::to_string(columns_.size()) + " are expected");
+                    counted(row.texts.size(), "field") + " separated by TABs where " + std::to_string(columns_.size()) +
+                        " are expected");
     take_label(row);
     return true;
   }
@@ -149,7 +150,7 @@ class row_reader {
     if (row.texts.size() < 3) return;
     const std::string& label = row.texts[2];
     if (label != "0" && label != "1")
-      throw bad_row(input_, row.line, columns_[2] + " is '" + label.substr(0, 20) + "', not 0 or 1");
+      throw bad_row(input_, row.line, columns_[2] + " is " + printable(label) + ", not 0 or 1");
     row.label = label[0] - '0';
     row.texts.pop_back();
   }

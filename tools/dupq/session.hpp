@@ -1,0 +1,125 @@
+// A model file opened for a verb, and its encoders, as the user's options have them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <dupq/bi_encoder.hpp>
+#include <dupq/core/thread_pool.hpp>
+#include <dupq/cross_encoder.hpp>
+#include <dupq/model.hpp>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "args.hpp"
+#include "failure.hpp"
+#include "format.hpp"
+
+namespace dupq_tool {
+
+/// Texts that one call of an encoder gets: enough to keep every core busy, few enough to show progress.
+inline constexpr std::size_t chunk_texts = 1024;
+
+inline void check(const std::optional<dupq::error>& e) {
+  if (e) throw failure(*e);
+}
+template <class T>
+T take(dupq::result<T> r) {
+  if (!r) throw failure(r.error());
+  return std::move(*r);
+}
+
+/// Opens a model with the kernels that the user forces, if any.
+inline dupq::model open_model(const std::string& path, const arguments& args) {
+  const std::string kernels = args.text("--kernels").value_or("");
+  if (args.has("--kernels") && (kernels.empty() || dupq::find_kernels(kernels) == nullptr)) {
+    std::string list;
+    for (const dupq::kernels* table : dupq::available_kernels()) (list += list.empty() ? "" : ", ") += table->name;
+    throw usage_error("--kernels cannot be " + printable(kernels) + " (" + list + ")");
+  }
+  return take(dupq::model::open(path.c_str(), {.kernels = kernels}));
+}
+
+/// What a text or a pair is cut to: the model's limit, or the user's below it.
+inline std::size_t token_limit(const dupq::model& model, const arguments& args, bool pairs) {
+  const std::size_t most = model.config().max_length, least = model.tokenizer().special_count(pairs);
+  const auto chosen = args.number<std::size_t>("--max-length", 0, SIZE_MAX);
+  if (chosen && (*chosen < least || *chosen > most))
+    throw usage_error("--max-length " + std::to_string(*chosen) + ": the model reads " + std::to_string(least) +
+                      " to " + std::to_string(most) + " tokens");
+  return chosen.value_or(most);
+}
+
+inline dupq::special_tokens special_mode(const arguments& args) {
+  return args.has("--literal") ? dupq::special_tokens::literal : dupq::special_tokens::parse;
+}
+
+/// A model with an encoder of its kind.
+class session {
+ public:
+  session(const std::string& path, const arguments& args)
+      : path_(path),
+        model_(open_model(path, args)),
+        tokens_(token_limit(model_, args, cross())),
+        pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)) {
+    const dupq::encoder_options options{
+        .limits = {.text_tokens = tokens_}, .executor = pool_.executor(), .special_tokens = special_mode(args)};
+    if (cross())
+      encoder_.emplace<dupq::cross_encoder>(take(dupq::cross_encoder::make(model_, options)));
+    else
+      encoder_.emplace<dupq::bi_encoder>(take(dupq::bi_encoder::make(model_, options)));
+  }
+  session(const session&) = delete;
+  session& operator=(const session&) = delete;
+
+  const std::string& path() const noexcept { return path_; }
+  const dupq::model& model() const noexcept { return model_; }
+  bool cross() const noexcept { return model_.config().kind == dupq::model_kind::cross_encoder; }
+  std::size_t tokens() const noexcept { return tokens_; }
+  std::size_t dim() const noexcept { return model_.config().dim(); }
+  std::uint64_t truncated() const noexcept {
+    if (const auto* c = std::get_if<dupq::cross_encoder>(&encoder_)) return c->truncated();
+    return std::get<dupq::bi_encoder>(encoder_).truncated();
+  }
+
+  /// The encoder, for what only bi-encoders do.
+  dupq::bi_encoder& vectors() {
+    if (cross())
+      throw failure(dupq::error(dupq::errc::wrong_kind, "a bi_encoder is needed, not a cross_encoder").in(path_));
+    return std::get<dupq::bi_encoder>(encoder_);
+  }
+
+  void score(dupq::texts first, dupq::texts second, std::span<float> scores) {
+    std::visit(
+        [&](auto& encoder) {
+          if constexpr (!std::is_same_v<decltype(encoder), std::monostate&>)
+            check(encoder.score(first, second, scores));
+        },
+        encoder_);
+  }
+
+  /// From which score on a pair is called a duplicate: --threshold, the model's own, or a usual value, which is said.
+  float threshold(const arguments& args) const {
+    if (const auto chosen = args.number<float>("--threshold", -1e30f, 1e30f)) return *chosen;
+    if (const auto own = model_.threshold()) return *own;
+    const float usual = !cross() ? 0.75f : model_.config().activation == dupq::score_activation::sigmoid ? 0.5f : 0.0f;
+    std::fprintf(stderr, "%s: no threshold in the model, %s is used (`dupq calibrate` finds a better one)\n",
+                 path_.c_str(), shortest(usual).c_str());
+    return usual;
+  }
+
+ private:
+  std::string path_;
+  dupq::model model_;
+  std::size_t tokens_;
+  dupq::thread_pool pool_;
+  std::variant<std::monostate, dupq::bi_encoder, dupq::cross_encoder> encoder_;
+};
+
+}  // namespace dupq_tool

@@ -1,0 +1,228 @@
+// dupq eval: how well a model tells duplicates apart on labelled pairs.
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <dupq/metrics.hpp>
+#include <dupq/split.hpp>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "json.hpp"
+#include "output_file.hpp"
+#include "scoring.hpp"
+#include "session.hpp"
+#include "verb.hpp"
+
+namespace dupq_tool {
+
+/// Scores and labels of the rows that are judged together.
+struct judged_part {
+  std::vector<float> scores;
+  std::vector<std::uint8_t> labels;
+};
+
+/// A line of the table: a part judged at a threshold, if there is one.
+struct judgement {
+  std::string title;
+  std::size_t pairs = 0;
+  std::optional<double> threshold;
+  dupq::confusion counts;
+  double average_precision = 0;
+
+  /// Without a threshold nothing is called a duplicate.
+  judgement(std::string title_, const judged_part& part, std::optional<double> threshold_)
+      : title(std::move(title_)),
+        pairs(part.labels.size()),
+        threshold(threshold_),
+        counts(
+            dupq::confusion_at(part.scores, part.labels, threshold_.value_or(std::numeric_limits<double>::infinity()))),
+        average_precision(dupq::average_precision(part.scores, part.labels)) {}
+};
+
+/// The shares of --split T,V,T: three counts, or three fractions.
+inline dupq::three_way_sizes parse_split(const std::string& text) {
+  const auto parts = arguments::split(text, ',');
+  const bool fractions = text.find('.') != std::string::npos;
+  dupq::share shares[3];
+  bool good = parts.size() == 3;
+  for (std::size_t i = 0; good && i < 3; ++i) {
+    if (fractions) {
+      const auto share = arguments::parse_number<double>(parts[i]);
+      good = share && *share > 0 && *share < 1;
+      if (good) shares[i] = *share;
+    } else {
+      const auto count = arguments::parse_number<std::size_t>(parts[i]);
+      good = count && *count > 0;
+      if (good) shares[i] = *count;
+    }
+  }
+  if (!good)
+    throw usage_error("--split cannot be " + printable(text) + " (none, notebook, or three counts or fractions)");
+  return {shares[0], shares[1], shares[2]};
+}
+
+inline json::object as_json(const judgement& j, bool with_threshold = true) {
+  const auto count = [](std::uint64_t n) { return json::value(static_cast<std::int64_t>(n)); };
+  json::object o;
+  if (with_threshold)
+    o.emplace_back("threshold",
+                   j.threshold ? json::value(as_shortest(static_cast<float>(*j.threshold))) : json::value());
+  o.emplace_back("f1", j.counts.f1());
+  o.emplace_back("precision", j.counts.precision());
+  o.emplace_back("recall", j.counts.recall());
+  o.emplace_back("accuracy", j.counts.accuracy());
+  o.emplace_back("average_precision", j.average_precision);
+  o.emplace_back("confusion", json::object{{"tp", count(j.counts.tp)},
+                                           {"fp", count(j.counts.fp)},
+                                           {"fn", count(j.counts.fn)},
+                                           {"tn", count(j.counts.tn)}});
+  return o;
+}
+
+inline std::string as_table(std::span<const judgement> lines) {
+  std::vector<std::vector<std::string>> cells{
+      {"", "pairs", "threshold", "F1", "precision", "recall", "accuracy", "average precision", "tp", "fp", "fn", "tn"}};
+  for (const judgement& j : lines)
+    cells.push_back({j.title, std::to_string(j.pairs), j.threshold ? fixed(*j.threshold, 4) : "none",
+                     fixed(j.counts.f1(), 4), fixed(j.counts.precision(), 4), fixed(j.counts.recall(), 4),
+                     fixed(j.counts.accuracy(), 4), fixed(j.average_precision, 4), std::to_string(j.counts.tp),
+                     std::to_string(j.counts.fp), std::to_string(j.counts.fn), std::to_string(j.counts.tn)});
+  std::string table;
+  for (const auto& row : cells) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      std::size_t width = 0;
+      for (const auto& other : cells) width = std::max(width, other[c].size());
+      const std::string blanks(width - row[c].size(), ' ');
+      table += c == 0 ? row[c] + blanks : "  " + blanks + row[c];
+    }
+    table += '\n';
+  }
+  return table;
+}
+
+/// The threshold with the best F1, freely or on the notebook's grid.
+inline std::optional<double> choose_threshold(const judged_part& part, bool on_grid, bool cross) {
+  const std::span<const double> grid = cross ? std::span<const double>(dupq::probability_grid) : dupq::cosine_grid;
+  const auto best =
+      on_grid ? dupq::best_f1_on_grid(part.scores, part.labels, grid) : dupq::best_f1(part.scores, part.labels);
+  if (!best || best->counts.tp == 0) return std::nullopt;
+  return best->threshold;
+}
+
+inline void run_eval(const arguments& args) {
+  const std::string split_name = args.text("--split").value_or("none");
+  const bool has_split = split_name != "none", on_grid = args.choice("--sweep", {"exact", "grid"}) == 1;
+  std::optional<dupq::three_way_sizes> sizes;
+  if (has_split && split_name != "notebook") sizes = parse_split(split_name);
+  const auto seed = args.number<std::uint32_t>("--seed", 0, UINT32_MAX).value_or(42);
+  session s(args[0], args);
+  row_source rows(args, args[1], row_kind::labelled);
+  const labelled_pairs pairs = read_labelled(rows);
+
+  // The rows to score: all, or those for validation and then those for testing.
+  std::vector<std::size_t> scored(pairs.labels.size());
+  std::iota(scored.begin(), scored.end(), std::size_t{0});
+  std::size_t train = 0, validation = 0;
+  if (has_split) {
+    const auto split =
+        sizes ? dupq::three_way_split(pairs.labels, *sizes, seed) : dupq::notebook_split(pairs.labels, seed);
+    if (!split) throw failure(split.error().in(args[1]));
+    train = split->train().size();
+    validation = split->validation().size();
+    scored.assign(split->validation().begin(), split->validation().end());
+    scored.insert(scored.end(), split->test().begin(), split->test().end());
+  }
+
+  const auto start = std::chrono::steady_clock::now();
+  std::uint64_t questions = 0;
+  const std::vector<float> scores = score_rows(s, pairs, scored, questions);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double rate = seconds > 0 ? static_cast<double>(questions) / seconds : 0;
+  const auto part = [&](std::size_t begin, std::size_t end) {
+    judged_part p;
+    for (std::size_t i = begin; i < end; ++i)
+      p.scores.push_back(scores[i]), p.labels.push_back(pairs.labels[scored[i]]);
+    return p;
+  };
+
+  std::vector<judgement> table;
+  std::string from;
+  if (has_split) {
+    const judged_part held_out = part(0, validation), test = part(validation, scored.size());
+    const auto threshold = choose_threshold(on_grid ? test : held_out, on_grid, s.cross());
+    from = on_grid ? "grid on test" : "validation";
+    table.emplace_back("validation", held_out, threshold);
+    table.emplace_back("test", test, threshold);
+  } else {
+    const judged_part all = part(0, scored.size());
+    if (const auto own = s.model().threshold()) table.emplace_back("model's threshold", all, own);
+    table.emplace_back(on_grid ? "best on the grid" : "best", all, choose_threshold(all, on_grid, s.cross()));
+    from = table.size() == 2 ? "model" : on_grid ? "grid on the same data" : "the same data";
+  }
+
+  output_file out("-");
+  if (args.has("--json")) {
+    const auto count = [](std::size_t n) { return json::value(static_cast<std::int64_t>(n)); };
+    json::object o{{"pairs", count(pairs.labels.size())}};
+    if (has_split) {
+      o.emplace_back("split", json::object{{"train", count(train)},
+                                           {"validation", count(validation)},
+                                           {"test", count(scored.size() - validation)}});
+      o.emplace_back("threshold", as_json(table[1])[0].second);
+      o.emplace_back("threshold_from", from);
+      o.emplace_back("validation", as_json(table[0]));
+      o.emplace_back("test", as_json(table[1]));
+    } else {
+      json::object first = as_json(table[0]);
+      o.push_back(first[0]);
+      o.emplace_back("threshold_from", from);
+      o.insert(o.end(), first.begin() + 1, first.end());
+      if (table.size() == 2) o.emplace_back("best_on_the_same_data", as_json(table[1]));
+    }
+    o.emplace_back("seconds", seconds);
+    o.emplace_back("questions_per_second", rate);
+    out.write(json::print(o, 1) + '\n');
+  } else {
+    out.write(as_table(table));
+    if (!has_split)
+      out.write("The best threshold is chosen on the pairs that it is judged on, so its F1 is optimistic.\n");
+    else if (on_grid)
+      out.write("The threshold is chosen on the test pairs, as the seed notebook does: its F1 is optimistic.\n");
+    else
+      out.write("The threshold is chosen on the validation pairs. " + counted(train, "training pair") + " not used.\n");
+    out.write(counted(questions, "question") + " in " + fixed(seconds, 1) + " s, " + fixed(rate, 0) + "/s\n");
+  }
+  out.commit();
+  rows.report(s.truncated(), s.tokens(), s.cross() ? "pair" : "text");
+}
+
+inline verb eval_verb() {
+  return {
+      .name = "eval",
+      .summary = "F1, precision, recall and threshold on labelled pairs",
+      .usage = "M.gguf FILE [--split none|notebook|TRAIN,VALID,TEST] [--json]",
+      .help =
+          "  --split none    judge all pairs at the model's threshold and at the best one (default)\n"
+          "  --split notebook  50,000 pairs, 80/10/10, as scikit-learn splits them: the threshold is chosen on the\n"
+          "                  validation pairs and judged on the test pairs\n"
+          "  --split T,V,T   the same for three counts or fractions\n"
+          "  --seed N        of the split (default 42)\n"
+          "  --sweep grid    choose the threshold as the seed notebook does: on its grid, on the test pairs\n"
+          "  --json          one JSON object\n",
+      .options = {{"--split", true}, {"--seed", true}, {"--sweep", true}, {"--json", false}},
+      .runs_model = true,
+      .reads_texts = true,
+      .least = 2,
+      .most = 2,
+      .run = run_eval};
+}
+
+}  // namespace dupq_tool

@@ -1,0 +1,101 @@
+// dupq info: what a model file is, and what this machine makes of it.
+#pragma once
+
+#include <cstdint>
+#include <dupq/core/gguf.hpp>
+#include <dupq/workspace.hpp>
+#include <map>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "json.hpp"
+#include "output_file.hpp"
+#include "session.hpp"
+#include "sha256.hpp"
+#include "verb.hpp"
+
+namespace dupq_tool {
+
+/// The type that most bytes of weights have.
+inline std::string weight_types(const dupq::gguf::file& file) {
+  using dupq::gguf::tensor_type;
+  std::map<tensor_type, std::uint64_t> bytes;
+  file.for_each_tensor([&](const dupq::gguf::tensor& t) { bytes[t.type] += t.bytes.size(); });
+  tensor_type most{};
+  for (const auto& [type, n] : bytes)
+    if (n > bytes[most]) most = type;
+  switch (most) {
+    case tensor_type::f32: return "f32";
+    case tensor_type::f16: return "f16";
+    case tensor_type::q8_0: return "q8_0";
+    case tensor_type::i8: return "int8";
+    case tensor_type::i32: return "i32";
+  }
+  return "unknown";
+}
+
+inline void verify_digest(const std::string& path, const dupq::gguf::file& file) {
+  const auto stored = file.find("dupq.digest");
+  if (!stored) throw failure(path + ": dupq.digest: missing key, so nothing can be verified");
+  sha256 digest;
+  digest.update(file.bytes().subspan(file.data_offset()));
+  if (digest.hex() != stored->text()) throw failure(path + ": dupq.digest: the tensors have another digest");
+}
+
+inline void run_info(const arguments& args) {
+  const dupq::model model = open_model(args[0], args);
+  if (args.has("--verify")) verify_digest(args[0], model.file());
+  const dupq::config& c = model.config();
+  const bool cross = c.kind == dupq::model_kind::cross_encoder;
+  const auto count = [](std::uint64_t n) { return json::value(static_cast<std::int64_t>(n)); };
+  const auto text = [](std::string_view t) { return json::value(std::string(t)); };
+  json::array kernels;
+  for (const dupq::kernels* table : dupq::available_kernels()) kernels.push_back(text(table->name));
+  const json::object o{{"kind", text(name(c.kind))},
+                       {"architecture", text(name(c.architecture))},
+                       {"layers", count(c.layers)},
+                       {"hidden", count(c.hidden)},
+                       {"heads", count(c.heads)},
+                       {"intermediate", count(c.intermediate)},
+                       {"vocabulary", count(c.vocabulary)},
+                       {"max_length", count(c.max_length)},
+                       {"pooling", cross ? json::value() : text(name(c.pooling))},
+                       {"normalize", cross ? json::value() : json::value(c.normalize)},
+                       {"activation", cross ? text(name(c.activation)) : json::value()},
+                       {"threshold", model.threshold() ? json::value(as_shortest(*model.threshold())) : json::value()},
+                       {"weights", text(weight_types(model.file()))},
+                       {"file_bytes", count(model.file().bytes().size())},
+                       {"workspace_bytes", count(dupq::workspace_bytes(c))},
+                       {"kernels", json::value(kernels)},
+                       {"kernel", text(model.kernels())}};
+  output_file out("-");
+  if (args.has("--json")) {
+    out.write(json::print(o, 1) + '\n');
+  } else {
+    for (const auto& [key, value] : o) {
+      std::string line = key + std::string(18 - key.size(), ' ');
+      if (const auto* list = value.as<json::array>())
+        for (const json::value& item : *list) line += (&item == &list->front() ? "" : ", ") + *item.as<std::string>();
+      else
+        line += value.is_null() ? "none" : value.as<std::string>() ? *value.as<std::string>() : json::print(value);
+      out.write(line + '\n');
+    }
+    if (args.has("--verify")) out.write("digest            verified\n");
+  }
+  out.commit();
+}
+
+inline verb info_verb() {
+  return {.name = "info",
+          .summary = "what a model file is and what this machine makes of it",
+          .usage = "M.gguf [--json] [--verify] [--kernels NAME]",
+          .help =
+              "  --json          one JSON object\n"
+              "  --verify        check the digest of the tensors (a mismatch: exit 1)\n"
+              "  --kernels NAME  force a kernel table\n",
+          .options = {{"--json", false}, {"--verify", false}, {"--kernels", true}},
+          .run = run_info};
+}
+
+}  // namespace dupq_tool
