@@ -28,6 +28,7 @@ struct tensor {
 
   /// Decodes elements [first, first + out.size()) of a real tensor.
   void read(std::uint64_t first, std::span<float> out) const noexcept {
+    if (out.empty()) return;
     if (type == "F32") {
       std::memcpy(out.data(), bytes.data() + first * 4, out.size_bytes());
       return;

