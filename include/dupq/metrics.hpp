@@ -41,7 +41,7 @@ struct confusion {
 
 /// A threshold and what it gives on the pairs it was chosen on.
 struct threshold_choice {
-  float threshold = 0;
+  double threshold = 0;  ///< best_f1's is always a float
   double f1 = 0;
   double precision = 0;
   double recall = 0;
@@ -49,7 +49,7 @@ struct threshold_choice {
   confusion counts;
 
   constexpr threshold_choice() noexcept = default;
-  constexpr threshold_choice(float threshold_, const confusion& c) noexcept
+  constexpr threshold_choice(double threshold_, const confusion& c) noexcept
       : threshold(threshold_),
         f1(c.f1()),
         precision(c.precision()),
@@ -169,17 +169,16 @@ inline std::optional<threshold_choice> best_f1(std::span<const float> scores, du
     const auto midway = static_cast<float>((static_cast<double>(below) + static_cast<double>(threshold)) / 2);
     if (midway > below) threshold = midway;
   }
-  return threshold_choice(threshold, best);
+  return threshold_choice(static_cast<double>(threshold), best);
 }
 
-/// The threshold of `grid` with the highest F1, the first of equally good ones; nothing for an empty grid. The counts
-/// are those of the double in the grid, the returned threshold is that number as a float.
+/// The threshold of `grid` with the highest F1, the first of equally good ones; nothing for an empty grid.
 inline std::optional<threshold_choice> best_f1_on_grid(std::span<const float> scores, dupq::labels labels,
                                                        std::span<const double> grid) noexcept {
   std::optional<threshold_choice> best;
   for (const double threshold : grid) {
     const confusion c = confusion_at(scores, labels, threshold);
-    if (!best || c.f1() > best->f1) best = threshold_choice(static_cast<float>(threshold), c);
+    if (!best || c.f1() > best->f1) best = threshold_choice(threshold, c);
   }
   return best;
 }

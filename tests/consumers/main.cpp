@@ -12,6 +12,5 @@ int main() {
   const std::vector<int> labels{1, 0};
   const auto best = dupq::best_f1(scores, labels);
   if (!best) return 1;
-  std::printf("%s\n%d.%d threshold %.1f\n", message, DUPQ_VERSION_MAJOR, DUPQ_VERSION_MINOR,
-              static_cast<double>(best->threshold));
+  std::printf("%s\n%d.%d threshold %.1f\n", message, DUPQ_VERSION_MAJOR, DUPQ_VERSION_MINOR, best->threshold);
 }

@@ -46,7 +46,7 @@ TEST_CASE("metrics: as scikit-learn") {
     const auto best = dupq::best_f1(c.scores, labels);
     REQUIRE(best.has_value() == (c.labels.find('1') != std::string_view::npos));
     if (best) {
-      CHECK(best->threshold == c.threshold);
+      CHECK(best->threshold == static_cast<double>(c.threshold));
       CHECK(best->counts == c.best);
       CHECK(best->f1 == c.best.f1());
       CHECK(best->precision == c.best.precision());
@@ -57,11 +57,11 @@ TEST_CASE("metrics: as scikit-learn") {
     CHECK(dupq::confusion_at(c.scores, labels, 0.5) == c.at_half);
     const auto cosine = dupq::best_f1_on_grid(c.scores, labels, dupq::cosine_grid);
     REQUIRE(cosine);
-    CHECK(cosine->threshold == static_cast<float>(c.cosine_threshold));
+    CHECK(cosine->threshold == c.cosine_threshold);
     CHECK(cosine->counts == dupq::confusion_at(c.scores, labels, c.cosine_threshold));
     const auto probability = dupq::best_f1_on_grid(c.scores, labels, dupq::probability_grid);
     REQUIRE(probability);
-    CHECK(probability->threshold == static_cast<float>(c.probability_threshold));
+    CHECK(probability->threshold == c.probability_threshold);
     CHECK(dupq::average_precision(c.scores, labels) == c.average_precision);
   }
 }
@@ -113,11 +113,12 @@ TEST_CASE("metrics: NaN is below every threshold") {
   CHECK(dupq::confusion_at(scores, labels, -infinity) == dupq::confusion{.tp = 1, .fp = 2, .fn = 1, .tn = 1});
   const auto best = dupq::best_f1(scores, labels);
   REQUIRE(best);
-  CHECK(best->threshold == 0.5f);
+  CHECK(best->threshold == 0.5);
   CHECK(best->counts == dupq::confusion{.tp = 1, .fp = 0, .fn = 1, .tn = 3});
   CHECK(dupq::average_precision(scores, labels) == 0.5 * 1 + 0.5 * (2.0 / 5.0));
   // A lowest score that is no NaN has no midpoint to one.
-  CHECK(dupq::best_f1(std::vector<float>{not_a_number, 0.2f}, std::vector<int>{0, 1})->threshold == 0.2f);
+  CHECK(dupq::best_f1(std::vector<float>{not_a_number, 0.2f}, std::vector<int>{0, 1})->threshold ==
+        static_cast<double>(0.2f));
   CHECK_FALSE(dupq::best_f1(std::vector<float>{not_a_number, 0.2f}, std::vector<int>{1, 0}));
   CHECK(dupq::average_precision(std::vector<float>{not_a_number, not_a_number}, std::vector<int>{1, 0}) == 0.5);
 }
@@ -125,7 +126,7 @@ TEST_CASE("metrics: NaN is below every threshold") {
 TEST_CASE("metrics: infinite scores") {
   const std::vector<float> scores{infinity, 0.5f, -infinity, -infinity};
   CHECK(dupq::best_f1(scores, std::vector<int>{1, 0, 0, 0})->threshold == infinity);
-  CHECK(dupq::best_f1(scores, std::vector<int>{1, 1, 0, 0})->threshold == 0.5f);
+  CHECK(dupq::best_f1(scores, std::vector<int>{1, 1, 0, 0})->threshold == 0.5);
   CHECK(dupq::best_f1(scores, std::vector<int>{1, 1, 1, 1})->threshold == -infinity);
   // Between the two infinities there is no midpoint either.
   CHECK(dupq::best_f1(std::vector<float>{infinity, -infinity}, std::vector<int>{1, 0})->threshold == infinity);
