@@ -1,0 +1,290 @@
+// The tokenizer: a text, or a pair of texts, to the ids that Hugging Face's BERT and MPNet tokenizers give.
+//
+// A text is cut at its added tokens (added_tokens.hpp), normalised (normalizer.hpp), split at white space and around
+// punctuation, and each word is cut into the longest pieces that the vocabulary has. All of it runs over the text once,
+// without a buffer larger than a word, and stops when there are enough tokens.
+#pragma once
+
+#include <algorithm>
+#include <bitset>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "../core/error.hpp"
+#include "../core/platform.hpp"
+#include "added_tokens.hpp"
+#include "normalizer.hpp"
+#include "unicode.hpp"
+#include "vocabulary.hpp"
+#include "word_builder.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// What "[SEP]" in a user's text is.
+enum class special_tokens : std::uint8_t {
+  parse,    ///< the special token, as Hugging Face has it
+  literal,  ///< characters like any others: a text cannot pose as two
+};
+
+struct tokenizer_options {
+  normalization normal{};
+  std::uint32_t max_word_chars = 100;  ///< longer words are unknown; at most tokenizer::max_word_chars_limit
+  std::int32_t unk = 0, cls = 0, sep = 0, pad = 0;
+  std::uint32_t pair_separators = 1;  ///< separators between the texts of a pair: 1 BERT, 2 MPNet
+};
+
+class tokenizer {
+ public:
+  static constexpr std::uint32_t max_word_chars_limit = word_builder::max_chars_limit;
+
+  struct encoding {
+    std::uint32_t tokens = 0;         ///< ids written
+    std::uint32_t first_segment = 0;  ///< ids with token type 0, which come first; the rest have type 1
+    bool truncated = false;
+  };
+
+  /// Errors: out_of_range for an id beyond the vocabulary, a max_word_chars or pair_separators that is not possible.
+  static result<tokenizer> make(const dupq::vocabulary& words, const tokenizer_options& options,
+                                const added_tokens& added = {}) noexcept {
+    const auto check = [&](std::string_view key, std::int32_t id) -> std::optional<error> {
+      const auto unsigned_id = static_cast<std::uint32_t>(id);
+      if (unsigned_id < words.size()) return std::nullopt;
+      return error(errc::out_of_range, key, words.size(), unsigned_id);
+    };
+    if (const auto e = check("tokenizer.ggml.unknown_token_id", options.unk)) return *e;
+    if (const auto e = check("tokenizer.ggml.cls_token_id", options.cls)) return *e;
+    if (const auto e = check("tokenizer.ggml.seperator_token_id", options.sep)) return *e;
+    if (const auto e = check("tokenizer.ggml.padding_token_id", options.pad)) return *e;
+    if (options.max_word_chars == 0 || options.max_word_chars > max_word_chars_limit)
+      return error(errc::out_of_range, "dupq.tokenizer.max_word_chars", max_word_chars_limit, options.max_word_chars);
+    if (options.pair_separators == 0 || options.pair_separators > 2)
+      return error(errc::out_of_range, "dupq.tokenizer.pair_separators", 2, options.pair_separators);
+    return tokenizer(words, options, added);
+  }
+
+  /// Special tokens around a text or a pair: the least max_length.
+  std::size_t special_count(bool pair) const noexcept { return pair ? 2 + options_.pair_separators : 2; }
+
+  /// cls, the text, sep. Writes at most `max_length` ids, which `ids` has room for. With a max_length below
+  /// special_count(false) nothing is written.
+  encoding encode(std::string_view text, std::size_t max_length, std::span<std::int32_t> ids,
+                  special_tokens mode = special_tokens::parse) const noexcept {
+    max_length = std::min(max_length, ids.size());
+    if (max_length < special_count(false)) return {0, 0, true};
+    const std::size_t budget = max_length - special_count(false);
+    token_sink out{ids.data() + 1, 1, budget, budget};
+    add_text(text, mode, out);
+    const std::size_t n = std::min(out.count, budget);
+    ids[0] = options_.cls;
+    ids[n + 1] = options_.sep;
+    const auto total = static_cast<std::uint32_t>(n + 2);
+    return {total, total, out.count > budget};
+  }
+
+  /// cls, a, sep (pair_separators times), b, sep, within `max_length` as the strategy 'longest_first' has it: while
+  /// both are longer than half, both are cut to half, and the longer one has the odd token.
+  encoding encode_pair(std::string_view a, std::string_view b, std::size_t max_length, std::span<std::int32_t> ids,
+                       special_tokens mode = special_tokens::parse) const noexcept {
+    max_length = std::min(max_length, ids.size());
+    if (max_length < special_count(true)) return {0, 0, true};
+    const std::size_t budget = max_length - special_count(true);
+    const std::size_t half = budget / 2;
+    token_sink first{ids.data() + 1, 1, budget, budget};
+    add_text(a, mode, first);
+    // The second text is written backwards from the end, where at most what is cut from the first one stands.
+    const std::size_t room = std::max(budget - std::min(first.count, budget), budget - half);
+    token_sink second{ids.data() + max_length - 1, -1, room, budget};
+    add_text(b, mode, second);
+
+    std::size_t n_a = first.count;
+    std::size_t n_b = second.count;
+    const bool truncated = n_a + n_b > budget;
+    if (truncated) {
+      if (2 * std::min(n_a, n_b) > budget) {
+        const bool first_longer = budget % 2 != 0 && longer(a, b, n_a, n_b, budget, mode);
+        n_a = first_longer ? budget - half : half;
+        n_b = budget - n_a;
+      } else if (n_a < n_b) {
+        n_b = budget - n_a;
+      } else {
+        n_a = budget - n_b;
+      }
+    }
+    std::int32_t* end = ids.data() + 1 + n_a + options_.pair_separators;
+    std::reverse(ids.data() + max_length - n_b, ids.data() + max_length);
+    std::copy(ids.data() + max_length - n_b, ids.data() + max_length, end);
+    ids[0] = options_.cls;
+    for (std::uint32_t i = 0; i < options_.pair_separators; ++i) ids[1 + n_a + i] = options_.sep;
+    end[n_b] = options_.sep;
+    const std::size_t total = n_a + n_b + special_count(true);
+    const std::size_t types = options_.pair_separators == 1 ? n_a + 2 : total;
+    return {static_cast<std::uint32_t>(total), static_cast<std::uint32_t>(types), truncated};
+  }
+
+  const tokenizer_options& options() const noexcept { return options_; }
+  const dupq::vocabulary& vocabulary() const noexcept { return words_; }
+
+ private:
+  tokenizer(const dupq::vocabulary& words, const tokenizer_options& options, const added_tokens& added) noexcept
+      : words_(words), options_(options), added_(added) {
+    added_.for_each([&](const added_tokens::token& t) {
+      if ((t.flags & added_tokens::normalized) == 0) return;
+      dupq::stretch content(t.content);
+      const char32_t c = normalizer(options_.normal, content).next();
+      if (c == normalizer::end_of_text) return;
+      any_normalized_ = true;
+      // The fast path looks for tokens at ASCII punctuation only.
+      fast_ = fast_ && c < 0x80 && ascii_step::tables[1][c] == ascii_step::mark &&
+              (t.flags & added_tokens::single_word) == 0;
+      normalized_starts_.set(c % normalized_starts_.size());
+    });
+  }
+
+  void add_text(std::string_view text, special_tokens mode, token_sink& out) const noexcept {
+    if (mode == special_tokens::literal) {
+      stretch all(text);
+      add_stretch(all, false, out);
+      return;
+    }
+    const char* begin = text.data();
+    const char* scan = begin;
+    for (;;) {
+      stretch part(added_, text, begin, scan);
+      add_stretch(part, any_normalized_, out);
+      // A full sink may have left the stretch before its end.
+      if (out.full() || part.token().content.empty()) return;
+      out.push(part.token().id);
+      if (out.full()) return;
+      begin = part.after(), scan = part.next_scan();
+    }
+  }
+
+  /// Adds the words of a stretch, and the tokens that are looked for in normalised text.
+  void add_stretch(stretch& part, bool match, token_sink& out) const noexcept {
+    normalizer text(options_.normal, part);
+    word_builder word(words_, options_.unk, options_.max_word_chars, out);
+    char32_t previous = 0;         // the character before, for single words
+    std::size_t out_of_match = 0;  // characters of a match that was refused: no other begins there
+    bool stripping = false;        // in the white space that the token before takes
+    const bool fast = fast_ || !match;
+    for (;;) {
+      if (fast && text.plain() && !add_ascii(text, part, match, word, out)) return;
+      const char32_t c = text.next();
+      if (c == normalizer::end_of_text) break;
+      if (match) {
+        if (out_of_match != 0) {
+          --out_of_match;
+        } else if (normalized_starts_[c % normalized_starts_.size()]) {
+          const normalized_match m = normalized_at(c, text);
+          if (m.id >= 0 && m.stands_alone(previous)) {
+            word.end_word();
+            // Nothing is left of a token of white space that would strip what is stripped already.
+            if (!(stripping && m.blank && (m.flags & added_tokens::lstrip) != 0)) out.push(m.id);
+            if (out.full()) return;
+            stripping = (m.flags & added_tokens::rstrip) != 0;
+            text = m.rest;
+            previous = m.last;
+            continue;
+          }
+          if (m.id >= 0) out_of_match = m.chars - 1;
+        }
+        previous = c;
+        stripping = stripping && unicode::is_space(c);
+      }
+      word.add(c);
+      if (out.full()) return;
+    }
+    word.end_word();
+  }
+
+  /// Reads on while the text is plain ASCII. False when the sink is full.
+  bool add_ascii(normalizer& text, stretch& part, bool match, word_builder& word,
+                 const token_sink& out) const noexcept {
+    const ascii_step::table& steps = ascii_step::tables[options_.normal.lowercase];
+    const char* p = text.position();
+    while (p < part.end() || part.extend(p)) {
+      p = word.take(p, part.end(), steps);
+      if (p >= part.end()) continue;
+      const auto byte = static_cast<unsigned char>(*p);
+      const unsigned char step = steps[byte];
+      if (step == ascii_step::blank)
+        word.end_word();
+      else if (step == ascii_step::mark && !(match && normalized_starts_[byte]))
+        word.add_punctuation(byte);
+      else
+        break;  // for the slow path; or one more character of a word that is full
+      if (out.full()) return false;
+      ++p;
+    }
+    text.move_to(p);
+    return true;
+  }
+
+  /// A token found in normalised text, and the text after it.
+  struct normalized_match {
+    std::int32_t id;
+    std::size_t chars;
+    char32_t last;
+    bool blank;  ///< nothing but white space
+    std::uint32_t flags;
+    normalizer rest;
+
+    bool stands_alone(char32_t previous) const noexcept {
+      if ((flags & added_tokens::single_word) == 0) return true;
+      const char32_t next = normalizer(rest).next();
+      return !unicode::is_word(previous) && (next == normalizer::end_of_text || !unicode::is_word(next));
+    }
+  };
+
+  /// The longest token that begins with the character `c`, after which `text` stands; id -1 where there is none.
+  normalized_match normalized_at(char32_t c, const normalizer& text) const noexcept {
+    normalized_match best{-1, 0, 0, false, 0, text};
+    added_.for_each([&](const added_tokens::token& t) {
+      if ((t.flags & added_tokens::normalized) == 0) return;
+      dupq::stretch content(t.content);
+      normalizer pattern(options_.normal, content);
+      if (pattern.next() != c) return;
+      normalizer rest = text;
+      char32_t last = c;
+      bool blank = unicode::is_space(c);
+      for (std::size_t chars = 1;; ++chars) {
+        const char32_t wanted = pattern.next();
+        if (wanted == normalizer::end_of_text) {
+          if (chars > best.chars) best = {t.id, chars, last, blank, t.flags, rest};
+          return;
+        }
+        if (rest.next() != wanted) return;
+        last = wanted;
+        blank = blank && unicode::is_space(wanted);
+      }
+    });
+    return best;
+  }
+
+  /// Whether the first text has more tokens than the second. Both have more than half of an odd budget, and the counts
+  /// say only "more than the budget" where they do: then both are counted until the shorter one ends.
+  bool longer(std::string_view a, std::string_view b, std::size_t n_a, std::size_t n_b, std::size_t budget,
+              special_tokens mode) const noexcept {
+    for (std::size_t limit = budget; n_a > limit && n_b > limit;) {
+      limit *= 8;
+      token_sink counter_a{nullptr, 0, 0, limit}, counter_b{nullptr, 0, 0, limit};
+      add_text(a, mode, counter_a);
+      add_text(b, mode, counter_b);
+      n_a = std::min(counter_a.count, limit + 1);
+      n_b = std::min(counter_b.count, limit + 1);
+    }
+    return n_a > n_b;
+  }
+
+  dupq::vocabulary words_;
+  tokenizer_options options_;
+  added_tokens added_;
+  std::bitset<128> normalized_starts_{};  ///< first characters of tokens looked for in normalised text, modulo 128
+  bool any_normalized_ = false;
+  bool fast_ = true;
+};
+
+}  // namespace dupq::inline DUPQ_ABI
