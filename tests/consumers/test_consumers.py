@@ -33,7 +33,7 @@ class Consumers(unittest.TestCase):
         return self.folder / "build" / "consumer"
 
     def check(self, consumer):
-        self.assertEqual(run(consumer), "no such model.gguf: cannot be opened (2 found)\n0.1 threshold 0.5\n")
+        self.assertEqual(run(consumer), "no such model.gguf: no such file\n0.1 threshold 0.5\n")
 
     def test_add_subdirectory(self):
         self.check(self.build("add_subdirectory", f"-DDUPQ_SOURCE={ROOT}"))

@@ -10,8 +10,8 @@ std::vector<float> encode_fast(const char* path, const char* kernels);
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
   std::size_t tables = 0;
-  for (const auto kernels : dupq::available_kernels()) {
-    const std::string name(kernels);
+  for (const dupq::kernels* table : dupq::available_kernels()) {
+    const std::string name(table->name);
     const auto slow = encode_slow(argv[1], name.c_str());
     const auto fast = encode_fast(argv[1], name.c_str());
     if (slow.empty() || slow.size() != fast.size() ||
