@@ -7,7 +7,11 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// c = act(a b + bias) + residual. Each output is one chain of fused multiply-adds over k ascending, started at 0.
+/// Products of one chain of fused multiply-adds. With chains of all 768 products one odd text came out 1.2e-5 from the
+/// truth through all-mpnet-base-v2, with chains of 96 it is 3e-7; shorter ones cost time.
+inline constexpr std::size_t chain = 96;
+
+/// c = act(a b + bias) + residual. Each output is the sum, in order, of chains over k ascending, started at 0.
 struct gemm_args {
   const float* a = nullptr;  ///< [m][k], rows `a_stride` apart
   std::size_t a_stride = 0;

@@ -39,14 +39,15 @@ DUPQ_LANE f32x16 exp_negative(f32x16 x) noexcept {
 }
 
 DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
-  const f32x16 z = smaller(greater(x, splat(-formulas::gelu_clamp)), splat(formulas::gelu_clamp));
-  const f32x16 u = mul(z, z);
-  f32x16 p = splat(formulas::gelu_p[4]), q = splat(formulas::gelu_q[5]);
+  const f32x16 zero = splat(0.0f);
+  const f32x16 positive = greater(x, zero);
+  const f32x16 magnitude = sub(positive, smaller(x, zero));
+  const f32x16 t = div(splat(1.0f), fused(splat(formulas::gelu_p), magnitude, splat(1.0f)));
+  f32x16 q = splat(formulas::gelu_terms[5]);
   DUPQ_UNROLL
-  for (int i = 3; i >= 0; --i) p = fused(p, u, splat(formulas::gelu_p[i]));
-  DUPQ_UNROLL
-  for (int i = 4; i >= 0; --i) q = fused(q, u, splat(formulas::gelu_q[i]));
-  return fused(x, div(mul(z, p), q), mul(splat(0.5f), x));
+  for (int i = 4; i >= 0; --i) q = fused(q, t, splat(formulas::gelu_terms[i]));
+  const f32x16 e = exp_negative(mul(mul(magnitude, magnitude), splat(-0.5f)));
+  return fused(mul(mul(magnitude, e), splat(-1.0f)), mul(q, t), positive);
 }
 
 // ---- matrix product
@@ -78,26 +79,29 @@ DUPQ_LANE void finish(const gemm_args& g, f32x16 v, std::size_t row, std::size_t
 /// Rows x (16 * Panels) outputs, held in registers for all of k.
 template <int Rows, int Panels>
 DUPQ_ISA DUPQ_NOINLINE void tile(const gemm_args& g, std::size_t row, std::size_t panel) noexcept {
-  f32x16 sums[Rows * Panels];
-  DUPQ_UNROLL
-  for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
   const float* const a = g.a + row * g.a_stride;
   const float* b = g.b + panel * g.panel_stride;
   const std::size_t a_stride = g.a_stride, panel_stride = g.panel_stride, b_stride = g.b_stride;
-  for (std::size_t k = 0; k < g.k; ++k, b += b_stride) {
-    f32x16 weights[Panels];
-    DUPQ_UNROLL
-    for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
-    DUPQ_UNROLL
-    for (int r = 0; r < Rows; ++r) {
-      const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride + k]);
-      DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
-    }
-  }
   float lanes[Rows * Panels * 16];  // the epilogue loops over memory: unrolled over registers it would be huge
-  DUPQ_UNROLL
-  for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, sums[i]);
+  for (std::size_t k = 0; k < g.k;) {
+    f32x16 sums[Rows * Panels];
+    DUPQ_UNROLL
+    for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
+    const bool first = k == 0;
+    for (const std::size_t end = std::min(g.k, k + chain); k < end; ++k, b += b_stride) {
+      f32x16 weights[Panels];
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
+      DUPQ_UNROLL
+      for (int r = 0; r < Rows; ++r) {
+        const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride + k]);
+        DUPQ_UNROLL
+        for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+      }
+    }
+    DUPQ_UNROLL
+    for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
+  }
   for (std::size_t r = 0; r < Rows; ++r)
     for (std::size_t p = 0; p < Panels; ++p)
       finish(g, load(lanes + 16 * (r * Panels + p)), row + r, (panel + p) * panel_width);

@@ -37,12 +37,17 @@ inline void gemm(const gemm_args& g) noexcept {
     for (std::size_t first = 0; first < g.n; first += panel_width) {
       const std::size_t width = std::min(panel_width, g.n - first);
       const float* const b = g.b + first / panel_width * g.panel_stride;
-      float sums[panel_width] = {};
-      for (std::size_t k = 0; k < g.k; ++k)
-        for (std::size_t j = 0; j < width; ++j)
-          sums[j] = fused(g.a[i * g.a_stride + k], b[k * g.b_stride + j], sums[j]);
+      float totals[panel_width] = {};
+      for (std::size_t k = 0; k < g.k;) {
+        float sums[panel_width] = {};
+        const bool start = k == 0;
+        for (const std::size_t end = std::min(g.k, k + chain); k < end; ++k)
+          for (std::size_t j = 0; j < width; ++j)
+            sums[j] = fused(g.a[i * g.a_stride + k], b[k * g.b_stride + j], sums[j]);
+        for (std::size_t j = 0; j < width; ++j) totals[j] = start ? sums[j] : totals[j] + sums[j];
+      }
       for (std::size_t j = 0; j < width; ++j) {
-        float v = sums[j];
+        float v = totals[j];
         if (g.bias != nullptr) v = v + g.bias[first + j];
         v = activate(v, g.act);
         if (g.residual != nullptr) v = v + g.residual[i * g.c_stride + first + j];
