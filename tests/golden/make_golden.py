@@ -191,7 +191,8 @@ def write_scores(root, name):
 
 def pair_ids(folder, length):
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    return [tokenizer(a, b, truncation="longest_first", max_length=length)["input_ids"] for a, b in PAIRS]
+    # In a list: alone, an empty second text would be taken for none.
+    return [tokenizer([(a, b)], truncation="longest_first", max_length=length)["input_ids"][0] for a, b in PAIRS]
 
 
 # ---- llama.cpp's form ------------------------------------------------------------------------------------------------
