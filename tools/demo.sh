@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # From a fresh checkout to duplicates found by a real model: installs what is missing, builds, fetches all-MiniLM-L6-v2,
 # converts it, judges it on examples/questions.csv and shows what to try next. Needs a network once; a second run is
-# instant. Everything it makes is in build/.
+# instant. Everything it makes is in build/, or in the folder that DUPQ_DEMO_BUILD names.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=$root/build
+build=${DUPQ_DEMO_BUILD:-$root/build}
 name=all-MiniLM-L6-v2
 folder=$build/models/$name
 model=$build/models/$name.gguf
@@ -20,7 +20,7 @@ need=("g++=$compiler" cmake=cmake "make=$maker" python3=python3)
 "$root/tools/install_packages.sh" "${need[@]}"
 
 if [ ! -e "$build/CMakeCache.txt" ]; then
-  step "Setting up build/"
+  step "Setting up $build"
   generator=()
   [ "$maker" = make ] || generator=(-G Ninja)
   mkdir -p "$build"
@@ -63,17 +63,19 @@ How far is the Moon from the Earth?|What is the distance between our planet and 
 Can a bank sue its customer?|Can a customer sue his bank?
 TEXT
 
-short=${model#"$root"/}
+tool=${dupq#"$root"/}
+models=${folder%/*}
+models=${models#"$root"/}
 cat <<TEXT
 == The last pair is wrong: names and roles swapped are hard for a bi-encoder. What to try next, from $root:
-  build/dupq score $short "one question" "another question"
-  build/dupq dedup $short examples/questions.txt --threshold 0.7
-  build/dupq encode $short examples/questions.txt -o vectors.npy
-  build/dupq --help
+  $tool score $models/$name.gguf "one question" "another question"
+  $tool dedup $models/$name.gguf examples/questions.txt --threshold 0.7
+  $tool encode $models/$name.gguf examples/questions.txt -o vectors.npy
+  $tool --help
 On real data: Kaggle's Quora Question Pairs (kaggle.com/c/quora-question-pairs, train.csv), split as the notebook does:
-  build/dupq eval $short train.csv --split notebook
+  $tool eval $models/$name.gguf train.csv --split notebook
 A larger model (400 MB):
-  python3 tools/fetch_model.py all-mpnet-base-v2 -o build/models/all-mpnet-base-v2
-  build/dupq convert build/models/all-mpnet-base-v2 -o build/models/all-mpnet-base-v2.gguf
+  python3 tools/fetch_model.py all-mpnet-base-v2 -o $models/all-mpnet-base-v2
+  $tool convert $models/all-mpnet-base-v2 -o $models/all-mpnet-base-v2.gguf
 In your own C++: the programs in examples/
 TEXT
