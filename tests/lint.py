@@ -17,8 +17,8 @@ GENERATED = {"unicode_tables.hpp"}
 FLOORS = [
     ("core/", 1), ("metrics.hpp", 1), ("split.hpp", 1),
     ("text/", 2), ("device/", 2),
-    ("model/", 3), ("duplicates.hpp", 3),
-    ("model.hpp", 4), ("bi_encoder.hpp", 4), ("cross_encoder.hpp", 4),
+    ("model/", 3), ("workspace.hpp", 3), ("duplicates.hpp", 3),
+    ("model.hpp", 4), ("encoder.hpp", 4), ("bi_encoder.hpp", 4), ("cross_encoder.hpp", 4),
     ("dupq.hpp", 5), ("cuda.cuh", 6),
 ]
 
@@ -123,7 +123,7 @@ class Lint(unittest.TestCase):
     def test_nothing_is_put_off(self):
         marks = "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3))
         paths = sources() + files(ROOT / "tools", ".py", ".sh") + files(ROOT / "tests", ".py", ".sh")
-        self.none([where(p, line) for p in paths for line in matches(rf"\b({marks})\b", p.read_text(encoding="utf-8"))],
+        self.none([where(p, line) for p in paths for line in matches(rf"(//|#)[^\n]*\b({marks})\b", p.read_text("utf-8"))],
                   "do it or drop it:")
 
     def test_formatted(self):
