@@ -90,14 +90,14 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const conv
 }
 
 /// The vocabulary in the file's form, which cannot say everything: a piece that would be read as another is refused.
-inline std::vector<std::string> gguf_vocabulary(const hf_tokenizer& t, const hf_folder& folder) {
+inline std::vector<std::string> gguf_vocabulary(const hf_tokenizer& t) {
   std::vector<std::string> out;
   for (const std::string& piece : t.pieces) {
     out.push_back(gguf_piece(piece));
     const std::string& rest = out.back();
     const bool marked = rest.size() > word_mark.size() && rest.starts_with(word_mark);
     if (piece.starts_with("##") && (marked || is_bracketed(rest)))
-      throw failure(folder.transformer.string() + ": vocabulary: " + json::quote(piece) + " is not supported");
+      throw failure(t.source + ": the piece " + json::quote(piece) + " is not supported");
   }
   return out;
 }
@@ -118,7 +118,7 @@ inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string
 
 /// The tokenizer, with its vocabulary indexed.
 inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf_folder& folder) {
-  const std::vector<std::string> tokens = gguf_vocabulary(t, folder);
+  const std::vector<std::string> tokens = gguf_vocabulary(t);
   std::vector<std::int32_t> types(tokens.size(), 1);
   std::vector<std::string> contents;
   std::vector<std::uint32_t> ids, flags;

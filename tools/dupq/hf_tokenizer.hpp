@@ -23,6 +23,7 @@ struct added_token {
 
 /// Everything that turns a text into ids, as Hugging Face's fast tokenizer does it.
 struct hf_tokenizer {
+  std::string source;               ///< the file it comes from
   std::vector<std::string> pieces;  ///< by id, in Hugging Face's form ("##" continues a word)
   std::vector<added_token> added;   ///< by id; cut out of the text before anything else
   bool clean_text = true, split_cjk = true, lowercase = true, strip_accents = true;
@@ -45,6 +46,7 @@ class hf_tokenizer_reader {
         config_path_(folder.transformer / "tokenizer_config.json"),
         vocab_path_(folder.transformer / "vocab.txt") {
     if (std::filesystem::exists(config_path_)) settings_ = json_node::open(config_path_);
+    out_.source = (std::filesystem::exists(json_path_) ? json_path_ : vocab_path_).string();
   }
 
   hf_tokenizer run() {
@@ -58,16 +60,14 @@ class hf_tokenizer_reader {
       settings_->at("truncation_side").fail("only \"right\" is supported");
     if (folder_.lowercase_before) out_.lowercase = true;  // accents stay as the tokenizer's own flags have them
     if (out_.pieces.size() != folder_.config.vocabulary)
-      throw failure(source() + ": " + std::to_string(out_.pieces.size()) +
+      throw failure(out_.source + ": " + std::to_string(out_.pieces.size()) +
                     " tokens contradict config.json's vocab_size " + std::to_string(folder_.config.vocabulary));
     if (mpnet_ && out_.pad != 1)
-      throw failure(source() + ": pad_token: MPNet's positions need id 1, found " + std::to_string(out_.pad));
+      throw failure(out_.source + ": pad_token: MPNet's positions need id 1, found " + std::to_string(out_.pad));
     out_.pair_separators = mpnet_ ? 2 : 1;
     std::sort(out_.added.begin(), out_.added.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
     return std::move(out_);
   }
-
-  std::string source() const { return (std::filesystem::exists(json_path_) ? json_path_ : vocab_path_).string(); }
 
   // ---- tokenizer.json
 
@@ -130,17 +130,17 @@ class hf_tokenizer_reader {
     out_.split_cjk = normalizer.at("handle_chinese_chars").flag();
     out_.lowercase = normalizer.at("lowercase").flag();
     out_.strip_accents = normalizer.flag_or("strip_accents", out_.lowercase);
-    agree("tokenize_chinese_chars", normalizer, "handle_chinese_chars", out_.split_cjk);
-    agree("do_lower_case", normalizer, "lowercase", out_.lowercase);
-    agree("strip_accents", normalizer, "strip_accents", out_.strip_accents);
+    agree("tokenize_chinese_chars", "handle_chinese_chars", out_.split_cjk);
+    agree("do_lower_case", "lowercase", out_.lowercase);
+    agree("strip_accents", "strip_accents", out_.strip_accents);
     out_.lowercase = out_.lowercase || lowercase_first;
   }
 
   /// transformers takes these from tokenizer_config.json, the tokenizers library from tokenizer.json: they must agree.
-  void agree(const char* key, const json_node& normalizer, const char* other, bool value) const {
+  void agree(const char* key, const char* other, bool value) const {
     const auto v = setting(key);
     if (v && v->flag() != value)
-      v->fail(std::string(v->flag() ? "true" : "false") + " contradicts " + normalizer.where() + "." + other);
+      v->fail(std::string(v->flag() ? "true" : "false") + " contradicts tokenizer.json's normalizer." + other);
   }
 
   /// Single texts as [CLS] A [SEP]; pairs as [CLS] A [SEP] B [SEP] with B of type 1, or <s> A </s></s> B </s>.
@@ -248,7 +248,7 @@ class hf_tokenizer_reader {
     const std::string content = v ? text_of(*v) : otherwise;
     const auto at = ids_.find(content);
     if (at == ids_.end())
-      throw failure((v ? v->where() : source() + ": " + key) + ": " + json::quote(content) +
+      throw failure((v ? v->where() : out_.source + ": " + key) + ": " + json::quote(content) +
                     " is not in the vocabulary");
     return at->second;
   }
@@ -300,7 +300,7 @@ class hf_tokenizer_reader {
     for (std::size_t i = 0; i < out_.pieces.size(); ++i) {
       const std::string& piece = out_.pieces[i];
       const auto fail = [&](const std::string& what) {
-        throw failure(source() + ": token " + std::to_string(i) + ": " + what);
+        throw failure(out_.source + ": token " + std::to_string(i) + ": " + what);
       };
       if (piece.empty()) fail("is empty");
       if (!is_utf8(piece)) fail("not UTF-8");

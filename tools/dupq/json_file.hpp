@@ -41,7 +41,7 @@ class json_node {
   /// A member that must be there.
   json_node at(std::string_view key) const {
     if (auto v = get(key)) return *v;
-    throw failure(where_ + ": " + std::string(key) + ": missing");
+    throw failure(place(key) + ": missing");
   }
 
   std::vector<json_node> items() const {
@@ -89,8 +89,11 @@ class json_node {
   json_node child(const json::value& v, std::string_view key) const {
     json_node node = *this;
     node.value_ = &v;
-    node.where_ += (value_ == tree_.get() ? ": " : ".") + std::string(key);
+    node.where_ = place(key);
     return node;
+  }
+  std::string place(std::string_view key) const {
+    return where_ + (value_ == tree_.get() ? ": " : ".") + std::string(key);
   }
 
   std::shared_ptr<const json::value> tree_;

@@ -1,0 +1,320 @@
+// Folders that are damaged, contradictory or not supported: a failure that names the file and the key or tensor.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "tool/model_folder.hpp"
+
+using namespace dupq_tool;
+
+namespace {
+
+/// One edit of a golden folder and what the converter says then.
+struct broken {
+  const char* golden;
+  const char* file;
+  const char* from;
+  const char* to;
+  std::string said;
+};
+
+void check(const std::vector<broken>& all) {
+  for (const broken& b : all) {
+    const model_folder folder(b.golden);
+    folder.edit(b.file, b.from, b.to);
+    CHECK(folder.trouble() == b.said);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("config.json") {
+  check({
+      {"bert", "config.json", "\"hidden_size\": 32,", "", "config.json: hidden_size: missing"},
+      {"bert", "config.json", "\"hidden_size\": 32", "\"hidden_size\": \"32\"",
+       "config.json: hidden_size: a number is expected"},
+      {"bert", "config.json", "\"hidden_size\": 32", "\"hidden_size\": 32.5",
+       "config.json: hidden_size: a whole number is expected, found 32.5"},
+      {"bert", "config.json", "\"hidden_size\": 32", "\"hidden_size\": -1",
+       "config.json: hidden_size: must be from 1 to 1048576, found -1"},
+      {"bert", "config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5",
+       "config.json: num_attention_heads: 5 do not divide hidden_size 32"},
+      {"bert", "config.json", "\"gelu\"", "\"relu\"",
+       "config.json: hidden_act: \"relu\" is not supported, only \"gelu\""},
+      {"bert", "config.json", "\"hidden_act\": \"gelu\",", "", "config.json: hidden_act: missing"},
+      {"bert", "config.json", "\"model_type\": \"bert\"", "\"model_type\": \"roberta\"",
+       "config.json: model_type: \"roberta\" is not supported, only bert and mpnet"},
+      {"bert", "config.json", "{", "{\"position_embedding_type\": \"relative_key\",",
+       "config.json: position_embedding_type: \"relative_key\" is not supported, only \"absolute\""},
+      {"bert", "config.json", "{", "{\"is_decoder\": true,", "config.json: is_decoder: true is not supported"},
+      {"bert", "config.json", "{", "{\"auto_map\": {},", "config.json: auto_map: not supported"},
+      {"bert", "config.json", "1e-12", "0", "config.json: layer_norm_eps: must be between 0 and 1"},
+      {"bert", "config.json", "\"BertModel\"", "\"BertForQuestionAnswering\"",
+       "config.json: architectures: \"BertForQuestionAnswering\" is not supported, only encoders and "
+       "BertForSequenceClassification"},
+      {"bert", "config.json", "\"vocab_size\": 479", "\"vocab_size\": 480",
+       "tokenizer.json: 479 tokens contradict config.json's vocab_size 480"},
+      {"bert", "config.json", "}", "", "config.json: line 17, byte 305: ends too early"},
+      {"mpnet", "config.json", "\"relative_attention_num_buckets\": 32", "\"relative_attention_num_buckets\": 64",
+       "config.json: relative_attention_num_buckets: must be from 32 to 32, found 64"},
+      {"cross", "config.json", "\"0\": \"LABEL_0\"", "\"0\": \"LABEL_0\", \"1\": \"LABEL_1\"",
+       "config.json: id2label: 2 labels, a cross-encoder for duplicates has one"},
+      {"cross", "config.json", "activation.Sigmoid", "activation.Tanh",
+       "config.json: sentence_transformers.activation_fn: \"torch.nn.modules.activation.Tanh\" is not supported, only "
+       "torch's Sigmoid and Identity"},
+      {"cross", "config.json", "\"type_vocab_size\": 2", "\"type_vocab_size\": 1",
+       "config.json: type_vocab_size: a cross-encoder needs two token types"},
+  });
+}
+
+TEST_CASE("modules.json and the configurations it points to") {
+  check({
+      {"bert", "modules.json", "models.Normalize", "models.Dense",
+       "modules.json: 2.type: \"sentence_transformers.models.Dense\" is not supported, only Transformer, Pooling and "
+       "Normalize"},
+      {"bert", "modules.json", "models.Pooling", "models.Normalize",
+       "modules.json: 1.type: \"sentence_transformers.models.Normalize\" is out of place: Transformer, Pooling, "
+       "Normalize "
+       "is the order"},
+      {"bert", "modules.json", "\"1_Pooling\"", "\"../1_Pooling\"",
+       "modules.json: 1.path: must lie inside the model's folder"},
+      {"bert", "modules.json", "\"path\": \"1_Pooling\",", "", "modules.json: 1.path: missing"},
+      {"bert", "1_Pooling/config.json", "\"word_embedding_dimension\": 32", "\"word_embedding_dimension\": 64",
+       "1_Pooling/config.json: word_embedding_dimension: 64 contradicts config.json's hidden_size 32"},
+      {"bert", "1_Pooling/config.json", "{", "{\"pooling_mode_lasttoken\": true,",
+       "1_Pooling/config.json: pooling_mode: \"lasttoken\" is not supported, only cls, max and mean"},
+      {"bert_pooled", "1_Pooling/config.json", "\"max\"", "\"weightedmean\"",
+       "1_Pooling/config.json: pooling_mode: \"weightedmean\" is not supported, only cls, max and mean"},
+      {"bert_pooled", "1_Pooling/config.json", "\"cls\"", "\"mean\"",
+       "1_Pooling/config.json: pooling_mode: the order mean+max+mean is not supported, only cls+max+mean"},
+      {"bert", "sentence_bert_config.json", "24", "41",
+       "sentence_bert_config.json: max_seq_length: must be from 3 to 40, found 41"},
+      {"bert", "sentence_bert_config.json", "24", "2",
+       "sentence_bert_config.json: max_seq_length: must be from 3 to 40, found 2"},
+      {"bert", "sentence_bert_config.json", "{", "{\"transformer_task\": \"fill-mask\",",
+       "sentence_bert_config.json: transformer_task: \"fill-mask\" contradicts config.json, \"feature-extraction\" is "
+       "expected"},
+      {"cross", "tokenizer_config.json", "512", "3",
+       "tokenizer_config.json: model_max_length: must be from 4 to 64, found 3"},
+  });
+  const model_folder prompt("bert");
+  prompt.write("config_sentence_transformers.json",
+               R"({"default_prompt_name": "query", "prompts": {"query": "query: "}})");
+  CHECK(prompt.trouble() ==
+        "config_sentence_transformers.json: default_prompt_name: texts with a prompt before them are not supported");
+  const model_folder token("bert");
+  token.write("2_Normalize/config.json", R"({"module_input_name": "token_embeddings"})");
+  CHECK(token.trouble() == "2_Normalize/config.json: module_input_name: \"token_embeddings\" is not supported");
+  const model_folder pooled_cross("cross");
+  pooled_cross.write("modules.json", R"([{"path": "", "type": "sentence_transformers.models.Transformer"},
+      {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  CHECK(pooled_cross.trouble() == "modules.json: Pooling: contradicts config.json's BertForSequenceClassification");
+}
+
+TEST_CASE("tokenizer.json and its settings") {
+  check({
+      {"bert", "tokenizer.json", "\"WordPiece\",\n    \"unk_token\"", "\"BPE\",\n    \"unk_token\"",
+       "tokenizer.json: model: type \"BPE\" is not supported, only \"WordPiece\""},
+      {"bert", "tokenizer.json", "\"unk_token\": \"[UNK]\"", "\"unk_token\": \"[XXX]\"",
+       "tokenizer.json: model.unk_token: \"[XXX]\" is not in the vocabulary"},
+      {"bert", "tokenizer.json", "\"continuing_subword_prefix\": \"##\"", "\"continuing_subword_prefix\": \"@@\"",
+       "tokenizer.json: model.continuing_subword_prefix: \"@@\" is not supported, only \"##\""},
+      {"bert", "tokenizer.json", "\"##z\": ", "\"##z\": 1",
+       "tokenizer.json: model.vocab: token \"##z\": its id is beyond the number of tokens"},
+      {"bert", "tokenizer.json", "\"[unused0]\": 1", "\"[unused0]\": 7",
+       "tokenizer.json: model.vocab: token \"\\\"\": another token has the same id"},
+      {"bert", "tokenizer.json", "\"hello\": ", "\"##\xE2\x96\x81hello\": ",
+       "tokenizer.json: the piece \"##\xE2\x96\x81hello\" is not supported"},
+      {"bert", "tokenizer.json", "\"BertPreTokenizer\"", "\"Whitespace\"",
+       "tokenizer.json: pre_tokenizer.type: \"Whitespace\" is not supported, only BertPreTokenizer"},
+      {"bert", "tokenizer.json", "\"BertNormalizer\"", "\"NFC\"",
+       "tokenizer.json: normalizer.type: \"NFC\" is not supported, only BertNormalizer"},
+      {"bert", "tokenizer.json", "\"lowercase\": true", "\"lowercase\": false",
+       "tokenizer_config.json: do_lower_case: true contradicts tokenizer.json's normalizer.lowercase"},
+      {"bert", "tokenizer.json", "\"TemplateProcessing\"", "\"ByteLevel\"",
+       "tokenizer.json: post_processor.type: \"ByteLevel\" is not supported"},
+      {"mpnet", "tokenizer.json", "\"<pad>\": 1", "\"<pad>\": 300",
+       "tokenizer.json: model.vocab: token \"from\": another token has the same id"},
+      {"bert", "tokenizer_config.json", "{", "{\"cls_token\": \"<cls>\",",
+       "tokenizer_config.json: cls_token: \"<cls>\" is not in the vocabulary"},
+      {"bert", "tokenizer_config.json", "{", "{\"cls_token\": {\"content\": \"[unused0]\"},",
+       "tokenizer.json: post_processor.single: not supported"},
+      {"bert", "tokenizer_config.json", "{", "{\"unk_token\": \"[PAD]\",",
+       "tokenizer_config.json: unk_token: \"[PAD]\" contradicts tokenizer.json's unk_token \"[UNK]\""},
+      {"bert", "tokenizer_config.json", "{", "{\"truncation_side\": \"left\",",
+       "tokenizer_config.json: truncation_side: only \"right\" is supported"},
+  });
+}
+
+TEST_CASE("vocab.txt") {
+  check({
+      {"bert_pooled", "vocab.txt", "[UNK]\n", "[unk]\n", "vocab.txt: unk_token: \"[UNK]\" is not in the vocabulary"},
+      {"bert_pooled", "vocab.txt", "[unused0]\n", "\n", "vocab.txt: token 1: is empty"},
+      {"bert_pooled", "vocab.txt", "[unused0]\n", "[PAD]\n", "vocab.txt: token 1: \"[PAD]\" is also token 0"},
+      {"bert_pooled", "vocab.txt", "[unused0]\n", "\xFF\n", "vocab.txt: token 1: not UTF-8"},
+      {"bert_pooled", "vocab.txt", "[unused0]\n", "", "vocab.txt: 478 tokens contradict config.json's vocab_size 479"},
+      {"bert_pooled", "tokenizer_config.json", "BertTokenizer", "BertJapaneseTokenizer",
+       "tokenizer_config.json: tokenizer_class: \"BertJapaneseTokenizer\" is not supported without a tokenizer.json"},
+      {"bert_pooled", "tokenizer_config.json", "{", "{\"added_tokens_decoder\": {\"x\": {\"content\": \"[unused0]\"}},",
+       "tokenizer_config.json: added_tokens_decoder.x: the name is not a token's id"},
+      {"bert_pooled", "tokenizer_config.json", "{", "{\"added_tokens_decoder\": {\"7\": {\"content\": \"[unused0]\"}},",
+       "tokenizer_config.json: added_tokens_decoder.7: \"[unused0]\" contradicts the vocabulary's \"\\\"\""},
+  });
+  const model_folder folder("bert_pooled");
+  folder.remove("tokenizer_config.json");
+  CHECK(folder.trouble() == "tokenizer_config.json: no such file");
+}
+
+TEST_CASE("tensors") {
+  const auto said = [](const char* golden, const char* from, const char* to) {
+    const model_folder folder(golden);
+    folder.edit_header(from, to);
+    return folder.trouble();
+  };
+  CHECK(said("bert", "\"encoder.layer.1.output.dense.bias\"", "\"other.layer.1.output.dense.bias\"") ==
+        "model.safetensors: tensor \"encoder.layer.1.output.dense.bias\": missing");
+  CHECK(said("bert", "\"encoder.layer.1.output.dense.bias\"", "\"encoder.layer.1.output.dense.bais\"") ==
+        "model.safetensors: tensor \"encoder.layer.1.output.dense.bias\": missing");
+  CHECK(said("bert", "\"pooler.dense.bias\"", "\"encoder.adapter.bias\"") ==
+        "model.safetensors: tensor \"encoder.adapter.bias\": is no part of the model that config.json describes");
+  CHECK(said("bert", "\"pooler.dense.bias\"", "\"bert.embeddings.LayerNorm.beta\"") ==
+        "model.safetensors: tensor \"bert.embeddings.LayerNorm.beta\": is there twice, also as "
+        "\"embeddings.LayerNorm.bias\"");
+  CHECK(said("bert", "[479,32]", "[32,479]") ==
+        "model.safetensors: tensor \"embeddings.word_embeddings.weight\": has the shape [32, 479], config.json says "
+        "[479, "
+        "32]");
+  CHECK(said("bert", "\"dtype\":\"F32\"", "\"dtype\":\"I32\"") ==
+        "model.safetensors: tensor \"embeddings.LayerNorm.bias\": has the type I32, only F32, F16 and BF16 are "
+        "supported");
+
+  const model_folder layers("bert");
+  layers.edit("config.json", "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1");
+  CHECK(layers.trouble().ends_with("is no part of the model that config.json describes"));
+  const model_folder inner("bert");
+  inner.edit("config.json", "\"intermediate_size\": 52", "\"intermediate_size\": 53");
+  CHECK(inner.trouble() ==
+        "model.safetensors: tensor \"encoder.layer.0.intermediate.dense.weight\": has the shape [52, 32], config.json "
+        "says [53, 32]");
+}
+
+TEST_CASE("weights that are not finite, or too large for f16") {
+  const model_folder folder("bert");
+  std::string bytes = folder.read("model.safetensors");
+  const auto put_last = [&](float f) {
+    std::memcpy(bytes.data() + bytes.size() - 4, &f, 4);
+    folder.write("model.safetensors", bytes);
+  };
+  put_last(1e6f);
+  CHECK(folder.trouble() == "");
+  std::filesystem::remove(folder.output());
+  // The last tensor is the pooler's weight, which a bi-encoder leaves out: whatever is there does no harm.
+  put_last(std::numeric_limits<float>::quiet_NaN());
+  CHECK(folder.trouble() == "");
+  std::filesystem::remove(folder.output());
+
+  const std::string name = "\"pooler.dense.weight\"", used = "\"encoder.layer.1.output.dense.weight\"";
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), 8);
+  const json::value header = json::parse(std::string_view(bytes).substr(8, length), "header");
+  const json::array& range =
+      *header.find("encoder.layer.1.output.dense.weight")->find("data_offsets")->as<json::array>();
+  const std::size_t at = 8 + length + static_cast<std::size_t>(*range[0].as<std::int64_t>()) + 4 * 5;
+  for (const float f : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    std::memcpy(bytes.data() + at, &f, 4);
+    folder.write("model.safetensors", bytes);
+    CHECK(folder.trouble() ==
+          "model.safetensors: tensor \"encoder.layer.1.output.dense.weight\": element 5 is not finite");
+  }
+  const float large = 65520.0f;
+  std::memcpy(bytes.data() + at, &large, 4);
+  folder.write("model.safetensors", bytes);
+  CHECK_THROWS_WITH_AS(folder.convert({weight_type::f16, tensor_layout::plain}),
+                       doctest::Contains("element 5 is too large for f16"), failure);
+  CHECK_NOTHROW(folder.convert({weight_type::f32, tensor_layout::plain}));
+}
+
+TEST_CASE("folders that are not whole") {
+  const auto without = [](const char* golden, const char* file) {
+    const model_folder folder(golden);
+    folder.remove(file);
+    return folder.trouble();
+  };
+  CHECK(without("bert", "config.json") == "config.json: no such file");
+  CHECK(without("bert", "modules.json") == "modules.json: no such file, though there is 1_Pooling");
+  CHECK(without("bert", "1_Pooling") == "1_Pooling/config.json: no such file");
+  CHECK(without("bert", "tokenizer.json") == "tokenizer.json: no such file, and no vocab.txt either");
+  CHECK(without("bert", "model.safetensors") == "model.safetensors: no such file");
+  const model_folder folder("bert");
+  folder.remove("model.safetensors");
+  folder.write("pytorch_model.bin", "x");
+  CHECK(folder.trouble() ==
+        "model.safetensors: no such file: pytorch_model.bin is not read, save the model as safetensors");
+  folder.write("model.safetensors.index.json", "{}");
+  CHECK(folder.trouble() ==
+        "model.safetensors: no such file: the weights are split into several files, save them as one");
+  folder.write("model.safetensors/x", "x");
+  CHECK(folder.trouble() == "model.safetensors: is a directory");
+  folder.remove("model.safetensors");
+  folder.write("model.safetensors", "");
+  CHECK(folder.trouble() == "model.safetensors: is empty");
+  folder.write("model.safetensors", "12345678");
+  CHECK(folder.trouble() == "model.safetensors: a header of 4050765991979987505 bytes does not fit a file of 8");
+  CHECK_THROWS_WITH_AS(convert(folder.path("nothing").string(), "x.gguf", {}),
+                       doctest::Contains("nothing: no such folder"), failure);
+  CHECK_THROWS_WITH_AS(convert(folder.path("config.json").string(), "x.gguf", {}),
+                       doctest::Contains("config.json: not a folder"), failure);
+}
+
+TEST_CASE("a plain folder is pooled by its mean and not normalised") {
+  const model_folder folder("bert");
+  for (const char* file : {"modules.json", "1_Pooling", "sentence_bert_config.json"}) folder.remove(file);
+  const hf_folder read = read_hf_folder(folder.path("").string());
+  CHECK(read.config.pooling == dupq::pooling{.mean = true});
+  CHECK_FALSE(read.config.normalize);
+  CHECK(read.config.max_length == 40);
+  CHECK(folder.trouble() == "");
+}
+
+TEST_CASE("forms that sentence-transformers writes") {
+  SUBCASE("its newer names, without max_seq_length") {
+    const model_folder folder("bert");
+    folder.edit("modules.json", "models.Transformer", "base.modules.transformer.Transformer");
+    folder.edit("modules.json", "models.Pooling", "sentence_transformer.modules.pooling.Pooling");
+    folder.edit("modules.json", "models.Normalize", "base.modules.normalize.Normalize");
+    folder.write("2_Normalize/config.json",
+                 R"({"module_input_name": "sentence_embedding", "module_output_name": "sentence_embedding"})");
+    folder.write("1_Pooling/config.json",
+                 R"({"embedding_dimension": 32, "pooling_mode": "max", "include_prompt": true})");
+    folder.write("sentence_bert_config.json", R"({"transformer_task": "feature-extraction"})");
+    folder.edit("tokenizer_config.json", "\"model_max_length\": 40", "\"model_max_length\": 30");
+    const hf_folder read = read_hf_folder(folder.path("").string());
+    CHECK(read.config.pooling == dupq::pooling{.max = true});
+    CHECK(read.config.normalize);
+    CHECK(read.config.max_length == 30);
+    CHECK(folder.trouble() == "");
+  }
+  SUBCASE("no limit at all is the length of the position table") {
+    const model_folder folder("cross");
+    folder.edit("tokenizer_config.json", "512", "1000000000000000019884624838656");
+    CHECK(read_hf_folder(folder.path("").string()).config.max_length == 64);
+  }
+  SUBCASE("texts that are lower-cased before a cased tokenizer keep their accents") {
+    const model_folder folder("bert_pooled");
+    folder.write("sentence_bert_config.json", R"({"max_seq_length": 36, "do_lower_case": true})");
+    const hf_tokenizer t = hf_tokenizer_reader::read(read_hf_folder(folder.path("").string()));
+    CHECK(t.lowercase);
+    CHECK_FALSE(t.strip_accents);
+  }
+  SUBCASE("a transformer in a folder of its own") {
+    const model_folder folder("bert");
+    std::filesystem::create_directory(folder.path("0_Transformer"));
+    for (const char* file :
+         {"config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json", "model.safetensors"})
+      std::filesystem::rename(folder.path(file), folder.path("0_Transformer") / file);
+    folder.edit("modules.json", "\"path\": \"\"", "\"path\": \"0_Transformer\"");
+    CHECK(folder.trouble() == "");
+  }
+}
