@@ -1,0 +1,121 @@
+// Nothing is allocated after an encoder is made, and nothing at all over the caller's memory. malloc and operator new
+// are replaced for the whole program; while `watching`, each call counts.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <dupq/core/thread_pool.hpp>
+#include <new>
+
+#include "golden/models.hpp"
+
+extern "C" {
+void* __libc_malloc(std::size_t);
+void* __libc_calloc(std::size_t, std::size_t);
+void* __libc_realloc(void*, std::size_t);
+void* __libc_memalign(std::size_t, std::size_t);
+}
+
+namespace {
+
+std::atomic<bool> watching{false};
+std::atomic<int> calls{0};
+
+void count() {
+  if (watching.load(std::memory_order_relaxed)) calls.fetch_add(1, std::memory_order_relaxed);
+}
+
+/// Counts while it lives; `calls` starts at 0.
+struct watch {
+  watch() {
+    calls = 0;
+    watching = true;
+  }
+  ~watch() { watching = false; }
+};
+
+}  // namespace
+
+extern "C" {
+void* malloc(std::size_t n) { return count(), __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) { return count(), __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) { return count(), __libc_realloc(p, n); }
+void* aligned_alloc(std::size_t align, std::size_t n) { return count(), __libc_memalign(align, n); }
+void* memalign(std::size_t align, std::size_t n) { return count(), __libc_memalign(align, n); }
+int posix_memalign(void** p, std::size_t align, std::size_t n) {
+  count();
+  *p = __libc_memalign(align, n);
+  return *p == nullptr ? 12 : 0;
+}
+}
+
+void* operator new(std::size_t n) { return std::malloc(n); }
+void* operator new(std::size_t n, std::align_val_t align) {
+  return std::aligned_alloc(static_cast<std::size_t>(align), n);
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::free(p); }
+
+TEST_CASE("the counter sees allocations") {
+  const watch now;
+  auto* volatile one = new int(1);
+  void* volatile two = std::malloc(8);
+  delete one;
+  std::free(two);
+  CHECK(calls == 2);
+}
+
+TEST_CASE("encoding and scoring allocate nothing") {
+  const golden::converted bert("bert"), cross("cross");
+  const dupq::model m = bert.open(), c = cross.open();
+  const auto texts = golden::texts();
+  const auto pairs = golden::pairs();
+  dupq::thread_pool pool(2);
+  auto encoder = dupq::bi_encoder::make(m, {.limits = {.texts = 5}, .executor = pool.executor()});
+  auto scorer = dupq::cross_encoder::make(c, {.limits = {.texts = 5}, .executor = pool.executor()});
+  REQUIRE(encoder);
+  REQUIRE(scorer);
+  std::vector<float> vectors(texts.size() * m.dim()), scores(pairs.a.size());
+  bool failed = false;
+  std::size_t found = 0;
+  {
+    const watch now;
+    failed |= encoder->encode(texts, vectors).has_value();
+    failed |= encoder->score(pairs.a, pairs.b, scores).has_value();
+    failed |= !encoder->score(texts[0], texts[1]).has_value();
+    failed |= scorer->score(pairs.a, pairs.b, scores).has_value();
+    failed |= scorer->score(texts[0], texts[1]).has_value() == false;
+    dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f}, [&](dupq::match) { return ++found != 0; });
+  }
+  CHECK(calls == 0);
+  CHECK_FALSE(failed);
+  CHECK(found == texts.size() * (texts.size() - 1) / 2);
+}
+
+TEST_CASE("a model over the caller's memory allocates nothing") {
+  const golden::converted bert("bert");
+  const std::string bytes = fixtures::read_file(bert.path());
+  std::vector<std::byte> file(bytes.size() + 64), storage(1 << 20), workspace(1 << 22);
+  const auto aligned = [](std::vector<std::byte>& v) {
+    void* p = v.data();
+    std::size_t room = v.size();
+    std::align(dupq::alignment, 64, p, room);
+    return std::span(static_cast<std::byte*>(p), room);
+  };
+  std::copy_n(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), aligned(file).data());
+  bool done = false;
+  {
+    const watch now;
+    const auto m = dupq::model::load(aligned(file).first(bytes.size()), aligned(storage));
+    if (m) {
+      auto encoder = dupq::bi_encoder::make(*m, {}, aligned(workspace));
+      done = encoder && encoder->score("How do I learn C++?", "What is the best way to learn C++?").has_value();
+    }
+  }
+  CHECK(done);
+  CHECK(calls == 0);
+}

@@ -1,0 +1,85 @@
+// The tiny models of this folder, converted and opened.
+#pragma once
+
+#include <convert.hpp>
+#include <cstdlib>
+#include <dupq/dupq.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "support/fixtures.hpp"
+
+namespace golden {
+
+inline const std::string folder = DUPQ_TEST_DIR;
+
+inline std::string expected(const std::string& name) { return folder + "/expected/" + name; }
+
+/// Converts a model of this folder; the file is removed in the end.
+class converted {
+ public:
+  explicit converted(const std::string& name, dupq_tool::convert_options options = {}) {
+    const auto directory = std::filesystem::temp_directory_path() / "dupq-golden-XXXXXX";
+    std::string pattern = directory.string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    directory_ = pattern;
+    path_ = pattern + "/" + name + ".gguf";
+    dupq_tool::convert(folder + "/" + name, path_, options);
+  }
+  ~converted() { std::filesystem::remove_all(directory_); }
+  converted(const converted&) = delete;
+  converted& operator=(const converted&) = delete;
+
+  const char* path() const { return path_.c_str(); }
+
+  dupq::model open(std::string_view kernels = {}) const {
+    auto m = dupq::model::open(path(), {.kernels = kernels});
+    if (!m) {
+      dupq::print_error(m.error());
+      REQUIRE(false);
+    }
+    return std::move(*m);
+  }
+
+ private:
+  std::filesystem::path directory_;
+  std::string path_;
+};
+
+inline std::vector<std::string> texts() { return fixtures::read_texts(folder + "/texts.txt"); }
+
+/// The pairs of this folder: first texts, second texts.
+struct pair_list {
+  std::vector<std::string> a, b;
+};
+inline pair_list pairs() {
+  pair_list p;
+  const auto all = fixtures::read_texts(folder + "/pairs.txt");
+  REQUIRE(all.size() % 2 == 0);
+  for (std::size_t i = 0; i < all.size(); ++i) (i % 2 == 0 ? p.a : p.b).push_back(all[i]);
+  return p;
+}
+
+template <class Device = dupq::cpu>
+std::vector<float> vectors(const dupq::model& m, const std::vector<std::string>& of,
+                           const dupq::encoder_options& options = {}) {
+  auto encoder = dupq::basic_bi_encoder<Device>::make(m, options);
+  REQUIRE(encoder);
+  std::vector<float> out(of.size() * m.dim());
+  const auto failed = encoder->encode(of, out);
+  REQUIRE(!failed);
+  return out;
+}
+
+template <class Device = dupq::cpu>
+std::vector<float> logits(const dupq::model& m, const pair_list& of, const dupq::encoder_options& options = {}) {
+  auto encoder = dupq::basic_cross_encoder<Device>::make(m, options);
+  REQUIRE(encoder);
+  std::vector<float> out(of.a.size());
+  const auto failed = encoder->logits(of.a, of.b, out);
+  REQUIRE(!failed);
+  return out;
+}
+
+}  // namespace golden

@@ -1,0 +1,86 @@
+// The same bits whatever the kernel table, the batch, the order and the number of threads.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <dupq/core/thread_pool.hpp>
+#include <string>
+#include <vector>
+
+#include "models.hpp"
+
+namespace {
+
+using golden::converted;
+
+/// Calls check(options, what) for batches of many shapes, with and without threads.
+template <class Check>
+void for_each_way(Check&& check) {
+  dupq::thread_pool pool(3);
+  for (const std::size_t texts : {2u, 3u, 64u})
+    for (const std::size_t packed : {0u, 48u, 1000u})
+      for (const bool threads : {false, true}) {
+        CAPTURE(texts);
+        CAPTURE(packed);
+        CAPTURE(threads);
+        dupq::encoder_options options;
+        options.limits.texts = texts;
+        options.limits.packed_tokens = packed;
+        if (threads) options.executor = pool.executor();
+        check(options);
+      }
+}
+
+template <class T>
+std::vector<T> reversed(std::vector<T> v) {
+  std::reverse(v.begin(), v.end());
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("a bi-encoder's vectors") {
+  for (const std::string name : {"bert", "bert_pooled", "mpnet"}) {
+    const converted file(name);
+    const auto texts = golden::texts();
+    const auto truth = golden::vectors(file.open("scalar"), texts);
+    for (const dupq::kernels* table : dupq::available_kernels()) {
+      CAPTURE(name);
+      CAPTURE(table->name);
+      const dupq::model m = file.open(table->name);
+      for_each_way([&](const dupq::encoder_options& options) {
+        if (options.limits.packed_tokens != 0 && options.limits.packed_tokens < m.config().max_length) return;
+        CHECK(golden::vectors(m, texts, options) == truth);
+        const auto backwards = golden::vectors(m, reversed(texts), options);
+        for (std::size_t i = 0; i < texts.size(); ++i)
+          CHECK(std::equal(truth.begin() + static_cast<std::ptrdiff_t>(i * m.dim()),
+                           truth.begin() + static_cast<std::ptrdiff_t>((i + 1) * m.dim()),
+                           backwards.end() - static_cast<std::ptrdiff_t>((i + 1) * m.dim())));
+      });
+    }
+  }
+}
+
+TEST_CASE("a cross-encoder's logits") {
+  const converted file("cross");
+  const auto pairs = golden::pairs();
+  const auto truth = golden::logits(file.open("scalar"), pairs);
+  const golden::pair_list backwards{reversed(pairs.a), reversed(pairs.b)};
+  for (const dupq::kernels* table : dupq::available_kernels()) {
+    CAPTURE(table->name);
+    const dupq::model m = file.open(table->name);
+    for_each_way([&](const dupq::encoder_options& options) {
+      if (options.limits.packed_tokens != 0 && options.limits.packed_tokens < m.config().max_length) return;
+      CHECK(golden::logits(m, pairs, options) == truth);
+      CHECK(golden::logits(m, backwards, options) == reversed(truth));
+    });
+  }
+}
+
+TEST_CASE("the bits themselves, as every build on every machine has them") {
+  const auto texts = golden::texts();
+  CHECK(fixtures::hash(golden::vectors(converted("bert").open(), texts)) == 277924248537782742u);
+  CHECK(fixtures::hash(golden::vectors(converted("bert_pooled").open(), texts)) == 12582236357204795491u);
+  CHECK(fixtures::hash(golden::vectors(converted("mpnet").open(), texts)) == 6685550101723583888u);
+  CHECK(fixtures::hash(golden::logits(converted("cross").open(), golden::pairs())) == 4804812420347678285u);
+}

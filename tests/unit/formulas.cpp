@@ -1,0 +1,50 @@
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <dupq/device/cpu/formulas.hpp>
+#include <limits>
+
+namespace f = dupq::formulas;
+
+TEST_CASE("fused multiply-add rounds once, with and without the instruction") {
+  std::uint32_t seed = 1;
+  const auto any = [&] {
+    seed = seed * 1664525u + 1013904223u;
+    const auto x = std::bit_cast<float>(seed);
+    return std::isfinite(x) ? x : 1.0f;
+  };
+  const auto moderate = [&] {
+    seed = seed * 1664525u + 1013904223u;
+    return static_cast<float>(static_cast<std::int32_t>(seed)) * std::ldexp(1.0f, -static_cast<int>(seed % 40));
+  };
+  for (int i = 0; i < 300000; ++i) {
+    const float a = i % 2 == 0 ? any() : moderate(), b = i % 2 == 0 ? any() : moderate(),
+                c = i % 3 == 0 ? -a * b : moderate();
+    const float truth = std::fma(a, b, c), ours = f::fused(a, b, c);
+    if (!std::isfinite(truth)) continue;
+    CHECK(std::bit_cast<std::uint32_t>(ours) == std::bit_cast<std::uint32_t>(truth));
+  }
+}
+
+TEST_CASE("exp, gelu, tanh and sigmoid are near the truth") {
+  for (double x = -120; x <= 120; x += 0.0037) {
+    const auto single = static_cast<float>(x);
+    const auto d = static_cast<double>(single);
+    if (x <= 0) {
+      if (x > -87)
+        CHECK(std::fabs(static_cast<double>(f::exp_negative(single)) / std::exp(d) - 1) < 3e-7);
+      else if (x < -87.001)
+        CHECK(f::exp_negative(single) == 0.0f);
+    }
+    CHECK(std::fabs(static_cast<double>(f::tanh(single)) - std::tanh(d)) < 2e-7);
+    CHECK(std::fabs(static_cast<double>(f::sigmoid(single)) - 1 / (1 + std::exp(-d))) < 1e-7);
+    const double truth = d / 2 * std::erfc(-d / std::sqrt(2.0));
+    CHECK(std::fabs(static_cast<double>(f::gelu(single)) - truth) <= 1.2e-7 * std::fmax(1.0, std::fabs(truth)));
+  }
+  CHECK(f::gelu(0.0f) == 0.0f);
+  CHECK(f::exp_negative(0.0f) == 1.0f);
+  CHECK(f::sigmoid(0.0f) == 0.5f);
+  CHECK(f::exp_negative(-std::numeric_limits<float>::infinity()) == 0.0f);
+}

@@ -1,0 +1,217 @@
+// Every kernel of every table: the bytes of `scalar`, which is near the reference, over lengths 0..2N+1 (N = 16 lanes)
+// and pointers that are aligned to nothing but a float.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <dupq/device/cpu/cpu.hpp>
+#include <vector>
+
+namespace {
+
+constexpr std::size_t longest = 2 * 16 + 1;
+
+/// Floats at an address that is 4 mod 64, with a guard behind them that must not change.
+class floats {
+ public:
+  floats(std::size_t n, std::uint32_t seed, float scale = 4.0f) : storage_(n + 2 + 64), size_(n) {
+    const auto misaligned = 16 - reinterpret_cast<std::uintptr_t>(storage_.data()) / 4 % 16 + 1;
+    begin_ = misaligned;
+    for (float& f : storage_) {
+      seed = seed * 1664525u + 1013904223u;
+      f = (static_cast<float>(seed >> 8) / 8388608.0f - 1.0f) * scale;
+    }
+    guard_ = data()[size_];
+  }
+  floats(const floats& other) : floats(other.size_, 0) { std::copy_n(other.data(), size_, data()); }
+  floats& operator=(const floats&) = delete;
+
+  float* data() { return storage_.data() + begin_; }
+  const float* data() const { return storage_.data() + begin_; }
+  std::size_t size() const { return size_; }
+  bool guarded() const { return data()[size_] == guard_; }
+  friend bool operator==(const floats& a, const floats& b) {
+    return a.size_ == b.size_ && std::memcmp(a.data(), b.data(), a.size_ * sizeof(float)) == 0 && a.guarded() &&
+           b.guarded();
+  }
+
+ private:
+  std::vector<float> storage_;
+  std::size_t size_;
+  std::size_t begin_;
+  float guard_;
+};
+
+/// Runs call(table, output) with scalar and with each other table; all outputs must be the same bytes.
+template <class Call>
+floats same(const floats& initial, Call&& call) {
+  floats expected(initial);
+  call(dupq::scalar_kernels::table, expected);
+  for (const dupq::kernels* table : dupq::available_kernels()) {
+    CAPTURE(table->name);
+    floats out(initial);
+    call(*table, out);
+    CHECK(out == expected);
+  }
+  return expected;
+}
+
+void near(float value, double truth, double tolerance) {
+  CHECK(std::fabs(static_cast<double>(value) - truth) <= tolerance * std::max(1.0, std::fabs(truth)));
+}
+
+}  // namespace
+
+TEST_CASE("gemm") {
+  using dupq::activation, dupq::panel_width;
+  for (const std::size_t m : {0u, 1u, 2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 13u, 14u, 17u})
+    for (std::size_t n = 1; n <= 161; n += n < longest ? 1 : 32)
+      for (const std::size_t k : {1u, 7u, 16u, 95u, 96u, 97u, 200u}) {
+        if (n > longest && k > 16) continue;
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        const std::size_t panels = (n + panel_width - 1) / panel_width;
+        const floats a(m * (k + 3), 1, 1.0f), b(panels * k * panel_width, 2, 1.0f), bias(n, 3), start(m * n, 4);
+        const auto act = static_cast<activation>((m + n + k) % 3);
+        const bool residual = (m + n) % 2 == 0;
+        const floats c = same(start, [&](const dupq::kernels& table, floats& out) {
+          dupq::gemm_args g;
+          g.a = a.data(), g.a_stride = k + 3;
+          g.b = b.data(), g.panel_stride = k * panel_width;
+          g.c = out.data(), g.c_stride = n;
+          g.m = m, g.n = n, g.k = k;
+          g.bias = bias.data(), g.act = act;
+          if (residual) g.residual = out.data();
+          table.gemm(g);
+        });
+        for (std::size_t i = 0; i < m; ++i)
+          for (std::size_t j = 0; j < n; ++j) {
+            double truth = static_cast<double>(bias.data()[j]);
+            for (std::size_t p = 0; p < k; ++p)
+              truth +=
+                  static_cast<double>(a.data()[i * (k + 3) + p]) *
+                  static_cast<double>(b.data()[j / panel_width * k * panel_width + p * panel_width + j % panel_width]);
+            if (act == activation::gelu) truth = truth / 2 * std::erfc(-truth / std::sqrt(2.0));
+            if (act == activation::tanh) truth = std::tanh(truth);
+            if (residual) truth += static_cast<double>(start.data()[i * n + j]);
+            near(c.data()[i * n + j], truth, 4e-6);
+          }
+      }
+}
+
+TEST_CASE("gemm over strided panels, as attention reads the values") {
+  const std::size_t m = 7, k = 13, head = 24, stride = 72;
+  const floats a(m * k, 1, 1.0f), rows(k * stride + 16, 2), start(m * head, 3);
+  same(start, [&](const dupq::kernels& table, floats& out) {
+    dupq::gemm_args g;
+    g.a = a.data(), g.a_stride = k;
+    g.b = rows.data() + 24, g.panel_stride = dupq::panel_width, g.b_stride = stride;
+    g.c = out.data(), g.c_stride = head;
+    g.m = m, g.n = head, g.k = k;
+    table.gemm(g);
+  });
+}
+
+TEST_CASE("norm") {
+  for (std::size_t n = 1; n <= longest; ++n)
+    for (const float epsilon : {1e-12f, 1e-5f}) {
+      CAPTURE(n);
+      const std::size_t rows = 3, stride = n + 2;
+      const floats x(rows * stride, 1), gain(n, 2), bias(n, 3);
+      const floats y = same(x, [&](const dupq::kernels& table, floats& out) {
+        table.norm(rows, n, stride, gain.data(), bias.data(), epsilon, out.data());
+      });
+      for (std::size_t r = 0; r < rows && n > 1; ++r) {
+        double mean = 0, variance = 0;
+        for (std::size_t i = 0; i < n; ++i)
+          mean += static_cast<double>(x.data()[r * stride + i]) / static_cast<double>(n);
+        for (std::size_t i = 0; i < n; ++i)
+          variance += std::pow(static_cast<double>(x.data()[r * stride + i]) - mean, 2) / static_cast<double>(n);
+        for (std::size_t i = 0; i < n; ++i)
+          near(y.data()[r * stride + i],
+               (static_cast<double>(x.data()[r * stride + i]) - mean) /
+                       std::sqrt(variance + static_cast<double>(epsilon)) * static_cast<double>(gain.data()[i]) +
+                   static_cast<double>(bias.data()[i]),
+               1e-5);
+      }
+    }
+}
+
+TEST_CASE("softmax") {
+  for (std::size_t n = 1; n <= longest; ++n)
+    for (const float spread : {1.0f, 30.0f, 300.0f})  // at 300 some terms are exactly 0
+      for (const bool biased : {false, true}) {
+        CAPTURE(n);
+        CAPTURE(spread);
+        const floats x(dupq::round_up(n, 16), 1, spread), bias(n, 2);
+        const floats y = same(x, [&](const dupq::kernels& table, floats& out) {
+          table.softmax(n, 0.25f, biased ? bias.data() : nullptr, out.data());
+        });
+        std::vector<double> e(n);
+        double highest = -HUGE_VAL, sum = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+          e[i] = static_cast<double>(x.data()[i]) * 0.25 + (biased ? static_cast<double>(bias.data()[i]) : 0.0);
+          highest = std::max(highest, e[i]);
+        }
+        for (double& v : e) sum += v = std::exp(v - highest);
+        for (std::size_t i = 0; i < n; ++i) near(y.data()[i], e[i] / sum, 1e-5);
+        for (std::size_t i = n; i < y.size(); ++i) CHECK(y.data()[i] == 0.0f);
+      }
+}
+
+TEST_CASE("rows: sum, transpose, mean, maximum, products, quotient") {
+  for (std::size_t n = 0; n <= longest; ++n) {
+    CAPTURE(n);
+    const std::size_t stride = n + 1;
+    for (std::size_t rows = 1; rows <= 18; ++rows) {
+      const floats x(rows * stride + 1, 1), other(n, 2), third(n, 3), one_row(n, 4), column(rows, 5);
+      const floats sum = same(one_row, [&](const dupq::kernels& table, floats& out) {
+        table.add_rows(n, x.data(), rows % 2 == 0 ? nullptr : other.data(), third.data(), out.data());
+      });
+      const floats mean = same(
+          one_row, [&](const dupq::kernels& table, floats& out) { table.mean(rows, n, stride, x.data(), out.data()); });
+      const floats max = same(
+          one_row, [&](const dupq::kernels& table, floats& out) { table.max(rows, n, stride, x.data(), out.data()); });
+      for (std::size_t i = 0; i < n; ++i) {
+        double total = 0, most = -HUGE_VAL;
+        for (std::size_t r = 0; r < rows; ++r) {
+          total += static_cast<double>(x.data()[r * stride + i]);
+          most = std::max(most, static_cast<double>(x.data()[r * stride + i]));
+        }
+        near(mean.data()[i], total / static_cast<double>(rows), 1e-6);
+        CHECK(static_cast<double>(max.data()[i]) == most);
+        CHECK(sum.data()[i] == (rows % 2 == 0 ? x.data()[i] : x.data()[i] + other.data()[i]) + third.data()[i]);
+      }
+      const floats dots = same(column, [&](const dupq::kernels& table, floats& out) {
+        table.dots(n, other.data(), rows, stride, x.data(), out.data());
+      });
+      for (std::size_t r = 0; r < rows; ++r) {
+        double truth = 0;
+        for (std::size_t i = 0; i < n; ++i)
+          truth += static_cast<double>(other.data()[i]) * static_cast<double>(x.data()[r * stride + i]);
+        near(dots.data()[r], truth, 1e-5);
+      }
+      const std::size_t padded = dupq::round_up(rows, 16);
+      const floats panels = same(floats(padded * n, 6), [&](const dupq::kernels& table, floats& out) {
+        table.transpose(rows, n, stride, x.data(), out.data());
+      });
+      for (std::size_t r = 0; r < padded; ++r)
+        for (std::size_t i = 0; i < n; ++i)
+          CHECK(panels.data()[r / 16 * n * 16 + i * 16 + r % 16] == (r < rows ? x.data()[r * stride + i] : 0.0f));
+    }
+    same(floats(n, 7), [&](const dupq::kernels& table, floats& out) { table.divide(n, 3.0f, out.data()); });
+  }
+}
+
+TEST_CASE("tables are found by name, scalar among them and last") {
+  const auto list = dupq::available_kernels();
+  REQUIRE(list.count >= 1);
+  CHECK(list.tables[list.count - 1] == &dupq::scalar_kernels::table);
+  CHECK(dupq::find_kernels() == list.tables[0]);
+  for (const dupq::kernels* table : list) CHECK(dupq::find_kernels(table->name) == table);
+  CHECK(dupq::find_kernels("sse9") == nullptr);
+}
