@@ -55,8 +55,13 @@ class word_builder {
       : words_(words), out_(out), unknown_(unknown), max_chars_(max_chars) {}
 
   /// Takes the bytes from `p` on that `steps` has as a word's, as far as the word has room; returns where it stopped.
+  /// What an unknown word still has is skipped.
   const char* take(const char* p, const char* end, const ascii_step::table& steps) noexcept {
     const char* const start = p;
+    if (overlong_) {
+      while (p < end && steps[static_cast<unsigned char>(*p)] > ascii_step::mark) ++p;
+      return p;
+    }
     if (end - p > static_cast<std::ptrdiff_t>(max_chars_ - chars_)) end = p + (max_chars_ - chars_);
     char* to = bytes_ + size_;
     std::uint32_t h = hash_;
