@@ -148,6 +148,31 @@ TEST_CASE("tokenizer.json and its settings") {
   });
 }
 
+TEST_CASE("added tokens") {
+  const auto said = [](const char* more) {
+    const model_folder folder("bert");
+    folder.edit("tokenizer.json", "\"added_tokens\": [", std::string("\"added_tokens\": [") + more + ",");
+    return folder.trouble();
+  };
+  CHECK(said(R"({"id": 9, "content": "[unused0]"})") ==
+        "tokenizer.json: added_tokens.0: \"[unused0]\" contradicts the vocabulary's \"$\"");
+  CHECK(said(R"({"id": 500, "content": "<x>"})") ==
+        "tokenizer.json: added_tokens.0: id 500 leaves a gap in the vocabulary");
+  CHECK(said(R"({"id": 479, "content": "[UNK]"})") == "tokenizer.json: added_tokens.0: \"[UNK]\" has two ids");
+  CHECK(said(R"({"id": 2, "content": "[UNK]"})") == "tokenizer.json: added_tokens.2: \"[UNK]\" appears twice");
+  CHECK(said(R"({"id": 479, "content": "new", "normalized": false})") ==
+        "tokenizer.json: added_tokens.0: \"new\" lies outside the vocabulary and does not match everywhere: not "
+        "supported");
+  CHECK(said(R"({"id": 479, "content": "new", "single_word": true})") ==
+        "tokenizer.json: added_tokens.0: \"new\" lies outside the vocabulary and does not match everywhere: not "
+        "supported");
+  // A token of its own row is fine; then the embeddings lack that row.
+  CHECK(said(R"({"id": 479, "content": "brandnew"})") ==
+        "tokenizer.json: 480 tokens contradict config.json's vocab_size 479");
+  CHECK(said(R"({"id": 479, "content": "<new>", "normalized": false})") ==
+        "tokenizer.json: 480 tokens contradict config.json's vocab_size 479");
+}
+
 TEST_CASE("vocab.txt") {
   check({
       {"bert_pooled", "vocab.txt", "[UNK]\n", "[unk]\n", "vocab.txt: unk_token: \"[UNK]\" is not in the vocabulary"},
@@ -304,6 +329,18 @@ TEST_CASE("forms that sentence-transformers writes") {
   SUBCASE("texts that are lower-cased before a cased tokenizer keep their accents") {
     const model_folder folder("bert_pooled");
     folder.write("sentence_bert_config.json", R"({"max_seq_length": 36, "do_lower_case": true})");
+    const hf_tokenizer t = hf_tokenizer_reader::read(read_hf_folder(folder.path("").string()));
+    CHECK(t.lowercase);
+    CHECK_FALSE(t.strip_accents);
+  }
+  SUBCASE("the same written into tokenizer.json") {
+    const model_folder folder("bert");
+    folder.edit("tokenizer.json", "\"normalizer\": {",
+                R"("normalizer": {"type": "Sequence", "normalizers": [)"
+                R"({"type": "Lowercase"}, {"type": "BertNormalizer",)"
+                R"( "clean_text": true, "handle_chinese_chars": true,)"
+                R"( "strip_accents": null, "lowercase": false}]}, "x": {)");
+    folder.edit("tokenizer_config.json", "\"do_lower_case\": true", "\"do_lower_case\": false");
     const hf_tokenizer t = hf_tokenizer_reader::read(read_hf_folder(folder.path("").string()));
     CHECK(t.lowercase);
     CHECK_FALSE(t.strip_accents);
