@@ -25,28 +25,28 @@ class mapped_file {
   static result<mapped_file> open(const char* path) noexcept;
 
   mapped_file(mapped_file&& other) noexcept
-      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), release_(other.release_) {}
   mapped_file& operator=(mapped_file&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(release_, other.release_);
     return *this;
   }
   ~mapped_file() {
-#if defined(DUPQ_POSIX)
-    if (data_ != nullptr) ::munmap(data_, size_);
-#else
-    std::free(data_);
-#endif
+    if (data_ != nullptr) release_(data_, size_);
   }
 
   std::span<const std::byte> bytes() const& noexcept { return {static_cast<const std::byte*>(data_), size_}; }
   std::span<const std::byte> bytes() const&& = delete;
 
  private:
-  mapped_file(void* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  using release = void (*)(void* data, std::size_t size) noexcept;
+
+  mapped_file(void* data, std::size_t size, release how) noexcept : data_(data), size_(size), release_(how) {}
 
   void* data_;
   std::size_t size_;
+  release release_;  // a pointer, so that programs that open no file need no operating system and no heap
 };
 
 #if defined(DUPQ_POSIX)
@@ -54,7 +54,7 @@ inline result<mapped_file> mapped_file::open(const char* path) noexcept {
   const auto fail = [&](errc code, int number) {
     return error(code, {}, 0, static_cast<std::uint64_t>(number)).in(path);
   };
-  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // without it, a named pipe blocks
   if (fd < 0) return errno == ENOENT ? error(errc::no_such_file).in(path) : fail(errc::cannot_open, errno);
   struct stat status {};
   if (::fstat(fd, &status) != 0) {
@@ -71,7 +71,7 @@ inline result<mapped_file> mapped_file::open(const char* path) noexcept {
   const int number = errno;
   ::close(fd);
   if (data == MAP_FAILED) return fail(errc::cannot_read, number);
-  return mapped_file(data, size);
+  return mapped_file(data, size, [](void* p, std::size_t n) noexcept { ::munmap(p, n); });
 }
 #else
 inline result<mapped_file> mapped_file::open(const char* path) noexcept {
@@ -88,7 +88,7 @@ inline result<mapped_file> mapped_file::open(const char* path) noexcept {
     std::free(data);
     return error(errc::cannot_read).in(path);
   }
-  return mapped_file(data, static_cast<std::size_t>(size));
+  return mapped_file(data, static_cast<std::size_t>(size), [](void* p, std::size_t) noexcept { std::free(p); });
 }
 #endif
 

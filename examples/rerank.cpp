@@ -1,0 +1,55 @@
+// Finds the questions nearest to a query: a bi-encoder picks candidates fast, a cross-encoder puts them in order.
+//
+//   example_rerank BI_ENCODER.gguf CROSS_ENCODER.gguf examples/questions.txt "How does one learn to swim?" 5
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <dupq/dupq.hpp>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+int main(int argc, char** argv) {
+  if (argc != 6) return std::fputs("usage: example_rerank BI_ENCODER CROSS_ENCODER FILE QUERY COUNT\n", stderr), 2;
+  std::vector<std::string> questions;
+  std::ifstream file(argv[3]);
+  for (std::string line; std::getline(file, line);) questions.push_back(line);
+  const std::string query = argv[4];
+
+  auto finder_model = dupq::model::open(argv[1]);
+  if (!finder_model) return dupq::print_error(finder_model.error());
+  auto finder = dupq::bi_encoder::make(*finder_model);
+  if (!finder) return dupq::print_error(finder.error());
+  auto judge_model = dupq::model::open(argv[2]);
+  if (!judge_model) return dupq::print_error(judge_model.error());
+  auto judge = dupq::cross_encoder::make(*judge_model);
+  if (!judge) return dupq::print_error(judge.error());
+
+  // The questions' vectors are made once and can be kept; each query is compared with all of them.
+  std::vector<float> vectors(questions.size() * finder_model->dim()), wanted(finder_model->dim());
+  if (auto failed = finder->encode(questions, vectors)) return dupq::print_error(*failed);
+  if (auto failed = finder->encode(std::vector{query}, wanted)) return dupq::print_error(*failed);
+  struct candidate {
+    std::size_t line;
+    float cosine, score;
+  };
+  std::vector<candidate> found;
+  dupq::find_similar(wanted, vectors, {.threshold = -2}, [&](std::size_t row, float cosine) {
+    found.push_back({row, cosine, 0});
+    return true;
+  });
+  std::ranges::stable_sort(found, std::greater{}, &candidate::cosine);
+  found.resize(std::min<std::size_t>(found.size(), std::strtoul(argv[5], nullptr, 10)));
+
+  // The cross-encoder reads query and candidate together: slower and more exact, so it sees the best few only.
+  for (candidate& c : found) {
+    const auto score = judge->score(query, questions[c.line]);
+    if (!score) return dupq::print_error(score.error());
+    c.score = *score;
+  }
+  std::ranges::stable_sort(found, std::greater{}, &candidate::score);
+  for (const candidate& c : found)
+    std::printf("%.3f  %.3f  %s\n", static_cast<double>(c.score), static_cast<double>(c.cosine),
+                questions[c.line].c_str());
+}
