@@ -44,13 +44,15 @@ class output_file {
     if (exists) target_ = std::filesystem::canonical(path_, ignored).string();  // a link stays a link
     if (target_.empty()) target_ = path_;
     temporary_ = target_ + ".partial-" + std::to_string(::getpid());
+    // Noted before the file is there, because a signal may come as soon as it is.
+    std::snprintf(unfinished(), unfinished_size, "%s", temporary_.c_str());
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor_ < 0) {
       temporary_.clear();
+      unfinished()[0] = '\0';
       fail("cannot be created");
     }
     if (exists) (void)::fchmod(descriptor_, existing.st_mode & 07777);
-    std::snprintf(unfinished(), unfinished_size, "%s", temporary_.c_str());
   }
   output_file(const output_file&) = delete;
   output_file& operator=(const output_file&) = delete;

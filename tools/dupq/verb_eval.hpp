@@ -69,12 +69,10 @@ inline dupq::three_way_sizes parse_split(const std::string& text) {
   return {shares[0], shares[1], shares[2]};
 }
 
-inline json::object as_json(const judgement& j, bool with_threshold = true) {
+inline json::object as_json(const judgement& j) {
   const auto count = [](std::uint64_t n) { return json::value(static_cast<std::int64_t>(n)); };
   json::object o;
-  if (with_threshold)
-    o.emplace_back("threshold",
-                   j.threshold ? json::value(as_shortest(static_cast<float>(*j.threshold))) : json::value());
+  o.emplace_back("threshold", j.threshold ? json::value(as_shortest(static_cast<float>(*j.threshold))) : json::value());
   o.emplace_back("f1", j.counts.f1());
   o.emplace_back("precision", j.counts.precision());
   o.emplace_back("recall", j.counts.recall());

@@ -1,0 +1,105 @@
+"""convert and info."""
+
+import json
+import pathlib
+import shutil
+import unittest
+
+from tool import GOLDEN, Case
+
+
+class Convert(Case):
+    def test_says_what_it_made(self):
+        out = self.folder / "m.gguf"
+        said = self.ok("convert", GOLDEN / "bert", "-o", out, stderr="")
+        self.assertRegex(said, r"m\.gguf: bi_encoder, 2 layers, [0-9,]+ tokens, 0\.[0-9] MB\n$")
+        self.assert_only("m.gguf")
+
+    def test_types_and_layouts_load(self):
+        sizes = {}
+        for kind in ("f32", "f16"):
+            for layout in ("packed", "plain"):
+                out = self.folder / f"{kind}-{layout}.gguf"
+                self.ok("convert", GOLDEN / "bert", "-o", out, "--type", kind, "--layout", layout)
+                info = json.loads(self.ok("info", out, "--json", "--verify"))
+                self.assertEqual((info["weights"], info["kind"]), (kind, "bi_encoder"))
+                sizes[kind, layout] = out.stat().st_size
+        self.assertLess(sizes["f16", "packed"], sizes["f32", "packed"])
+        self.assertLess(sizes["f16", "plain"], sizes["f32", "plain"])
+
+    def test_same_bytes_to_standard_output(self):
+        done = self.run_tool("convert", GOLDEN / "bert", "-o", "-")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout, self.model("bert").read_bytes())
+
+    def test_what_is_no_model_folder(self):
+        out = self.folder / "m.gguf"
+        self.assertIn("nowhere", self.refused("convert", self.folder / "nowhere", "-o", out))
+        copy = self.folder / "copy"
+        for missing in ("config.json", "model.safetensors"):
+            shutil.copytree(GOLDEN / "bert", copy)
+            (copy / missing).unlink()
+            self.assertIn(missing, self.refused("convert", copy, "-o", out))
+            shutil.rmtree(copy)
+        self.assert_only()
+
+    def test_a_failed_conversion_leaves_the_old_file(self):
+        out = self.file("m.gguf", "old")
+        copy = self.folder / "copy"
+        shutil.copytree(GOLDEN / "bert", copy)
+        weights = (copy / "model.safetensors").read_bytes()
+        (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+        self.assertIn("model.safetensors", self.refused("convert", copy, "-o", out))
+        self.assertEqual(out.read_bytes(), b"old")
+        self.assert_only("m.gguf", "copy")
+
+
+class Info(Case):
+    def test_json(self):
+        info = json.loads(self.ok("info", self.model("bert"), "--json", stderr=""))
+        config = json.loads((GOLDEN / "bert" / "config.json").read_text())
+        self.assertEqual(list(info), ["kind", "architecture", "layers", "hidden", "heads", "intermediate", "vocabulary",
+                                      "max_length", "pooling", "normalize", "activation", "threshold", "weights",
+                                      "file_bytes", "workspace_bytes", "kernels", "kernel"])
+        self.assertEqual(info["kind"], "bi_encoder")
+        self.assertEqual(info["architecture"], "bert")
+        self.assertEqual(info["layers"], config["num_hidden_layers"])
+        self.assertEqual(info["hidden"], config["hidden_size"])
+        self.assertEqual(info["heads"], config["num_attention_heads"])
+        self.assertEqual(info["intermediate"], config["intermediate_size"])
+        self.assertEqual(info["vocabulary"], config["vocab_size"])
+        self.assertEqual((info["pooling"], info["normalize"], info["activation"]), ("mean", True, None))
+        self.assertIsNone(info["threshold"])
+        self.assertEqual(info["file_bytes"], self.model("bert").stat().st_size)
+        self.assertGreater(info["workspace_bytes"], 1000)
+        self.assertIn("scalar", info["kernels"])
+        self.assertEqual(info["kernel"], info["kernels"][0])
+
+    def test_cross_encoders(self):
+        info = json.loads(self.ok("info", self.model("cross"), "--json"))
+        self.assertEqual((info["kind"], info["activation"], info["pooling"]), ("cross_encoder", "sigmoid", None))
+        self.assertEqual(json.loads(self.ok("info", self.model("cross_identity"), "--json"))["activation"], "identity")
+
+    def test_text(self):
+        said = self.ok("info", self.model("mpnet"), "--verify", "--kernels", "scalar", stderr="")
+        self.assertRegex(said, r"(?m)^architecture +mpnet$")
+        self.assertRegex(said, r"(?m)^kernel +scalar$")
+        self.assertRegex(said, r"(?m)^digest +verified$")
+
+    def test_foreign_files(self):
+        for weights in ("f32", "f16", "q8_0"):
+            path = GOLDEN / "foreign" / f"bert-{weights}.gguf"
+            info = json.loads(self.ok("info", path, "--json"))
+            self.assertEqual((info["architecture"], info["weights"]), ("bert", weights))
+            self.assertIn("dupq.digest", self.refused("info", path, "--verify"))
+
+    def test_verify_finds_a_flipped_bit(self):
+        data = bytearray(self.model("bert").read_bytes())
+        data[-100] ^= 1
+        path = self.file("m.gguf", bytes(data))
+        self.ok("info", path)
+        self.assertIn("m.gguf: dupq.digest", self.refused("info", path, "--verify"))
+
+
+if __name__ == "__main__":
+    unittest.main()

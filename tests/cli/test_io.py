@@ -1,0 +1,181 @@
+"""Files, pipes, disks and terminals: what every verb has in common."""
+
+import os
+import pathlib
+import pty
+import select
+import signal
+import subprocess
+import time
+import unittest
+
+from tool import GOLDEN, TOOL, Case
+
+HEADER = "question1,question2,is_duplicate\n"
+
+
+class Files(Case):
+    def test_a_missing_file_or_a_directory_is_named(self):
+        m, nowhere, out = self.model("bert"), self.folder / "nowhere.csv", self.folder / "out"
+        for words in (["tokenize", m], ["encode", m, "-o", out], ["eval", m], ["calibrate", m, "-o", out],
+                      ["dedup", m, "--threshold", "0"],
+                      ["score", m, "--threshold", "0", "--pairs"]):
+            self.assertIn("nowhere.csv: cannot be opened: No such file", self.refused(*words, nowhere))
+            self.assertIn(f"{self.folder}: is a directory", self.refused(*words, self.folder))
+        self.assert_only()
+
+    def test_an_output_that_cannot_be(self):
+        m = self.model("bert")
+        pairs = self.file("p.csv", HEADER + "good,good,1\na,b,0\n")
+        missing = self.folder / "no" / "such"
+        for words in (["convert", GOLDEN / "bert"], ["encode", m, pairs, "--column", "question1"],
+                      ["tokenize", m, pairs, "--column", "question1"],
+                      ["score", m, "--pairs", pairs, "--threshold", "0"], ["calibrate", m, pairs],
+                      ["dedup", m, pairs, "--column", "question1", "--threshold", "0"]):
+            self.assertIn(f"{missing}: cannot be created", self.refused(*words, "-o", missing))
+            self.assertIn(f"{self.folder}: is a directory", self.refused(*words, "-o", self.folder))
+        self.assert_only("p.csv")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_a_full_disk(self):
+        m = self.model("bert")
+        pairs = self.file("p.csv", HEADER + "good,good,1\na,b,0\n")
+        for words in (["convert", GOLDEN / "bert"], ["encode", m, pairs, "--column", "question1"],
+                      ["score", m, "--pairs", pairs, "--threshold", "0"],
+                      ["calibrate", m, pairs], ["dedup", m, pairs, "--column", "question1", "--threshold", "0"]):
+            self.assertEqual(self.refused(*words, "-o", "/dev/full"),
+                             "dupq: /dev/full: cannot be written: No space left on device\n")
+        for words in (["--help"], ["info", m], ["info", m, "--json"], ["tokenize", m, pairs, "--column", "question1"],
+                      ["eval", m, pairs],
+                      ["score", m, "a", "b", "--threshold", "0"], ["score", m, "--pairs", pairs, "--threshold", "0"],
+                      ["convert", GOLDEN / "bert", "-o", self.folder / "m.gguf"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([TOOL, *map(str, words)], stdout=full, stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, b"dupq: standard output: cannot be written: No space left on device\n"))
+
+    def test_closed_standard_streams(self):
+        m = self.model("bert")
+        done = subprocess.run(["sh", "-c", f"'{TOOL}' info '{m}' >&-"], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"standard output: cannot be written", done.stderr)
+        done = subprocess.run(["sh", "-c", f"'{TOOL}' tokenize '{m}' <&-"], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"standard input: cannot be read", done.stderr)
+
+    def test_a_reader_that_leaves(self):
+        m = self.model("bert")
+        texts = self.file("t.txt", "".join(f"what is {i}\n" for i in range(20000)))
+        for words in (f"tokenize '{m}' '{texts}'", f"dedup '{m}' --threshold 0.2 --top 50000 <(head -n 400 '{texts}')",
+                      f"encode '{m}' '{texts}' -o -", f"--help"):
+            done = subprocess.run(["bash", "-c", f"set -o pipefail; '{TOOL}' {words} | head -c 10 | wc -c"],
+                                  capture_output=True, timeout=120)
+            self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, b"10", b""), words)
+
+
+class Interrupted(Case):
+    def start(self, out):
+        """An encode that waits for its input, with the temporary file already there."""
+        process = subprocess.Popen([TOOL, "encode", str(self.model("bert")), "-o", str(out)], stdin=subprocess.PIPE,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        end = time.monotonic() + 30
+        while not list(self.folder.glob("*.partial-*")):
+            self.assertLess(time.monotonic(), end, "no temporary file")
+            time.sleep(0.01)
+        return process
+
+    def test_signals_leave_the_old_file_and_nothing_else(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            out = self.file("v.npy", "old")
+            process = self.start(out)
+            process.send_signal(number)
+            self.assertEqual(process.wait(30), -number)
+            self.assertEqual(out.read_bytes(), b"old")
+            self.assert_only("v.npy")
+
+    def test_bad_input_leaves_the_old_file(self):
+        out = self.file("v.npy", "old")
+        path = self.file("t.csv", "question\ngood\n\"bad")
+        self.refused("encode", self.model("bert"), path, "-o", out)
+        self.assertEqual(out.read_bytes(), b"old")
+        self.assert_only("v.npy", "t.csv")
+
+    def test_a_replaced_file_keeps_its_mode(self):
+        out = self.file("v.npy", "old")
+        out.chmod(0o600)
+        self.ok("encode", self.model("bert"), "-o", out, stdin="good")
+        self.assertEqual(out.stat().st_mode & 0o777, 0o600)
+
+
+class Progress(Case):
+    def on_terminal(self, *words):
+        """Runs the tool with a terminal as stderr; returns what it wrote there."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([TOOL, *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=theirs)
+        os.close(theirs)
+        said, end = b"", time.monotonic() + 120
+        while time.monotonic() < end:
+            ready, _, _ = select.select([ours], [], [], 1)
+            if not ready:
+                continue
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            said += chunk
+        os.close(ours)
+        self.assertEqual(process.wait(30), 0, said)
+        return said.decode()
+
+    def words(self):
+        m = self.model("mpnet")
+        texts = self.file("t.txt",
+                          "".join(f"what is {i} good for in India, and why is {i} bad\n" for i in range(20000)))
+        pairs = self.file("p.csv",
+                          HEADER + "".join(f"what is {i},why is {i} good or bad,{i % 2}\n" for i in range(20000)))
+        yield ["encode", m, texts, "-o", self.folder / "v.npy"], r"[\d,]+ texts, \d+%, \d+/s, \d+ (s|min) left"
+        yield ["score", m, "--pairs", pairs, "--threshold", "0"], r"[\d,]+ pairs, \d+%, \d+/s, \d+ (s|min) left"
+        yield ["eval", m, pairs], r"[\d,]+/40,000 questions, \d+/s, \d+ (s|min) left"
+
+    def test_shown_on_a_terminal_and_erased(self):
+        for words, pattern in self.words():
+            said = self.on_terminal(*words)
+            lines = said.split("\r")
+            self.assertGreater(len(lines), 2, said)
+            self.assertEqual(lines[-1], "\033[K")
+            for line in lines[1:-1]:
+                self.assertRegex(line, "^" + pattern + "\033\\[K$")
+            self.assertNotIn("\n", said)
+
+    def test_nothing_elsewhere(self):
+        for words, _ in self.words():
+            self.assertEqual(self.run_tool(*words).stderr, b"")
+
+    def test_nothing_between_results_on_the_same_terminal(self):
+        m = self.model("mpnet")
+        texts = self.file("t.txt", "".join(f"what is {i}\twhy is {i} good or bad\n" for i in range(20000)))
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([TOOL, "score", str(m), "--threshold", "0", "--pairs", str(texts)],
+                                   stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                said += os.read(ours, 65536)
+            except OSError:
+                break
+        os.close(ours)
+        self.assertEqual(process.wait(30), 0)
+        self.assertNotIn(b"\033", said)
+        self.assertEqual(said.count(b"\n"), 20000)
+
+
+if __name__ == "__main__":
+    unittest.main()
