@@ -1,0 +1,116 @@
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <dupq/core/error.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+using dupq::errc;
+using dupq::error;
+using dupq::result;
+
+namespace {
+
+std::string line(const error& e, std::size_t room = 320) {
+  std::string text(room + 1, '#');
+  const std::size_t n = e.format(text.data(), room);
+  CHECK(text[room] == '#');  // nothing is written behind the buffer
+  if (room != 0) CHECK(text[n] == '\0');
+  text.resize(n);
+  return text;
+}
+
+/// Counts how many of its kind are alive.
+struct counted {
+  explicit counted(int v) : value(v) { ++alive; }
+  counted(counted&& other) noexcept : value(std::exchange(other.value, -1)) { ++alive; }
+  ~counted() { --alive; }
+  int value;
+  static inline int alive = 0;
+};
+
+}  // namespace
+
+TEST_CASE("an error formats itself as one line") {
+  CHECK(line(error(errc::no_such_file).in("model.gguf")) == "model.gguf: no such file");
+  CHECK(line(error(errc::missing_key, "bert.block_count")) == "bert.block_count: missing key");
+  CHECK(line(error(errc::wrong_shape, "blk.0.ffn_up.weight", 384, 383).in("m.gguf")) ==
+        "m.gguf: blk.0.ffn_up.weight: wrong shape (384 expected, 383 found)");
+  CHECK(line(error(errc::out_of_range, "dupq.max_length", 4, 0)) ==
+        "dupq.max_length: out of range (4 expected, 0 found)");
+  CHECK(line(error(errc::wrong_type, "x", 0, 30)) == "x: wrong type (30 found)");
+  CHECK(line(error(errc::truncated, {}, ~std::uint64_t{0}, 7)) ==
+        "the file ends too early (18446744073709551615 expected, 7 found)");
+}
+
+TEST_CASE("long names keep their tails") {
+  const std::string path = "/a/very/long/path/" + std::string(100, 'x') + "/folder/model.gguf";
+  const error e = error(errc::missing_tensor, std::string(70, 'y') + ".weight").in(path);
+  CHECK(std::strlen(e.file) == sizeof e.file - 1);
+  CHECK(std::string(e.file) == "..." + path.substr(path.size() - (sizeof e.file - 4)));
+  CHECK(std::strlen(e.subject) == sizeof e.subject - 1);
+  CHECK(std::string(e.subject).substr(0, 4) == "...y");
+  CHECK(std::string(e.subject).ends_with("y.weight"));
+  const std::string fits(sizeof e.subject - 1, 'z');
+  CHECK(std::string(error(errc::bad_key, fits).subject) == fits);
+  CHECK(std::string(error(errc::bad_key, "x").in("first").in("second").file) == "second");
+}
+
+TEST_CASE("a short buffer cuts the line") {
+  const error e(errc::missing_key, "key");
+  CHECK(line(e, 0).empty());
+  CHECK(line(e, 1).empty());
+  CHECK(line(e, 6) == "key: ");
+  CHECK(line(e, 17) == "key: missing key");
+}
+
+TEST_CASE("every code has a sentence of its own") {
+  std::string all = "\n";
+  for (unsigned code = 0; code <= static_cast<unsigned>(errc::bad_fraction); ++code) {
+    const std::string sentence = dupq::describe(static_cast<errc>(code));
+    CHECK(sentence != "unknown error");
+    CHECK(sentence.size() > 4);
+    CHECK(all.find("\n" + sentence + "\n") == all.npos);
+    all += sentence + "\n";
+  }
+  CHECK(std::string(dupq::describe(static_cast<errc>(9999))) == "unknown error");
+}
+
+TEST_CASE("a result holds a value or an error, also of a type that only moves") {
+  result<std::unique_ptr<int>> r = std::make_unique<int>(7);
+  REQUIRE(r);
+  CHECK(r.has_value());
+  CHECK(**r == 7);
+  const std::unique_ptr<int> taken = *std::move(r);
+  CHECK(*taken == 7);
+  r = result<std::unique_ptr<int>>(error(errc::truncated, "x"));
+  REQUIRE(!r);
+  CHECK(r.error().code == errc::truncated);
+  const result<std::unique_ptr<int>> moved = std::move(r);
+  REQUIRE(!moved);
+  CHECK(std::string(moved.error().subject) == "x");
+}
+
+TEST_CASE("results destroy what they hold exactly once") {
+  {
+    result<counted> a = counted(1), b = counted(2);
+    CHECK(counted::alive == 2);
+    a = std::move(b);
+    CHECK(a->value == 2);
+    CHECK(counted::alive == 2);  // what was moved from still exists
+    b = result<counted>(error(errc::not_gguf));
+    CHECK(counted::alive == 1);
+    a = std::move(b);
+    CHECK(counted::alive == 0);
+    CHECK(a.error().code == errc::not_gguf);
+    a = result<counted>(counted(3));
+    CHECK(counted::alive == 1);
+    auto& same = a;
+    a = std::move(same);
+    CHECK(a->value == 3);
+    const result<counted> c = std::move(a);
+    CHECK((*c).value == 3);
+  }
+  CHECK(counted::alive == 0);
+}

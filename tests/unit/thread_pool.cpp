@@ -1,0 +1,101 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <ctime>
+#include <dupq/core/thread_pool.hpp>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+TEST_CASE("every task runs once") {
+  for (const std::size_t workers : {1u, 2u, 3u, 8u}) {
+    dupq::thread_pool pool(workers);
+    CHECK(pool.workers() == workers);
+    CHECK(pool.executor().workers == workers);
+    for (const std::size_t tasks : {0u, 1u, 2u, 7u, 1000u}) {
+      std::vector<std::atomic<int>> runs(tasks);
+      pool.executor().run(tasks, [&](std::size_t task, std::size_t) { ++runs[task]; });
+      for (const auto& r : runs) CHECK(r == 1);
+    }
+  }
+}
+
+TEST_CASE("two calls at a time never have the same worker") {
+  dupq::thread_pool pool(4);
+  std::atomic<int> inside[4]{};
+  std::atomic<bool> clash = false, stranger = false;
+  std::atomic<int> together = 0, most = 0;
+  pool.executor().run(200, [&](std::size_t, std::size_t worker) {
+    if (worker >= 4) return (void)(stranger = true);
+    if (inside[worker]++ != 0) clash = true;
+    int now = ++together;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    --together;
+    --inside[worker];
+  });
+  CHECK(!clash);
+  CHECK(!stranger);
+  CHECK(most > 1);  // tasks did run side by side
+}
+
+TEST_CASE("results of a run are visible when it returns") {
+  dupq::thread_pool pool(3);
+  for (std::size_t round = 1; round < 300; ++round) {
+    std::vector<std::size_t> out(16);
+    pool.executor().run(out.size(), [&](std::size_t task, std::size_t) { out[task] = round * task; });
+    std::size_t sum = 0;
+    for (const std::size_t v : out) sum += v;
+    REQUIRE(sum == round * 120);
+  }
+}
+
+TEST_CASE("the caller works too, and alone in a pool of one") {
+  dupq::thread_pool pool(1);
+  std::set<std::thread::id> threads;
+  pool.executor().run(10, [&](std::size_t, std::size_t worker) {
+    CHECK(worker == 0);
+    threads.insert(std::this_thread::get_id());
+  });
+  CHECK(threads == std::set{std::this_thread::get_id()});
+}
+
+TEST_CASE("pools within pools, and pools that never ran, end") {
+  for (int i = 0; i < 20; ++i) const dupq::thread_pool idle(4);
+  dupq::thread_pool outer(2);
+  std::atomic<int> done = 0;
+  outer.executor().run(4, [&](std::size_t, std::size_t) {
+    dupq::thread_pool inner(2);
+    inner.executor().run(5, [&](std::size_t, std::size_t) { ++done; });
+  });
+  CHECK(done == 20);
+}
+
+TEST_CASE("idle threads sleep") {
+  dupq::thread_pool pool(4);
+  pool.executor().run(4, [](std::size_t, std::size_t) {});
+  const std::clock_t before = std::clock();  // processor time of all threads
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  CHECK(std::clock() - before < CLOCKS_PER_SEC / 20);
+}
+
+TEST_CASE("the default size is what this process may use") {
+  const std::size_t cores = dupq::available_cores();
+  CHECK(cores >= 1);
+  CHECK(cores <= std::thread::hardware_concurrency());
+  CHECK(dupq::thread_pool().workers() == cores);
+#if defined(__linux__)
+  cpu_set_t all, one;
+  REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; CPU_COUNT(&one) == 0; ++cpu)
+    if (CPU_ISSET(cpu, &all)) CPU_SET(cpu, &one);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(dupq::available_cores() == 1);
+  REQUIRE(sched_setaffinity(0, sizeof all, &all) == 0);
+#endif
+}
