@@ -60,6 +60,10 @@ class Tokenize(Case):
             for n in bad:
                 self.assertIn(f"--max-length {n}: the model reads",
                               self.refused("tokenize", self.model(name), *words, "--max-length", n, status=2))
+        for name, least in (("bert", 3), ("cross", 4)):  # a model reads at least one token beside the special ones
+            self.ok("score", self.model(name), "a", "b", "--max-length", least)
+            self.assertIn(f"--max-length {least - 1}: the model reads {least} to",
+                          self.refused("score", self.model(name), "a", "b", "--max-length", least - 1, status=2))
 
     def test_special_tokens_as_text(self):
         m = self.model("bert")

@@ -46,9 +46,10 @@ inline dupq::model open_model(const std::string& path, const arguments& args) {
   return take(dupq::model::open(path.c_str(), {.kernels = kernels}));
 }
 
-/// What a text or a pair is cut to: the model's limit, or the user's below it.
-inline std::size_t token_limit(const dupq::model& model, const arguments& args, bool pairs) {
-  const std::size_t most = model.config().max_length, least = model.tokenizer().special_count(pairs);
+/// What a text or a pair is cut to: the model's limit, or the user's below it, which leaves `room` tokens beside the
+/// special ones.
+inline std::size_t token_limit(const dupq::model& model, const arguments& args, bool pairs, std::size_t room) {
+  const std::size_t most = model.config().max_length, least = model.tokenizer().special_count(pairs) + room;
   const auto chosen = args.number<std::size_t>("--max-length", 0, SIZE_MAX);
   if (chosen && (*chosen < least || *chosen > most))
     throw usage_error("--max-length " + std::to_string(*chosen) + ": the model reads " + std::to_string(least) +
@@ -66,7 +67,7 @@ class session {
   session(const std::string& path, const arguments& args)
       : path_(path),
         model_(open_model(path, args)),
-        tokens_(token_limit(model_, args, cross())),
+        tokens_(token_limit(model_, args, cross(), 1)),
         pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)) {
     const dupq::encoder_options options{
         .limits = {.text_tokens = tokens_}, .executor = pool_.executor(), .special_tokens = special_mode(args)};

@@ -13,7 +13,7 @@ namespace dupq_tool {
 inline void run_tokenize(const arguments& args) {
   const bool pairs = args.has("--pairs");
   const dupq::model model = open_model(args[0], args);
-  const std::size_t limit = token_limit(model, args, pairs);
+  const std::size_t limit = token_limit(model, args, pairs, 0);
   row_source rows(args, args.size() > 1 ? args[1] : "-", pairs ? row_kind::pair : row_kind::text);
   output_file out(args.text("-o").value_or("-"));
   rows.input().before_waiting = [&] { out.flush(); };
