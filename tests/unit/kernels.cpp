@@ -20,9 +20,9 @@ class floats {
   floats(std::size_t n, std::uint32_t seed, float scale = 4.0f) : storage_(n + 2 + 64), size_(n) {
     const auto misaligned = 16 - reinterpret_cast<std::uintptr_t>(storage_.data()) / 4 % 16 + 1;
     begin_ = misaligned;
-    for (float& f : storage_) {
+    for (std::size_t i = 0; i <= n; ++i) {  // the same values wherever the heap has put them
       seed = seed * 1664525u + 1013904223u;
-      f = (static_cast<float>(seed >> 8) / 8388608.0f - 1.0f) * scale;
+      data()[i] = (static_cast<float>(seed >> 8) / 8388608.0f - 1.0f) * scale;
     }
     guard_ = data()[size_];
   }
