@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <dupq/core/gguf.hpp>
+#include <dupq/device/cpu/exact.hpp>
 #include <dupq/workspace.hpp>
 #include <map>
 #include <string>
@@ -67,6 +68,7 @@ inline void run_info(const arguments& args) {
                        {"weights", text(weight_types(model.file()))},
                        {"file_bytes", count(model.file().bytes().size())},
                        {"workspace_bytes", count(dupq::workspace_bytes(c))},
+                       {"exact_arithmetic", json::value(dupq::exact_arithmetic(model.kernel_table()))},
                        {"kernels", json::value(kernels)},
                        {"kernel", text(model.kernels())}};
   output_file out("-");
