@@ -112,6 +112,7 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   constexpr std::uint32_t many = 1u << 24;
   metadata_reader read(file);
   const auto key = [&](std::string_view rest) { return name_buffer(name(format.architecture), rest); };
+  read.integer("dupq.version", 1, 1, 1);
   config c;
   c.architecture = format.architecture;
   c.layers = read.integer(key(".block_count"), 1, 256);

@@ -1,0 +1,122 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <dupq/duplicates.hpp>
+#include <limits>
+#include <random>
+#include <span>
+#include <vector>
+
+namespace {
+
+/// `n` vectors around a few centres, so that some are near each other and most are not.
+std::vector<float> clustered(std::size_t n, std::size_t dim) {
+  std::mt19937 random(static_cast<unsigned>(n * 1000 + dim));
+  std::normal_distribution<float> normal;
+  std::vector<float> centres(5 * dim), out;
+  for (float& x : centres) x = normal(random);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t k = 0; k < dim; ++k) out.push_back(3 * (centres[i % 5 * dim + k] + 0.3f * normal(random)));
+  return out;
+}
+
+double true_cosine(std::span<const float> a, std::span<const float> b) {
+  double ab = 0, aa = 0, bb = 0;
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    ab += static_cast<double>(a[k]) * static_cast<double>(b[k]);
+    aa += static_cast<double>(a[k]) * static_cast<double>(a[k]);
+    bb += static_cast<double>(b[k]) * static_cast<double>(b[k]);
+  }
+  return ab / std::sqrt(aa * bb);
+}
+
+std::span<const float> row(const std::vector<float>& v, std::size_t dim, std::size_t i) {
+  return std::span(v).subspan(i * dim, dim);
+}
+
+}  // namespace
+
+TEST_CASE("all pairs at or above the threshold are found once, as a double loop finds them") {
+  for (const std::size_t dim : {1u, 7u, 16u, 33u})
+    for (const std::size_t n : {0u, 1u, 2u, 63u, 64u, 65u, 150u}) {
+      const auto vectors = clustered(n, dim);
+      constexpr float threshold = 0.8f;
+      std::vector<int> found(n * n);
+      dupq::find_duplicates(vectors, dim, {.threshold = threshold}, [&](dupq::match m) {
+        REQUIRE(m.first < m.second);
+        REQUIRE(m.second < n);
+        ++found[m.first * n + m.second];
+        CHECK(m.score == dupq::cosine(row(vectors, dim, m.first), row(vectors, dim, m.second)));
+        return true;
+      });
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = i + 1; j < n; ++j) {
+          const float score = dupq::cosine(row(vectors, dim, i), row(vectors, dim, j));
+          CHECK(static_cast<double>(score) ==
+                doctest::Approx(true_cosine(row(vectors, dim, i), row(vectors, dim, j))).epsilon(1e-5));
+          wrong += found[i * n + j] != (score >= threshold ? 1 : 0);
+        }
+      CHECK(wrong == 0);
+    }
+}
+
+TEST_CASE("one against many finds the same") {
+  constexpr std::size_t dim = 20, n = 130;
+  const auto vectors = clustered(n, dim);
+  const auto query = row(vectors, dim, 3);
+  std::vector<std::size_t> found;
+  dupq::find_similar(query, vectors, {.threshold = 0.7f}, [&](std::size_t i, float score) {
+    CHECK(score == dupq::cosine(query, row(vectors, dim, i)));
+    found.push_back(i);
+    return true;
+  });
+  std::vector<std::size_t> expected;
+  for (std::size_t i = 0; i < n; ++i)
+    if (dupq::cosine(query, row(vectors, dim, i)) >= 0.7f) expected.push_back(i);
+  CHECK(found == expected);
+  CHECK(found.size() > 1);
+  CHECK(found.size() < n);
+}
+
+TEST_CASE("a search ends when it is told to") {
+  const auto vectors = clustered(100, 4);
+  std::size_t calls = 0;
+  const auto three = [&](auto&&...) { return ++calls < 3; };
+  dupq::find_duplicates(vectors, 4, {.threshold = -2}, three);
+  CHECK(calls == 3);
+  calls = 0;
+  dupq::find_similar(row(vectors, 4, 0), vectors, {.threshold = -2}, three);
+  CHECK(calls == 3);
+}
+
+TEST_CASE("every table gives the same scores") {
+  constexpr std::size_t dim = 37;
+  const auto vectors = clustered(70, dim);
+  std::vector<float> first;
+  for (const dupq::kernels* table : dupq::available_kernels()) {
+    std::vector<float> scores;
+    dupq::find_duplicates(vectors, dim, {.threshold = -2, .kernels = table},
+                          [&](dupq::match m) { return scores.push_back(m.score), true; });
+    CHECK(scores.size() == 70 * 69 / 2);
+    if (first.empty()) first = scores;
+    CHECK(scores == first);
+  }
+}
+
+TEST_CASE("vectors of zeros and of no numbers") {
+  const std::vector<float> zeros(8);
+  CHECK(dupq::cosine(zeros, zeros) == 0.0f);
+  std::size_t calls = 0;
+  const auto count = [&](auto&&...) { return ++calls, true; };
+  dupq::find_duplicates(zeros, 4, {.threshold = 0.1f}, count);
+  dupq::find_duplicates(zeros, 0, {.threshold = -2}, count);
+  dupq::find_similar({}, zeros, {.threshold = -2}, count);
+  CHECK(calls == 0);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> broken{nan, 1, 1, 1};
+  dupq::find_duplicates(broken, 2, {.threshold = -2}, count);  // NaN reaches no threshold
+  CHECK(calls == 0);
+  CHECK(dupq::search_options{}.threshold == 0.75f);
+}
