@@ -1,5 +1,5 @@
 // NumPy's array file, version 1.0: a header of fixed size, then the floats of the rows.
-// https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+// NumPy's documentation describes it under numpy.lib.format.
 #pragma once
 
 #include <cstddef>

@@ -50,7 +50,7 @@ inline std::size_t available_cores() noexcept {
 /// `workers` threads in all, the calling one among them, so `thread_pool(1)` starts none. One `run` at a time.
 class thread_pool {
  public:
-  /// 0: as many as there are available cores. Where the system refuses a thread, the pool is smaller.
+  /// 0: as many as there are available cores. Throws std::system_error where the system refuses a thread.
   explicit thread_pool(std::size_t workers = 0) {
     if (workers == 0) workers = available_cores();
     threads_.reserve(workers - 1);

@@ -5,7 +5,6 @@
 namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
 
 // ---- tails: fewer than 16 floats
-// -------------------------------------------------------------------------------------
 
 DUPQ_LANE f32x16 load_first(const float* p, std::size_t n, float fill) noexcept {
   float lanes[16];
@@ -26,7 +25,6 @@ DUPQ_LANE f32x16 keep_first(f32x16 v, std::size_t n) noexcept {
 }
 
 // ---- formulas
-// --------------------------------------------------------------------------------------------------------
 
 DUPQ_LANE f32x16 exp_negative(f32x16 x) noexcept {
   const f32x16 t = fused(x, splat(formulas::log2_e), splat(formulas::round_magic));
@@ -51,7 +49,6 @@ DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
 }
 
 // ---- matrix product
-// --------------------------------------------------------------------------------------------------
 
 /// Bias, activation and residual of one row of 16 sums; then the store.
 DUPQ_LANE void finish(const gemm_args& g, f32x16 v, std::size_t row, std::size_t column) noexcept {
@@ -137,7 +134,6 @@ DUPQ_ISA inline void gemm(const gemm_args& g) noexcept {
 }
 
 // ---- rows
-// ------------------------------------------------------------------------------------------------------------
 
 DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, const float* c, float* y) noexcept {
   std::size_t i = 0;
