@@ -60,7 +60,7 @@ class Info(Case):
         config = json.loads((GOLDEN / "bert" / "config.json").read_text())
         self.assertEqual(list(info), ["kind", "architecture", "layers", "hidden", "heads", "intermediate", "vocabulary",
                                       "max_length", "pooling", "normalize", "activation", "threshold", "weights",
-                                      "file_bytes", "workspace_bytes", "kernels", "kernel"])
+                                      "file_bytes", "workspace_bytes", "exact_arithmetic", "kernels", "kernel"])
         self.assertEqual(info["kind"], "bi_encoder")
         self.assertEqual(info["architecture"], "bert")
         self.assertEqual(info["layers"], config["num_hidden_layers"])
@@ -85,6 +85,12 @@ class Info(Case):
         self.assertRegex(said, r"(?m)^architecture +mpnet$")
         self.assertRegex(said, r"(?m)^kernel +scalar$")
         self.assertRegex(said, r"(?m)^digest +verified$")
+
+    def test_every_kernel_table_does_the_same_arithmetic(self):
+        kernels = json.loads(self.ok("info", self.model("bert"), "--json"))["kernels"]
+        for kernel in kernels:
+            info = json.loads(self.ok("info", self.model("bert"), "--json", "--kernels", kernel))
+            self.assertEqual((info["kernel"], info["exact_arithmetic"]), (kernel, True))
 
     def test_foreign_files(self):
         for weights in ("f32", "f16", "q8_0"):
