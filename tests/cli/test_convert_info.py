@@ -12,7 +12,7 @@ class Convert(Case):
     def test_says_what_it_made(self):
         out = self.folder / "m.gguf"
         said = self.ok("convert", GOLDEN / "bert", "-o", out, stderr="")
-        self.assertRegex(said, r"m\.gguf: bi_encoder, 2 layers, [0-9,]+ tokens, 0\.[0-9] MB\n$")
+        self.assertRegex(said, r"m\.gguf: bi_encoder, 2 layers, [0-9,]+ tokens, f32 weights, 0\.[0-9] MB\n$")
         self.assert_only("m.gguf")
 
     def test_types_and_layouts_load(self):

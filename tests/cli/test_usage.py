@@ -41,6 +41,8 @@ class Usage(Case):
         self.assertIn("-o is missing", self.refused("encode", m, status=2))
         self.assertIn("-o is missing", self.refused("calibrate", m, "x.csv", status=2))
         self.assertIn("--type cannot be 'int3'", self.refused("convert", "x", "-o", "y", "--type", "int3", status=2))
+        self.assertIn("int8 needs the packed layout", self.refused("convert", "x", "-o", "y", "--type", "int8",
+                                                                   "--layout", "plain", status=2))
         self.assertIn("--layout cannot be", self.refused("convert", "x", "-o", "y", "--layout", "odd", status=2))
         self.assertIn("--threads cannot be '0'", self.refused("score", m, "a", "b", "--threads", "0", status=2))
         self.assertIn("two texts or --pairs", self.refused("score", m, "a", status=2))

@@ -8,79 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "tool/converted.hpp"
 #include "tool/model_folder.hpp"
 
 using namespace dupq_tool;
 namespace gguf = dupq::gguf;
 
 namespace {
-
-/// A converted file, parsed.
-struct converted {
-  dupq::mapped_file mapped;
-  gguf::file file;
-
-  explicit converted(const model_folder& folder, const convert_options& options = {})
-      : mapped(open(folder, options)), file(*gguf::file::parse(mapped.bytes())) {}
-
-  static dupq::mapped_file open(const model_folder& folder, const convert_options& options) {
-    const convert_summary summary = folder.convert(options);
-    dupq::mapped_file mapped = open_folder_file(folder.output());
-    CHECK(mapped.bytes().size() == summary.bytes);
-    return mapped;
-  }
-  std::string text(const char* key) const {
-    const auto v = file.find(key);
-    REQUIRE_MESSAGE(v.has_value(), key);
-    return std::string(v->text());
-  }
-  std::uint32_t number(const char* key) const {
-    const auto v = file.find(key);
-    REQUIRE_MESSAGE(v.has_value(), key);
-    REQUIRE(v->type == gguf::value_type::u32);
-    return gguf::load<std::uint32_t>(v->bytes.data());
-  }
-  bool flag(const char* key) const {
-    const auto v = file.find(key);
-    REQUIRE_MESSAGE(v.has_value(), key);
-    return v->bytes[0] == std::byte{1};
-  }
-  /// A tensor's values; panels are put back into rows.
-  std::vector<float> values(const std::string& name, std::size_t rows = 0) const {
-    const auto t = file.tensor(name);
-    REQUIRE_MESSAGE(t.has_value(), name);
-    std::vector<float> stored(t->elements());
-    for (std::size_t i = 0; i < stored.size(); ++i)
-      stored[i] = t->type == gguf::tensor_type::f32 ? gguf::load<float>(t->bytes.data() + 4 * i)
-                                                    : from_half(gguf::load<std::uint16_t>(t->bytes.data() + 2 * i));
-    if (t->dimensions != 3) return stored;
-    CHECK(t->extent[0] == 16);
-    CHECK(t->extent[2] == (rows + 15) / 16);
-    const std::size_t columns = t->extent[1];
-    std::vector<float> out(t->extent[2] * 16 * columns);
-    for (std::size_t panel = 0; panel < t->extent[2]; ++panel)
-      for (std::size_t i = 0; i < columns; ++i)
-        for (std::size_t o = 0; o < 16; ++o)
-          out[(panel * 16 + o) * columns + i] = stored[(panel * columns + i) * 16 + o];
-    for (std::size_t i = rows * columns; i < out.size(); ++i)
-      if (out[i] != 0.0f) FAIL(name, ": padding is not zero");
-    out.resize(rows * columns);
-    return out;
-  }
-};
-
-/// The checkpoint's values, one tensor after the other.
-std::vector<float> values(const safetensors::file& file, std::vector<std::string> names) {
-  std::vector<float> out;
-  for (const std::string& name : names) {
-    const safetensors::tensor* t = file.find(name);
-    REQUIRE_MESSAGE(t != nullptr, name);
-    std::vector<float> part(t->elements);
-    t->read(0, part);
-    out.insert(out.end(), part.begin(), part.end());
-  }
-  return out;
-}
 
 std::vector<float> rounded(std::vector<float> v) {
   for (float& f : v) f = from_half(to_half(f));
@@ -109,6 +43,7 @@ TEST_CASE("a bi-encoder's numbers") {
   CHECK(c.number("bert.pooling_type") == 1);
   CHECK(c.number("dupq.version") == 1);
   CHECK(c.text("dupq.kind") == "bi_encoder");
+  CHECK(c.text("dupq.weights") == "f32");
   CHECK(c.number("dupq.max_length") == 24);
   CHECK(c.text("dupq.pooling") == "mean");
   CHECK(c.flag("dupq.normalize"));
@@ -192,6 +127,7 @@ TEST_CASE("every layout and type holds the checkpoint's values") {
         return half ? rounded(values(source, names)) : values(source, names);
       };
       CHECK(c.number("general.file_type") == (half ? 1 : 0));
+      CHECK(c.text("dupq.weights") == (half ? "f16" : "f32"));
       CHECK(c.values("token_embd.weight") == matrix({"bert.embeddings.word_embeddings.weight"}));
       CHECK(c.values("position_embd.weight") == matrix({"bert.embeddings.position_embeddings.weight"}));
       CHECK(c.values("token_types.weight") == matrix({"bert.embeddings.token_type_embeddings.weight"}));

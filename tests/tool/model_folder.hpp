@@ -9,7 +9,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "convert.hpp"
 
@@ -62,6 +64,16 @@ class model_folder {
     bytes.replace(at, from.size(), to);
     length += to.size() - from.size();
     std::memcpy(bytes.data(), &length, sizeof length);
+    write("model.safetensors", bytes);
+  }
+  /// Overwrites elements of a tensor of type F32, from element `first` on.
+  void edit_values(const std::string& name, std::size_t first, const std::vector<float>& values) const {
+    std::string bytes = read("model.safetensors");
+    const safetensors::file file(std::as_bytes(std::span(bytes)), "source");
+    const safetensors::tensor* const t = file.find(name);
+    REQUIRE_MESSAGE((t != nullptr && t->type == "F32" && first + values.size() <= t->elements), name);
+    const auto at = reinterpret_cast<const char*>(t->bytes.data()) - bytes.data();
+    std::memcpy(bytes.data() + at + static_cast<std::ptrdiff_t>(4 * first), values.data(), 4 * values.size());
     write("model.safetensors", bytes);
   }
 

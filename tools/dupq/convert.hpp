@@ -18,6 +18,7 @@
 #include "safetensors.hpp"
 #include "sha256.hpp"
 #include "tensor_layout.hpp"
+#include "tensor_writer.hpp"
 
 namespace dupq_tool {
 
@@ -66,7 +67,10 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const conv
   out.add("general.architecture", (options.layout == tensor_layout::packed ? "dupq-" : "") + architecture);
   out.add("general.name", folder.name);
   out.add("general.alignment", std::uint32_t{dupq::alignment});
-  out.add("general.file_type", std::uint32_t{options.type == weight_type::f16});
+  constexpr std::uint32_t all_f32 = 0, mostly_f16 = 1, mostly_q8_0 = 7;  // llama.cpp's; there is none for our integers
+  out.add("general.file_type", options.type == weight_type::f32   ? all_f32
+                               : options.type == weight_type::f16 ? mostly_f16
+                                                                  : mostly_q8_0);
   const auto own = [&](const char* key, auto v) { out.add(architecture + key, v); };
   own(".context_length", c.positions);
   own(".embedding_length", c.hidden);
@@ -81,6 +85,7 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const conv
 
   out.add("dupq.version", std::uint32_t{1});
   out.add("dupq.kind", name(c.kind));
+  out.add("dupq.weights", name(options.type));
   out.add("dupq.max_length", c.max_length);
   out.add("dupq.pooling", name(c.pooling));
   out.add("dupq.normalize", c.normalize);
@@ -155,8 +160,11 @@ inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf
 }
 
 /// Converts `folder` to the model file `path` ("-": standard output). What is missing, contradictory or not supported
-/// is a failure that names the file and the key or tensor; then nothing is written.
+/// is a failure that names the file and the key or tensor, and int8 in the plain layout is wrong usage; then nothing is
+/// written.
 inline convert_summary convert(const std::string& folder, const std::string& path, const convert_options& options) {
+  if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
+    throw usage_error("the type int8 needs the packed layout");
   const hf_folder model = read_hf_folder(folder);
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
   const dupq::mapped_file mapped = open_weights(model.transformer);

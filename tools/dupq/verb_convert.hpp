@@ -11,25 +11,28 @@ namespace dupq_tool {
 inline void run_convert(const arguments& args) {
   const std::string to = args.needed("-o");
   convert_options options;
-  constexpr weight_type types[] = {weight_type::f32, weight_type::f16};
+  constexpr weight_type types[] = {weight_type::f32, weight_type::f16, weight_type::int8};
   constexpr tensor_layout layouts[] = {tensor_layout::packed, tensor_layout::plain};
-  options.type = types[args.choice("--type", {"f32", "f16"})];
+  options.type = types[args.choice("--type", {"f32", "f16", "int8"})];
   options.layout = layouts[args.choice("--layout", {"packed", "plain"})];
   const convert_summary made = convert(args[0], to, options);
   if (to == "-") return;
   output_file out("-");
   out.write(to + ": " + std::string(name(made.kind)) + ", " + counted(made.layers, "layer") + ", " +
-            counted(made.tokens, "token") + ", " + fixed(static_cast<double>(made.bytes) / 1e6, 1) + " MB\n");
+            counted(made.tokens, "token") + ", " + std::string(name(options.type)) + " weights, " +
+            fixed(static_cast<double>(made.bytes) / 1e6, 1) + " MB\n");
   out.commit();
 }
 
 inline verb convert_verb() {
   return {.name = "convert",
           .summary = "Hugging Face folder to model file",
-          .usage = "DIR -o M.gguf [--type f32|f16] [--layout packed|plain]",
+          .usage = "DIR -o M.gguf [--type f32|f16|int8] [--layout packed|plain]",
           .help =
               "Reads config.json, the tokenizer's files, the pooling's and model.safetensors of DIR.\n"
-              "  --type T        how weights are stored (default f32)\n"
+              "  --type T        how weights are stored (default f32); int8 also computes with integers: faster, "
+              "nearly the\n"
+              "                  same vectors; packed only\n"
               "  --layout L      packed: as the kernels read them (default); plain: as llama.cpp names them\n",
           .options = {{"-o", true}, {"--type", true}, {"--layout", true}},
           .run = run_convert};

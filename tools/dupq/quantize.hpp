@@ -1,0 +1,54 @@
+// Weights as small integers: rows of linear matrices for the int8 kernels, ggml's q8_0 blocks for embedding tables.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "half.hpp"
+
+namespace dupq_tool {
+
+/// Weights reach from -64 to 64: two products with activations of 8 bits then fit a signed 16-bit sum.
+inline constexpr int weight_limit = 64;
+
+inline float largest_magnitude(std::span<const float> values) noexcept {
+  float most = 0.0f;
+  for (float v : values) most = std::max(most, std::abs(v));
+  return most;
+}
+
+/// value / scale as an integer, ties to even.
+inline std::int8_t quantize(float value, float scale, int limit) noexcept {
+  const double q = std::nearbyint(double{value} / double{scale});
+  return static_cast<std::int8_t>(std::clamp(q, -double(limit), double(limit)));
+}
+
+/// Fills `out` with integers and returns the scale that makes them weights again; 0 where all are 0.
+inline float quantize_row(std::span<const float> weights, std::span<std::int8_t> out) noexcept {
+  const float scale = largest_magnitude(weights) / float{weight_limit};
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    out[i] = scale == 0.0f ? std::int8_t{0} : quantize(weights[i], scale, weight_limit);
+  return scale;
+}
+
+inline constexpr std::size_t q8_0_values = 32, q8_0_bytes = 2 + q8_0_values;
+
+/// A block of q8_0: the scale as a half, then the integers.
+inline std::array<std::byte, q8_0_bytes> quantize_block(std::span<const float, q8_0_values> values) noexcept {
+  constexpr int limit = 127;
+  const std::uint16_t half = to_half(largest_magnitude(values) / float{limit});
+  const float scale = from_half(half);
+  std::array<std::byte, q8_0_bytes> block{};
+  std::memcpy(block.data(), &half, sizeof half);
+  if (scale == 0.0f) return block;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    block[2 + i] = static_cast<std::byte>(quantize(values[i], scale, limit));
+  return block;
+}
+
+}  // namespace dupq_tool

@@ -1,0 +1,144 @@
+// The bytes of one tensor of the model file, made from the checkpoint's rows.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "failure.hpp"
+#include "half.hpp"
+#include "json.hpp"
+#include "quantize.hpp"
+#include "tensor_layout.hpp"
+
+namespace dupq_tool {
+
+/// Receives a tensor's bytes piece by piece.
+using byte_sink = std::function<void(std::span<const std::byte>)>;
+
+/// Produces the bytes of a tensor, one row or panel at a time; a weight that is not finite, or too large for the stored
+/// type, is a failure that names `source` and the tensor.
+class tensor_writer {
+ public:
+  tensor_writer(const output_tensor& tensor, const std::string& source, const byte_sink& sink)
+      : tensor_(tensor), source_(source), sink_(sink), row_(tensor.columns), integers_(tensor.columns) {}
+
+  void run() {
+    switch (tensor_.form) {
+      case tensor_form::rows:
+        for (std::uint64_t r = 0; r < tensor_.rows; ++r) {
+          read_row(r);
+          put(row_);
+        }
+        return;
+      case tensor_form::panels:
+        return put_panels<float>(1, [&](std::uint64_t r) {
+          read_row(r);
+          return std::span<const float>(row_);
+        });
+      case tensor_form::groups:
+        return put_panels<std::int8_t>(group_width, [&](std::uint64_t r) {
+          (void)quantize(r);
+          return std::span<const std::int8_t>(integers_);
+        });
+      case tensor_form::scales: return put_column<float>([&](std::uint64_t r) { return quantize(r); });
+      case tensor_form::sums:
+        return put_column<std::int32_t>([&](std::uint64_t r) {
+          (void)quantize(r);
+          return std::accumulate(integers_.begin(), integers_.end(), std::int32_t{0});
+        });
+    }
+  }
+
+ private:
+  /// Element (o, i) of a panel goes to [i / group][o][i % group].
+  template <class T, class Row>
+  void put_panels(std::uint64_t group, Row&& row) {
+    std::vector<T> panel(panel_width * ((tensor_.columns + group - 1) / group * group));
+    for (std::uint64_t first = 0; first < tensor_.rows; first += panel_width) {
+      std::fill(panel.begin(), panel.end(), T{});
+      const std::uint64_t used = std::min(panel_width, tensor_.rows - first);
+      for (std::uint64_t o = 0; o < used; ++o) {
+        const std::span<const T> values = row(first + o);
+        for (std::uint64_t i = 0; i < values.size(); ++i)
+          panel[(i / group * panel_width + o) * group + i % group] = values[i];
+      }
+      put(panel);
+    }
+  }
+
+  /// One number for each row.
+  template <class T, class Number>
+  void put_column(Number&& number) {
+    std::vector<T> column(tensor_.rows);
+    for (std::uint64_t r = 0; r < tensor_.rows; ++r) column[r] = number(r);
+    sink_(std::as_bytes(std::span(column)));
+  }
+
+  /// Row r as integers; returns their scale.
+  float quantize(std::uint64_t r) {
+    read_row(r);
+    return quantize_row(row_, integers_);
+  }
+
+  /// Row r of all parts together; a vector's only row goes through all of them.
+  void read_row(std::uint64_t r) {
+    std::uint64_t begin = r * tensor_.columns;
+    std::span<float> rest(row_);
+    for (const output_tensor::part p : tensor_.parts) {
+      if (begin >= p->elements) {
+        begin -= p->elements;
+        continue;
+      }
+      const auto n = std::min<std::uint64_t>(rest.size(), p->elements - begin);
+      p->read(begin, rest.first(n));
+      check(*p, begin, rest.first(n));
+      rest = rest.subspan(n);
+      begin = 0;
+      if (rest.empty()) return;
+    }
+  }
+
+  void check(const safetensors::tensor& part, std::uint64_t first, std::span<const float> values) const {
+    using dupq::gguf::tensor_type;
+    const bool half = tensor_.type == tensor_type::f16, blocks = tensor_.type == tensor_type::q8_0;
+    const float too_large = half ? 65520.0f : blocks ? 65520.0f * 127.0f : std::numeric_limits<float>::infinity();
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (std::abs(values[i]) < too_large) continue;  // not of a NaN either
+      throw failure(source_ + ": tensor " + json::quote(part.name) + ": element " + std::to_string(first + i) +
+                    (!std::isfinite(values[i]) ? " is not finite"
+                     : half                    ? " is too large for f16"
+                                               : " is too large for q8_0"));
+    }
+  }
+
+  void put(std::span<const std::int8_t> values) { sink_(std::as_bytes(values)); }
+  void put(std::span<const float> values) {
+    using dupq::gguf::tensor_type;
+    if (tensor_.type == tensor_type::f32) return sink_(std::as_bytes(values));
+    if (tensor_.type == tensor_type::q8_0) {
+      for (std::size_t i = 0; i < values.size(); i += q8_0_values)
+        sink_(quantize_block(values.subspan(i).first<q8_0_values>()));
+      return;
+    }
+    half_.resize(values.size());
+    std::transform(values.begin(), values.end(), half_.begin(), to_half);
+    sink_(std::as_bytes(std::span(half_)));
+  }
+
+  const output_tensor& tensor_;
+  const std::string& source_;
+  const byte_sink& sink_;
+  std::vector<float> row_;
+  std::vector<std::int8_t> integers_;
+  std::vector<std::uint16_t> half_;
+};
+
+}  // namespace dupq_tool
