@@ -11,6 +11,7 @@
 #include "kernels.hpp"
 #include "lanes_avx2.hpp"
 #include "lanes_avx512.hpp"
+#include "lanes_neon.hpp"
 #include "scalar.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -32,6 +33,8 @@ inline kernel_list available_kernels() noexcept {
       __builtin_cpu_supports("avx512dq"))
     list.tables[list.count++] = &avx512_kernels::table;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.tables[list.count++] = &avx2_kernels::table;
+#elif defined(DUPQ_ARM64)
+  list.tables[list.count++] = &neon_kernels::table;
 #endif
   list.tables[list.count++] = &scalar_kernels::table;
   return list;

@@ -14,5 +14,12 @@
 #pragma GCC diagnostic pop
 #endif
 #elif defined(DUPQ_ARM64)
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // it does not know that no sum has 0 terms
+#endif
 #include <arm_neon.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #endif

@@ -1,0 +1,106 @@
+// NEON (aarch64): sixteen floats as four registers, and the kernels over them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "formulas.hpp"
+#include "intrinsics.hpp"
+#include "kernels.hpp"
+#include "scalar.hpp"
+
+#if defined(DUPQ_ARM64)
+
+#define DUPQ_ISA  // every aarch64 CPU has it
+#define DUPQ_LANE DUPQ_ISA DUPQ_ALWAYS_INLINE
+
+namespace dupq::inline DUPQ_ABI::neon_kernels {
+
+inline constexpr char isa_name[] = "neon";
+inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 24 of 32 registers, and 4 of weights
+inline constexpr int tile_accumulators = 6;  // of 16 floats each
+
+struct f32x16 {
+  float32x4_t quarter[4];
+};
+
+/// {f(0), f(1), f(2), f(3)}: an operation on each quarter.
+template <class F>
+DUPQ_LANE f32x16 each(F&& f) noexcept {
+  return {{f(0), f(1), f(2), f(3)}};
+}
+
+DUPQ_LANE f32x16 splat(float x) noexcept {
+  const float32x4_t four = vdupq_n_f32(x);
+  return {{four, four, four, four}};
+}
+DUPQ_LANE f32x16 load(const float* p) noexcept {
+  return {{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
+}
+DUPQ_LANE void store(float* p, f32x16 v) noexcept {
+  vst1q_f32(p, v.quarter[0]);
+  vst1q_f32(p + 4, v.quarter[1]);
+  vst1q_f32(p + 8, v.quarter[2]);
+  vst1q_f32(p + 12, v.quarter[3]);
+}
+DUPQ_LANE f32x16 add(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) { return vaddq_f32(a.quarter[i], b.quarter[i]); });
+}
+DUPQ_LANE f32x16 sub(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) { return vsubq_f32(a.quarter[i], b.quarter[i]); });
+}
+DUPQ_LANE f32x16 mul(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) { return vmulq_f32(a.quarter[i], b.quarter[i]); });
+}
+DUPQ_LANE f32x16 div(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) { return vdivq_f32(a.quarter[i], b.quarter[i]); });
+}
+DUPQ_LANE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) noexcept {
+  return each([&](int i) { return vfmaq_f32(c.quarter[i], a.quarter[i], b.quarter[i]); });
+}
+/// a > b ? a : b. Not vmaxq_f32, which orders -0 before +0 and so gives other bits than x86.
+DUPQ_LANE float32x4_t greater(float32x4_t a, float32x4_t b) noexcept { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) { return greater(a.quarter[i], b.quarter[i]); });
+}
+/// a < b ? a : b
+DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) { return vbslq_f32(vcltq_f32(a.quarter[i], b.quarter[i]), a.quarter[i], b.quarter[i]); });
+}
+/// x where x >= limit came from `test`, 0 elsewhere
+DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
+  return each([&](int i) {
+    const uint32x4_t below = vcltq_f32(test.quarter[i], limit.quarter[i]);
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x.quarter[i]), below));
+  });
+}
+/// p * 2^n, where the low bits of t hold n (formulas.hpp, exp_negative)
+DUPQ_LANE f32x16 scale_by_power(f32x16 p, f32x16 t) noexcept {
+  return each([&](int i) {
+    const int32x4_t shifted = vshlq_n_s32(vreinterpretq_s32_f32(t.quarter[i]), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(p.quarter[i]), shifted));
+  });
+}
+/// Halves 8, 4, 2, 1, as scalar_kernels::sum_lanes
+DUPQ_LANE float sum_lanes(f32x16 v) noexcept {
+  const float32x4_t four = vaddq_f32(vaddq_f32(v.quarter[0], v.quarter[2]), vaddq_f32(v.quarter[1], v.quarter[3]));
+  const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+  return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+DUPQ_LANE float max_lanes(f32x16 v) noexcept {
+  const float32x4_t x = greater(greater(v.quarter[3], v.quarter[1]), greater(v.quarter[2], v.quarter[0]));
+  const float32x2_t high = vget_high_f32(x), low = vget_low_f32(x);
+  const float32x2_t two = vbsl_f32(vcgt_f32(high, low), high, low);
+  const float second = vget_lane_f32(two, 1), first = vget_lane_f32(two, 0);
+  return second > first ? second : first;
+}
+
+}  // namespace dupq::inline DUPQ_ABI::neon_kernels
+
+#define DUPQ_KERNELS neon_kernels
+#include "kernels.inl"
+#undef DUPQ_KERNELS
+#undef DUPQ_LANE
+#undef DUPQ_ISA
+
+#endif
