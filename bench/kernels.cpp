@@ -199,7 +199,7 @@ void add_products(const kernels* table, const std::string& name) {
                                                       {"up", {feed_forward, hidden}},
                                                       {"down", {hidden, feed_forward}}};
     for (const auto& [product, s] : products)
-      for (const std::size_t m : {1, 14, 64, 192}) {
+      for (const std::size_t m : {1u, 14u, 64u, 192u}) {
         if (slow && m > 1) continue;
         const auto act = std::string_view(product) == "up" ? dupq::activation::gelu : dupq::activation::none;
         benchmark::RegisterBenchmark(
@@ -215,14 +215,14 @@ void add_table(const kernels* table) {
     benchmark::RegisterBenchmark(("peak/" + name).c_str(), [p](benchmark::State& state) { peak_of_core(state, p); });
   add_products(table, name);
   benchmark::RegisterBenchmark(("gelu/" + name).c_str(), [table](benchmark::State& state) { gelu(state, table); });
-  for (const std::size_t n : {384, 768})
+  for (const std::size_t n : {384u, 768u})
     benchmark::RegisterBenchmark(("norm/" + name + "/n:" + std::to_string(n)).c_str(),
                                  [table, n = n](benchmark::State& state) { norm(state, table, n); });
-  for (const std::size_t n : {14, 64, 128})
+  for (const std::size_t n : {14u, 64u, 128u})
     benchmark::RegisterBenchmark(("softmax/" + name + "/n:" + std::to_string(n)).c_str(),
                                  [table, n = n](benchmark::State& state) { softmax(state, table, n); });
-  for (const std::size_t head_dim : {32, 64})
-    for (const std::size_t tokens : {14, 64, 128})
+  for (const std::size_t head_dim : {32u, 64u})
+    for (const std::size_t tokens : {14u, 64u, 128u})
       benchmark::RegisterBenchmark(
           ("attention/" + name + "/head_dim:" + std::to_string(head_dim) + "/tokens:" + std::to_string(tokens)).c_str(),
           [=](benchmark::State& state) { attention(state, table, tokens, head_dim); });
