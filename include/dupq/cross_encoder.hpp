@@ -83,7 +83,8 @@ class basic_cross_encoder : public encoder<D> {
           const std::size_t n = full.texts(), hidden = m.config().hidden;
           float* const room = full.buffers().pooled.data;
           m.weights().head.forward(device, full.view(), full.buffers().x, matrix<float>(room, n, hidden),
-                                   matrix<float>(room + n * hidden, n, hidden), matrix<float>(out + first, n, 1));
+                                   matrix<float>(room + n * hidden, n, hidden), matrix<float>(out + first, n, 1),
+                                   full.buffers().scratch);
         });
   }
 };

@@ -11,6 +11,8 @@ namespace dupq::inline DUPQ_ABI {
 
 enum class architecture : std::uint8_t { bert, mpnet };
 enum class model_kind : std::uint8_t { bi_encoder, cross_encoder };
+/// How the matrices are stored and multiplied: as floats, or as 8-bit integers with exact integer sums.
+enum class weight_type : std::uint8_t { f32, int8 };
 enum class score_activation : std::uint8_t { identity, sigmoid };
 
 /// How token vectors become one text vector. Several modes are concatenated in the order cls, max, mean,
@@ -37,7 +39,8 @@ struct config {
   std::uint32_t position_offset = 0;   ///< the first token's row: 0 for BERT, 2 for MPNet
   std::uint32_t token_types = 0;       ///< rows of the token-type table; 0: there is none
   std::uint32_t relative_buckets = 0;  ///< rows of MPNet's relative attention bias; 0: there is none
-  std::uint32_t max_length = 0;        ///< tokens of one text or pair, special tokens included
+  weight_type weights = weight_type::f32;
+  std::uint32_t max_length = 0;  ///< tokens of one text or pair, special tokens included
   float norm_epsilon = 0;
   dupq::pooling pooling{};                                   ///< bi-encoders
   bool normalize = false;                                    ///< bi-encoders: vectors have length 1
@@ -63,6 +66,7 @@ constexpr std::string_view name(model_kind k) noexcept {
 constexpr std::string_view name(score_activation a) noexcept {
   return a == score_activation::identity ? "identity" : "sigmoid";
 }
+constexpr std::string_view name(weight_type t) noexcept { return t == weight_type::f32 ? "f32" : "int8"; }
 /// "mean", "cls+max+mean", ...
 constexpr std::string_view name(pooling p) noexcept {
   constexpr std::string_view names[8] = {"none", "mean",     "max",     "max+mean",

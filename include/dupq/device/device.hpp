@@ -18,11 +18,15 @@ inline constexpr std::size_t panel_width = 16;
 
 enum class activation : std::uint8_t { none, gelu, tanh };
 
-/// y = x W^T + b: `outputs` x `inputs`, in panels.
+/// y = x W^T + b: `outputs` x `inputs`, in panels. Either `panels` or, for 8-bit integers, the three below it are
+/// there: bytes lie as [outputs / 16][inputs / 4][16][4], and a weight is its byte times its output's scale.
 template <class Memory>
 struct linear {
   const float* panels = nullptr;
-  const float* bias = nullptr;  ///< [outputs]
+  const std::int8_t* bytes = nullptr;  ///< within [-64, 64]
+  const float* scales = nullptr;       ///< [outputs]
+  const std::int32_t* sums = nullptr;  ///< [outputs], of the bytes of an output
+  const float* bias = nullptr;         ///< [outputs]
   std::size_t outputs = 0;
   std::size_t inputs = 0;
 };
@@ -80,17 +84,17 @@ concept device = requires(const D d, token_batch batch, table<typename D::memory
   // y = norm((words[id] + types[type]) + positions[position]); a table without rows adds nothing
   { d.embed(batch, words, words, words, norm, y) } noexcept;
   // y = act(x W^T + b)
-  { d.apply(weight, x, act, y) } noexcept;
+  { d.apply(weight, x, act, scratch, y) } noexcept;
   // y = norm((x W^T + b) + y)
-  { d.apply_residual_norm(weight, x, norm, y) } noexcept;
+  { d.apply_residual_norm(weight, x, norm, scratch, y) } noexcept;
   // for each head: softmax(q k^T / sqrt(head_dim) + relative) v; x is [tokens][3 * hidden]: q, k, v
   { d.attention(batch, shape, x, scratch, y) } noexcept;
   // y is [texts][modes * hidden]: first token, maximum, mean, those that `mode` has, in this order
   { d.pool(batch, mode, x, y) } noexcept;
   // each row y = y / max(|y|, 1e-12)
   { d.normalize(y) } noexcept;
-  // floats of `scratch` that attention over texts of up to n tokens needs
-  { D::attention_scratch(std::size_t{}, std::size_t{}) } -> std::same_as<std::size_t>;
+  // floats of `scratch` that the operations need for a model over texts of up to n tokens and batches of up to m rows
+  { D::scratch_floats(config{}, std::size_t{}, std::size_t{}) } -> std::same_as<std::size_t>;
 };
 // clang-format on
 

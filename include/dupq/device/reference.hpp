@@ -35,7 +35,8 @@ class reference {
     }
   }
 
-  void apply(const linear<memory>& weight, matrix<const float> x, activation act, matrix<float> y) const noexcept {
+  void apply(const linear<memory>& weight, matrix<const float> x, activation act, float*,
+             matrix<float> y) const noexcept {
     for (std::size_t r = 0; r < x.rows; ++r)
       for (std::size_t o = 0; o < weight.outputs; ++o) {
         double v = output(weight, x.row(r), o);
@@ -45,7 +46,7 @@ class reference {
       }
   }
 
-  void apply_residual_norm(const linear<memory>& weight, matrix<const float> x, const layer_norm<memory>& norm,
+  void apply_residual_norm(const linear<memory>& weight, matrix<const float> x, const layer_norm<memory>& norm, float*,
                            matrix<float> y) const noexcept {
     for (std::size_t r = 0; r < x.rows; ++r) {
       for (std::size_t o = 0; o < weight.outputs; ++o)
@@ -119,14 +120,21 @@ class reference {
     }
   }
 
-  static constexpr std::size_t attention_scratch(std::size_t tokens, std::size_t) noexcept { return tokens; }
+  static constexpr std::size_t scratch_floats(const config&, std::size_t text_tokens, std::size_t) noexcept {
+    return text_tokens;
+  }
 
  private:
+  static double weight(const linear<memory>& w, std::size_t o, std::size_t i) noexcept {
+    const std::size_t panel = o / panel_width, lane = o % panel_width;
+    if (w.bytes == nullptr) return static_cast<double>(w.panels[(panel * w.inputs + i) * panel_width + lane]);
+    const std::size_t groups = (w.inputs + 3) / 4;
+    const std::int8_t byte = w.bytes[((panel * groups + i / 4) * panel_width + lane) * 4 + i % 4];
+    return static_cast<double>(byte) * static_cast<double>(w.scales[o]);
+  }
   static double output(const linear<memory>& w, const float* x, std::size_t o) noexcept {
-    const float* const column = w.panels + o / panel_width * w.inputs * panel_width + o % panel_width;
     double sum = w.bias == nullptr ? 0.0 : static_cast<double>(w.bias[o]);
-    for (std::size_t i = 0; i < w.inputs; ++i)
-      sum += static_cast<double>(x[i]) * static_cast<double>(column[i * panel_width]);
+    for (std::size_t i = 0; i < w.inputs; ++i) sum += static_cast<double>(x[i]) * weight(w, o, i);
     return sum;
   }
 

@@ -12,13 +12,13 @@ struct attention {
   linear<Memory> output;
   layer_norm<Memory> norm;
 
-  /// `projected` is [tokens][3 * hidden], `context` [tokens][hidden], `scratch` D::attention_scratch floats.
+  /// `projected` is [tokens][3 * hidden], `context` [tokens][hidden], `scratch` D::scratch_floats floats.
   template <device D>
   void forward(const D& device, const token_batch& batch, const attention_shape& shape, matrix<float, Memory> x,
                matrix<float, Memory> projected, matrix<float, Memory> context, float* scratch) const noexcept {
-    device.apply(qkv, x, activation::none, projected);
+    device.apply(qkv, x, activation::none, scratch, projected);
     device.attention(batch, shape, projected, scratch, context);
-    device.apply_residual_norm(output, context, norm, x);
+    device.apply_residual_norm(output, context, norm, scratch, x);
   }
 };
 

@@ -14,9 +14,9 @@ struct feed_forward {
 
   /// `wide` is [tokens][intermediate].
   template <device D>
-  void forward(const D& device, matrix<float, Memory> x, matrix<float, Memory> wide) const noexcept {
-    device.apply(up, x, activation::gelu, wide);
-    device.apply_residual_norm(down, wide, norm, x);
+  void forward(const D& device, matrix<float, Memory> x, matrix<float, Memory> wide, float* scratch) const noexcept {
+    device.apply(up, x, activation::gelu, scratch, wide);
+    device.apply_residual_norm(down, wide, norm, scratch, x);
   }
 };
 

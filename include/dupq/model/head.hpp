@@ -14,10 +14,10 @@ struct head {
   /// `first` and `pooled` are [texts][hidden].
   template <device D>
   void forward(const D& device, const token_batch& batch, matrix<const float, Memory> x, matrix<float, Memory> first,
-               matrix<float, Memory> pooled, matrix<float, Memory> logits) const noexcept {
+               matrix<float, Memory> pooled, matrix<float, Memory> logits, float* scratch) const noexcept {
     device.pool(batch, pooling{.cls = true}, x, first);
-    device.apply(dense, first, activation::tanh, pooled);
-    device.apply(classifier, pooled, activation::none, logits);
+    device.apply(dense, first, activation::tanh, scratch, pooled);
+    device.apply(classifier, pooled, activation::none, scratch, logits);
   }
 };
 

@@ -130,6 +130,10 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   c.relative_buckets = read.integer("dupq.relative_buckets", mpnet ? 32 : 0, mpnet ? 32 : 0, mpnet ? 32 : 0);
   c.token_types = mpnet ? 0 : read.integer("tokenizer.ggml.token_type_count", 1, 256, 2);
 
+  const std::string_view weights = read.text("dupq.weights", "f32");
+  if (weights != "f32" && weights != "f16" && weights != "int8") read.fail(error(errc::wrong_value, "dupq.weights"));
+  c.weights = weights == "int8" ? weight_type::int8 : weight_type::f32;  // halves are widened when they are loaded
+  if (c.weights == weight_type::int8 && !format.packed) read.fail(error(errc::unsupported, "dupq.weights"));
   const std::string_view kind = read.text("dupq.kind", name(model_kind::bi_encoder));
   if (kind != name(model_kind::bi_encoder) && kind != name(model_kind::cross_encoder))
     read.fail(error(errc::wrong_value, "dupq.kind"));

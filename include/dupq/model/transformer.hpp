@@ -38,7 +38,7 @@ struct activations {
   using memory = typename D::memory;
   matrix<float, memory> x;       ///< [packed_tokens][hidden]
   matrix<float, memory> wide;    ///< room for qkv and context, then for the perceptron's inner layer
-  float* scratch = nullptr;      ///< attention
+  float* scratch = nullptr;      ///< the device's own
   matrix<float, memory> pooled;  ///< [texts][dim], or two of [texts][hidden] for a head
 
   constexpr void lay_out(arena& from, const config& c, const limits& l) noexcept {
@@ -46,7 +46,7 @@ struct activations {
     const std::size_t width = std::max<std::size_t>(4 * c.hidden, c.intermediate);
     x = {from.take<float>(l.packed_tokens * c.hidden), l.packed_tokens, c.hidden};
     wide = {from.take<float>(l.packed_tokens * width + panel_width), l.packed_tokens, width};
-    scratch = from.take<float>(D::attention_scratch(l.text_tokens, c.head_dim()));
+    scratch = from.take<float>(D::scratch_floats(c, l.text_tokens, std::max(l.packed_tokens, l.texts)));
     const std::size_t outputs = c.kind == model_kind::cross_encoder ? 2 * c.hidden : c.dim();
     pooled = {from.take<float>(l.texts * outputs), l.texts, outputs};
   }
@@ -66,7 +66,7 @@ void run_layers(const D& device, const transformer<typename D::memory>& model, c
   model.embedding.forward(device, batch, x);
   for (const auto& one : model.layers) {
     one.attention.forward(device, batch, shape, x, projected, context, a.scratch);
-    one.feed_forward.forward(device, x, inner);
+    one.feed_forward.forward(device, x, inner, a.scratch);
   }
 }
 

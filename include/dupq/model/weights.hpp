@@ -90,8 +90,10 @@ class weight_reader {
     return false;
   }
 
-  /// The tensor of that name, if it has this shape (innermost extent first) and one of the row formats.
-  std::optional<gguf::tensor> find(std::string_view name, std::initializer_list<std::uint64_t> shape) noexcept {
+  /// The tensor of that name, if it has this shape (innermost extent first) and one of the row formats, or
+  /// that type of integers.
+  std::optional<gguf::tensor> find(std::string_view name, std::initializer_list<std::uint64_t> shape,
+                                   std::optional<gguf::tensor_type> integers = {}) noexcept {
     if (failed_) return {};
     const auto t = file_.tensor(name);
     if (!t) return fail(error(errc::missing_tensor, name)), std::nullopt;
@@ -102,10 +104,13 @@ class weight_reader {
       if (t->extent[d] != extent) return fail(error(errc::wrong_shape, name, extent, t->extent[d])), std::nullopt;
       ++d;
     }
-    if (t->type != gguf::tensor_type::f32 && t->type != gguf::tensor_type::f16 && t->type != gguf::tensor_type::q8_0)
+    const bool known =
+        t->type == gguf::tensor_type::f32 || t->type == gguf::tensor_type::f16 || t->type == gguf::tensor_type::q8_0;
+    if (integers ? t->type != *integers : !known)
       return fail(error(errc::wrong_type, name, 0, static_cast<std::uint64_t>(t->type))), std::nullopt;
-    if (t->type == gguf::tensor_type::f32 && reinterpret_cast<std::uintptr_t>(t->bytes.data()) % alignof(float) != 0)
-      return fail(error(errc::not_aligned, name, alignof(float))), std::nullopt;
+    const std::size_t aligned = t->type == gguf::tensor_type::f32 || t->type == gguf::tensor_type::i32 ? 4 : 1;
+    if (reinterpret_cast<std::uintptr_t>(t->bytes.data()) % aligned != 0)
+      return fail(error(errc::not_aligned, name, aligned)), std::nullopt;
     return t;
   }
   static row_format format(gguf::tensor_type t) noexcept {
@@ -152,9 +157,11 @@ class weight_reader {
 
   /// A matrix and its bias; several names are one matrix below the other.
   linear matrix_of(std::initializer_list<name_buffer> names, std::size_t outputs, std::size_t inputs) noexcept {
-    linear to{nullptr, nullptr, outputs, inputs};
+    linear to;
+    to.outputs = outputs, to.inputs = inputs;
     const std::size_t panels = (outputs + panel_width - 1) / panel_width;
     const std::size_t each = outputs / names.size();
+    if (config_.weights == weight_type::int8 && outputs != 1) return bytes_of(*names.begin(), to);
     if (packed_) {
       const name_buffer weight(*names.begin(), ".weight");
       const auto t = find(weight, {panel_width, inputs, panels});
@@ -189,6 +196,38 @@ class weight_reader {
     to.panels = wide;
     if (bias != nullptr) to.bias = bias;
     return to;
+  }
+
+  /// A matrix of 8-bit integers, used where it lies; only packed files have them.
+  linear bytes_of(std::string_view name, linear to) noexcept {
+    const std::uint64_t panels = (to.outputs + panel_width - 1) / panel_width, groups = (to.inputs + 3) / 4;
+    const name_buffer weight(name, ".weight"), sum(name, ".sum");
+    const auto bytes = find(weight, {4 * panel_width, groups, panels}, gguf::tensor_type::i8);
+    const auto sums = find(sum, {to.outputs}, gguf::tensor_type::i32);
+    to.scales = vector(name_buffer(name, ".scale"), to.outputs);
+    to.bias = vector(name_buffer(name, ".bias"), to.outputs);
+    if (!bytes || !sums) return to;
+    to.bytes = reinterpret_cast<const std::int8_t*>(bytes->bytes.data());
+    to.sums = reinterpret_cast<const std::int32_t*>(sums->bytes.data());
+    if (!counting()) check_bytes(to, weight, sum);
+    return to;
+  }
+  /// Larger weights would overflow the 16 bits that some instruction sets add two products in; pads must add nothing.
+  void check_bytes(const linear& m, std::string_view weight, std::string_view sum) noexcept {
+    const std::size_t groups = (m.inputs + 3) / 4, panels = (m.outputs + panel_width - 1) / panel_width;
+    for (std::size_t p = 0; p < panels; ++p) {
+      std::int32_t sums[panel_width] = {};
+      unsigned beyond = 0;
+      for (std::size_t g = 0; g < groups; ++g)
+        for (std::size_t i = 0; i < 4 * panel_width; ++i) {
+          const int byte = m.bytes[(p * groups + g) * 4 * panel_width + i];
+          sums[i / 4] += byte;
+          beyond |= byte < -64 || byte > 64 || (byte != 0 && 4 * g + i % 4 >= m.inputs) ? 1u : 0u;
+        }
+      if (beyond != 0) fail(error(errc::out_of_range, weight));
+      for (std::size_t o = p * panel_width; o < m.outputs && o < (p + 1) * panel_width; ++o)
+        if (m.sums[o] != sums[o % panel_width]) fail(error(errc::wrong_value, sum, 0, o));
+    }
   }
 
   /// Row-major rows to panels.

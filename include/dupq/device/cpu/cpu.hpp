@@ -30,7 +30,7 @@ inline kernel_list available_kernels() noexcept {
 #if defined(DUPQ_X86)
   // These ask XGETBV too: a CPU may have registers that the operating system does not save.
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq"))
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
     list.tables[list.count++] = &avx512_kernels::table;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.tables[list.count++] = &avx2_kernels::table;
 #elif defined(DUPQ_ARM64)
@@ -56,12 +56,13 @@ class cpu {
 
   void embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
              const table<memory>& positions, const layer_norm<memory>& norm, matrix<float> y) const noexcept;
-  void apply(const linear<memory>& weight, matrix<const float> x, activation act, matrix<float> y) const noexcept {
-    product(weight, x, act, nullptr, y);
+  void apply(const linear<memory>& weight, matrix<const float> x, activation act, float* scratch,
+             matrix<float> y) const noexcept {
+    product(weight, x, act, nullptr, scratch, y);
   }
   void apply_residual_norm(const linear<memory>& weight, matrix<const float> x, const layer_norm<memory>& norm,
-                           matrix<float> y) const noexcept {
-    product(weight, x, activation::none, y.data, y);
+                           float* scratch, matrix<float> y) const noexcept {
+    product(weight, x, activation::none, y.data, scratch, y);
     kernels_->norm(y.rows, norm.size, y.stride, norm.gain, norm.bias, norm.epsilon, y.data);
   }
   void attention(const token_batch& batch, const attention_shape& shape, matrix<const float> qkv, float* scratch,
@@ -75,23 +76,39 @@ class cpu {
       kernels_->divide(y.columns, length > 1e-12f ? length : 1e-12f, y.row(r));
     }
   }
-  static constexpr std::size_t attention_scratch(std::size_t tokens, std::size_t head_dim) noexcept {
-    return round_up(tokens, panel_width) * (head_dim + query_rows);
+  static constexpr std::size_t scratch_floats(const config& c, std::size_t text_tokens, std::size_t rows) noexcept {
+    const std::size_t attention = round_up(text_tokens, panel_width) * (c.head_dim() + query_rows);
+    if (c.weights == weight_type::f32) return attention;
+    return std::max(attention, rows * (quantized_bytes(std::max(c.hidden, c.intermediate)) + sizeof(row_scale)) / 4);
   }
 
  private:
   static constexpr std::size_t query_rows = 48;  // of scores at a time: a multiple of every table's tile
   static constexpr std::size_t widened = 256;    // numbers of a table's row at a time
 
+  static constexpr std::size_t quantized_bytes(std::size_t inputs) noexcept { return round_up(inputs, 4); }
+
   void product(const linear<memory>& weight, matrix<const float> x, activation act, const float* residual,
-               matrix<float> y) const noexcept {
-    gemm_args g;
-    g.a = x.data, g.a_stride = x.stride;
-    g.b = weight.panels, g.panel_stride = weight.inputs * panel_width;
-    g.c = y.data, g.c_stride = y.stride;
-    g.m = x.rows, g.n = weight.outputs, g.k = weight.inputs;
-    g.bias = weight.bias, g.residual = residual, g.act = act;
-    kernels_->gemm(g);
+               float* scratch, matrix<float> y) const noexcept {
+    gemm_output to;
+    to.c = y.data, to.c_stride = y.stride, to.m = x.rows, to.n = weight.outputs;
+    to.bias = weight.bias, to.residual = residual, to.act = act;
+    if (weight.bytes == nullptr) {
+      gemm_args g{to};
+      g.a = x.data, g.a_stride = x.stride;
+      g.b = weight.panels, g.panel_stride = weight.inputs * panel_width;
+      g.k = weight.inputs;
+      return kernels_->gemm(g);
+    }
+    auto* const row_scales = reinterpret_cast<row_scale*>(scratch);
+    auto* const quantized = reinterpret_cast<std::uint8_t*>(row_scales + x.rows);
+    const std::size_t width = quantized_bytes(weight.inputs);
+    for (std::size_t r = 0; r < x.rows; ++r)
+      row_scales[r] = kernels_->quantize(weight.inputs, x.row(r), quantized + r * width);
+    gemm8_args g{to};
+    g.a = quantized, g.a_scales = row_scales;
+    g.b = weight.bytes, g.scales = weight.scales, g.sums = weight.sums, g.groups = width / 4;
+    kernels_->gemm8(g);
   }
 
   /// `n` numbers of a row from `column` on: themselves where they are stored as floats, else widened into `buffer`.

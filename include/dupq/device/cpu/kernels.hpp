@@ -2,28 +2,50 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "../device.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
+/// A row of activations is scale * (q - zero).
+struct row_scale {
+  float scale = 0;
+  std::int32_t zero = 0;
+};
+
 /// Products of one chain of fused multiply-adds. With chains of all 768 products one odd text came out 1.2e-5 from the
 /// truth through all-mpnet-base-v2, with chains of 96 it is 3e-7; shorter ones cost time.
 inline constexpr std::size_t chain = 96;
 
-/// c = act(a b + bias) + residual. Each output is the sum, in order, of chains over k ascending, started at 0.
-struct gemm_args {
+/// Where a matrix product goes: c = act(sums + bias) + residual.
+struct gemm_output {
+  float* c = nullptr;  ///< [m][n], rows `c_stride` apart
+  std::size_t c_stride = 0;
+  std::size_t m = 0, n = 0;
+  const float* bias = nullptr;      ///< [n], or none
+  const float* residual = nullptr;  ///< as c, or none; may be c itself
+  activation act = activation::none;
+};
+
+/// Each sum is made of chains over k ascending, started at 0 and added in order.
+struct gemm_args : gemm_output {
   const float* a = nullptr;  ///< [m][k], rows `a_stride` apart
   std::size_t a_stride = 0;
   const float* b = nullptr;  ///< element (k, n) at b[n / 16 * panel_stride + k * b_stride + n % 16]
   std::size_t panel_stride = 0;
   std::size_t b_stride = panel_width;
-  float* c = nullptr;  ///< [m][n], rows `c_stride` apart
-  std::size_t c_stride = 0;
-  std::size_t m = 0, n = 0, k = 0;
-  const float* bias = nullptr;      ///< [n], or none
-  const float* residual = nullptr;  ///< as c, or none; may be c itself
-  activation act = activation::none;
+  std::size_t k = 0;
+};
+
+/// The product of 8-bit integers: sum = (a b - zero * column sum of b), exact, times the row's and the column's scale.
+struct gemm8_args : gemm_output {
+  const std::uint8_t* a = nullptr;      ///< [m][4 * groups], what `quantize` writes
+  const row_scale* a_scales = nullptr;  ///< [m]
+  const std::int8_t* b = nullptr;       ///< [panels][groups][16][4], values in [-64, 64]: two products fit 16 bits
+  const float* scales = nullptr;        ///< [n]
+  const std::int32_t* sums = nullptr;   ///< [n], of each column of b
+  std::size_t groups = 0;               ///< of four inputs
 };
 
 /// Sums of n terms run over 16 partial sums, lane = index mod 16, each started at +0, then halves 8, 4, 2, 1.
@@ -46,6 +68,9 @@ struct kernels {
   void (*dots)(std::size_t n, const float* a, std::size_t rows, std::size_t stride, const float* b, float* y) noexcept;
   /// x = x / divisor
   void (*divide)(std::size_t n, float divisor, float* x) noexcept;
+  /// q = x / scale + zero, nearest even, in 0..255 with 0 among the values; zeros up to the next multiple of 4.
+  row_scale (*quantize)(std::size_t n, const float* x, std::uint8_t* q) noexcept;
+  void (*gemm8)(const gemm8_args& args) noexcept;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

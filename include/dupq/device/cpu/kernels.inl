@@ -50,12 +50,15 @@ DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
 
 // ---- matrix product
 
-/// Bias, activation and residual of one row of 16 sums; then the store.
-DUPQ_LANE void finish(const gemm_args& g, f32x16 v, std::size_t row, std::size_t column) noexcept {
+/// 16 floats of an array that ends `width` floats after p.
+DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
+  return width >= 16 ? load(p) : load_first(p, width, 0.0f);
+}
+
+/// Activation and residual of one row of 16 outputs whose bias is in; then the store.
+DUPQ_LANE void finish(const gemm_output& g, f32x16 v, std::size_t row, std::size_t column) noexcept {
   const std::size_t width = g.n - column;
   float* const c = g.c + row * g.c_stride + column;
-  const bool whole = width >= panel_width;
-  if (g.bias != nullptr) v = add(v, whole ? load(g.bias + column) : load_first(g.bias + column, width, 0.0f));
   if (g.act == activation::gelu) v = gelu(v);
   if (g.act == activation::tanh) {
     float lanes[16];
@@ -63,11 +66,8 @@ DUPQ_LANE void finish(const gemm_args& g, f32x16 v, std::size_t row, std::size_t
     for (float& x : lanes) x = formulas::tanh(x);
     v = load(lanes);
   }
-  if (g.residual != nullptr) {
-    const float* const residual = g.residual + row * g.c_stride + column;
-    v = add(v, whole ? load(residual) : load_first(residual, width, 0.0f));
-  }
-  if (whole)
+  if (g.residual != nullptr) v = add(v, load_within(g.residual + row * g.c_stride + column, width));
+  if (width >= panel_width)
     store(c, v);
   else
     store_first(c, width, v);
@@ -100,13 +100,53 @@ DUPQ_ISA DUPQ_NOINLINE void tile(const gemm_args& g, std::size_t row, std::size_
     for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
   }
   for (std::size_t r = 0; r < Rows; ++r)
-    for (std::size_t p = 0; p < Panels; ++p)
-      finish(g, load(lanes + 16 * (r * Panels + p)), row + r, (panel + p) * panel_width);
+    for (std::size_t p = 0; p < Panels; ++p) {
+      const std::size_t column = (panel + p) * panel_width;
+      f32x16 v = load(lanes + 16 * (r * Panels + p));
+      if (g.bias != nullptr) v = add(v, load_within(g.bias + column, g.n - column));
+      finish(g, v, row + r, column);
+    }
+}
+
+/// The same of 8-bit integers: four inputs a step.
+template <int Rows, int Panels>
+DUPQ_ISA DUPQ_NOINLINE void tile(const gemm8_args& g, std::size_t row, std::size_t panel) noexcept {
+  const std::size_t groups = g.groups;
+  const std::uint8_t* const a = g.a + row * 4 * groups;
+  const std::int8_t* b = g.b + panel * groups * 64;
+  i32x16 sums[Rows * Panels];
+  DUPQ_UNROLL
+  for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(std::int32_t{0});
+  for (std::size_t k = 0; k < groups; ++k, b += 64) {
+    i8x64 weights[Panels];
+    DUPQ_UNROLL
+    for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * groups * 64);
+    DUPQ_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      std::int32_t four;
+      std::memcpy(&four, a + (static_cast<std::size_t>(r) * groups + k) * 4, 4);
+      const i32x16 x = splat(four);
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = add_products(sums[r * Panels + p], x, weights[p]);
+    }
+  }
+  std::int32_t lanes[Rows * Panels * 16];
+  DUPQ_UNROLL
+  for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, sums[i]);
+  for (std::size_t r = 0; r < Rows; ++r)
+    for (std::size_t p = 0; p < Panels; ++p) {
+      const std::size_t column = (panel + p) * panel_width, width = std::min(panel_width, g.n - column);
+      const row_scale& s = g.a_scales[row + r];
+      std::int32_t* const exact = lanes + 16 * (r * Panels + p);
+      for (std::size_t i = 0; i < width; ++i) exact[i] -= s.zero * g.sums[column + i];
+      const f32x16 scale = mul(splat(s.scale), load_within(g.scales + column, width));
+      finish(g, fused(to_float(exact), scale, load_within(g.bias + column, width)), row + r, column);
+    }
 }
 
 /// All outputs of m rows: groups of panels outside, so that a group stays in the cache while the rows pass.
-template <int Rows>
-DUPQ_ISA void strip(const gemm_args& g, std::size_t first, std::size_t last) noexcept {
+template <int Rows, class Args>
+DUPQ_ISA void strip(const Args& g, std::size_t first, std::size_t last) noexcept {
   constexpr int together = tile_accumulators / Rows < 1   ? 1
                            : tile_accumulators / Rows > 8 ? 8
                                                           : tile_accumulators / Rows;
@@ -119,19 +159,22 @@ DUPQ_ISA void strip(const gemm_args& g, std::size_t first, std::size_t last) noe
 }
 
 /// The last m mod tile_rows rows in one strip of their own.
-template <int Rows>
-DUPQ_ISA void remainder(const gemm_args& g, std::size_t first) noexcept {
+template <int Rows, class Args>
+DUPQ_ISA void remainder(const Args& g, std::size_t first) noexcept {
   if constexpr (Rows > 0) {
     if (g.m - first == Rows) return strip<Rows>(g, first, g.m);
     remainder<Rows - 1>(g, first);
   }
 }
 
-DUPQ_ISA inline void gemm(const gemm_args& g) noexcept {
+template <class Args>
+DUPQ_ISA void product(const Args& g) noexcept {
   const std::size_t whole = g.m / tile_rows * tile_rows;
   strip<tile_rows>(g, 0, whole);
   remainder<tile_rows - 1>(g, whole);
 }
+DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { product(g); }
+DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept { product(g); }
 
 // ---- rows
 
@@ -255,7 +298,33 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
   for (; i < n; ++i) x[i] = x[i] / divisor;
 }
 
-inline constexpr kernels table{isa_name, gemm, add_rows, norm,  softmax, scalar_kernels::transpose,
-                               mean,     max,  dots,     divide};
+DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
+  f32x16 low = splat(0.0f), high = splat(0.0f);
+  const std::size_t whole = n / 16 * 16;
+  for (std::size_t i = 0; i < whole; i += 16) {
+    low = smaller(load(x + i), low);
+    high = greater(load(x + i), high);
+  }
+  if (whole < n) {
+    low = smaller(load_first(x + whole, n - whole, 0.0f), low);
+    high = greater(load_first(x + whole, n - whole, 0.0f), high);
+  }
+  float inverse;
+  const float least = -max_lanes(sub(splat(0.0f), low));
+  const row_scale s = scalar_kernels::scale_of(least, max_lanes(high), inverse);
+  for (std::size_t i = 0; i < whole; i += 16)
+    store_bytes(q + i, fused(load(x + i), splat(inverse), splat(formulas::round_magic)), s.zero);
+  if (whole < n) {
+    std::uint8_t last[16];
+    store_bytes(last, fused(load_first(x + whole, n - whole, 0.0f), splat(inverse), splat(formulas::round_magic)),
+                s.zero);
+    for (std::size_t i = whole; i < n; ++i) q[i] = last[i - whole];
+    for (std::size_t i = n; i % 4 != 0; ++i) q[i] = 0;
+  }
+  return s;
+}
+
+inline constexpr kernels table{isa_name, gemm, add_rows, norm,   softmax,  scalar_kernels::transpose,
+                               mean,     max,  dots,     divide, quantize, gemm8};
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

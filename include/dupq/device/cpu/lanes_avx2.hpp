@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "formulas.hpp"
 #include "intrinsics.hpp"
@@ -77,6 +80,41 @@ DUPQ_LANE float max_lanes(f32x16 v) noexcept {
   __m128 x = _mm_max_ps(_mm256_extractf128_ps(eight, 1), _mm256_castps256_ps128(eight));
   x = _mm_max_ps(_mm_movehl_ps(x, x), x);
   return _mm_cvtss_f32(_mm_max_ss(_mm_shuffle_ps(x, x, 1), x));
+}
+
+struct i32x16 {
+  __m256i low, high;
+};
+using i8x64 = i32x16;  // 16 lanes of four bytes
+
+DUPQ_LANE i32x16 splat(std::int32_t x) noexcept { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+DUPQ_LANE i8x64 load(const std::int8_t* p) noexcept {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+}
+DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), v.high);
+}
+/// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane
+DUPQ_LANE __m256i add_products(__m256i sum, __m256i x, __m256i w) noexcept {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
+}
+DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
+  return {add_products(sum.low, x.low, w.low), add_products(sum.high, x.high, w.high)};
+}
+DUPQ_LANE f32x16 to_float(const std::int32_t* p) noexcept {
+  return {_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))),
+          _mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8)))};
+}
+/// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
+DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
+  const __m256i offset = _mm256_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
+  const __m256i low = _mm256_add_epi32(_mm256_castps_si256(t.low), offset);
+  const __m256i high = _mm256_add_epi32(_mm256_castps_si256(t.high), offset);
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
+  const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::avx2_kernels

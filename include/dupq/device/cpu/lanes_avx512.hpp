@@ -2,7 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "formulas.hpp"
 #include "intrinsics.hpp"
@@ -12,7 +15,7 @@
 #if defined(DUPQ_X86)
 
 // Supersets are listed because GCC's avx512f does not imply fma.
-#define DUPQ_ISA DUPQ_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")
+#define DUPQ_ISA DUPQ_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")
 #define DUPQ_LANE DUPQ_ISA DUPQ_ALWAYS_INLINE
 
 namespace dupq::inline DUPQ_ABI::avx512_kernels {
@@ -54,6 +57,25 @@ DUPQ_LANE float max_lanes(f32x16 v) noexcept {
   __m128 x = _mm_max_ps(_mm256_extractf128_ps(eight, 1), _mm256_castps256_ps128(eight));
   x = _mm_max_ps(_mm_movehl_ps(x, x), x);
   return _mm_cvtss_f32(_mm_max_ss(_mm_shuffle_ps(x, x, 1), x));
+}
+
+struct i32x16 {
+  __m512i all;
+};
+using i8x64 = i32x16;  // 16 lanes of four bytes
+
+DUPQ_LANE i32x16 splat(std::int32_t x) noexcept { return {_mm512_set1_epi32(x)}; }
+DUPQ_LANE i8x64 load(const std::int8_t* p) noexcept { return {_mm512_loadu_si512(p)}; }
+DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept { _mm512_storeu_si512(p, v.all); }
+/// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane
+DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
+  return {_mm512_dpbusd_epi32(sum.all, x.all, w.all)};
+}
+DUPQ_LANE f32x16 to_float(const std::int32_t* p) noexcept { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
+DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
+  const __m512i offset = _mm512_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
+  const __m512i n = _mm512_max_epi32(_mm512_add_epi32(_mm512_castps_si512(t.all), offset), _mm512_setzero_si512());
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(n));
 }
 
 }  // namespace dupq::inline DUPQ_ABI::avx512_kernels

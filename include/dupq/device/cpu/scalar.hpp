@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "formulas.hpp"
@@ -32,6 +33,13 @@ inline float activate(float x, activation act) noexcept {
   return x;
 }
 
+/// Activation and residual of one output whose bias is in.
+inline void finish(const gemm_output& g, float v, std::size_t row, std::size_t column) noexcept {
+  v = activate(v, g.act);
+  if (g.residual != nullptr) v = v + g.residual[row * g.c_stride + column];
+  g.c[row * g.c_stride + column] = v;
+}
+
 inline void gemm(const gemm_args& g) noexcept {
   for (std::size_t i = 0; i < g.m; ++i)
     for (std::size_t first = 0; first < g.n; first += panel_width) {
@@ -46,13 +54,8 @@ inline void gemm(const gemm_args& g) noexcept {
             sums[j] = fused(g.a[i * g.a_stride + k], b[k * g.b_stride + j], sums[j]);
         for (std::size_t j = 0; j < width; ++j) totals[j] = start ? sums[j] : totals[j] + sums[j];
       }
-      for (std::size_t j = 0; j < width; ++j) {
-        float v = totals[j];
-        if (g.bias != nullptr) v = v + g.bias[first + j];
-        v = activate(v, g.act);
-        if (g.residual != nullptr) v = v + g.residual[i * g.c_stride + first + j];
-        g.c[i * g.c_stride + first + j] = v;
-      }
+      for (std::size_t j = 0; j < width; ++j)
+        finish(g, g.bias == nullptr ? totals[j] : totals[j] + g.bias[first + j], i, first + j);
     }
 }
 
@@ -129,6 +132,43 @@ inline void divide(std::size_t n, float divisor, float* x) noexcept {
   for (std::size_t i = 0; i < n; ++i) x[i] = x[i] / divisor;
 }
 
-inline constexpr kernels table{"scalar", gemm, add_rows, norm, softmax, transpose, mean, max, dots, divide};
+/// The nearest integer, ties to even, of a float below 2^22 in magnitude whose sum with round_magic is `t`.
+inline std::int32_t rounded(float t) noexcept {
+  return std::bit_cast<std::int32_t>(t) - std::bit_cast<std::int32_t>(formulas::round_magic);
+}
+/// The scale for values within [low, high], which hold 0; `inverse` is what they are multiplied with.
+inline row_scale scale_of(float low, float high, float& inverse) noexcept {
+  const float range = high - low;
+  inverse = range > 1e-30f ? 255.0f / range : 0.0f;  // the reciprocal of a smaller range could be infinite
+  return {range / 255.0f, rounded(fused(-low, inverse, formulas::round_magic))};
+}
+inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
+  float low = 0, high = 0, inverse;
+  for (std::size_t i = 0; i < n; ++i) {
+    low = x[i] < low ? x[i] : low;
+    high = x[i] > high ? x[i] : high;
+  }
+  const row_scale s = scale_of(low, high, inverse);
+  for (std::size_t i = 0; i < n; ++i)
+    q[i] = static_cast<std::uint8_t>(std::clamp(rounded(fused(x[i], inverse, formulas::round_magic)) + s.zero, 0, 255));
+  for (std::size_t i = n; i % 4 != 0; ++i) q[i] = 0;
+  return s;
+}
+
+inline void gemm8(const gemm8_args& g) noexcept {
+  for (std::size_t i = 0; i < g.m; ++i)
+    for (std::size_t o = 0; o < g.n; ++o) {
+      const std::uint8_t* const a = g.a + i * 4 * g.groups;
+      const std::int8_t* const b = g.b + o / panel_width * g.groups * 64 + o % panel_width * 4;
+      std::int32_t sum = 0;
+      for (std::size_t k = 0; k < 4 * g.groups; ++k) sum += a[k] * b[k / 4 * 64 + k % 4];
+      const row_scale& s = g.a_scales[i];
+      const float exact = static_cast<float>(sum - s.zero * g.sums[o]);
+      finish(g, fused(exact, s.scale * g.scales[o], g.bias[o]), i, o);
+    }
+}
+
+inline constexpr kernels table{"scalar", gemm, add_rows, norm,   softmax,  transpose,
+                               mean,     max,  dots,     divide, quantize, gemm8};
 
 }  // namespace dupq::inline DUPQ_ABI::scalar_kernels
