@@ -77,6 +77,38 @@ TEST_CASE("a cross-encoder's logits") {
   }
 }
 
+TEST_CASE("8-bit integers: vectors and logits from every table, near those of floats") {
+  dupq_tool::convert_options int8;
+  int8.type = decltype(int8.type)::int8;
+  const auto texts = golden::texts();
+  for (const std::string name : {"bert", "bert_pooled", "mpnet"}) {
+    CAPTURE(name);
+    const converted file(name, int8);
+    const dupq::model first = file.open("scalar");
+    CHECK(first.config().weights == dupq::weight_type::int8);
+    const auto truth = golden::vectors(first, texts);
+    for (const dupq::kernels* table : dupq::available_kernels()) {
+      const dupq::model m = file.open(table->name);
+      for_each_way([&](const dupq::encoder_options& options) {
+        if (options.limits.packed_tokens != 0 && options.limits.packed_tokens < m.config().max_length) return;
+        CHECK(golden::vectors(m, texts, options) == truth);
+      });
+    }
+    const auto exact = golden::vectors(converted(name).open(), texts);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const std::size_t dim = first.dim();
+      const float c = dupq::cosine({truth.data() + i * dim, dim}, {exact.data() + i * dim, dim});
+      CHECK(c > 0.98f);
+      CHECK(c < 0.9999999f);
+    }
+  }
+  const converted file("cross", int8);
+  const auto truth = golden::logits(file.open("scalar"), golden::pairs());
+  for (const dupq::kernels* table : dupq::available_kernels())
+    CHECK(golden::logits(file.open(table->name), golden::pairs()) == truth);
+  CHECK(fixtures::hash(truth) == 4592185129507868776u);
+}
+
 TEST_CASE("the bits themselves, as every build on every machine has them") {
   const auto texts = golden::texts();
   CHECK(fixtures::hash(golden::vectors(converted("bert").open(), texts)) == 277924248537782742u);

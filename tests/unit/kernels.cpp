@@ -116,6 +116,86 @@ TEST_CASE("gemm over strided panels, as attention reads the values") {
   });
 }
 
+TEST_CASE("8-bit integers: quantize and gemm8") {
+  using dupq::panel_width;
+  for (const std::size_t m : {1u, 2u, 5u, 6u, 7u, 8u, 9u, 17u})
+    for (std::size_t n = 1; n <= 161; n += n < longest ? 1 : 32)
+      for (const std::size_t k : {1u, 4u, 15u, 16u, 17u, 130u}) {
+        if (n > longest && k > 16) continue;
+        CAPTURE(m);
+        CAPTURE(n);
+        CAPTURE(k);
+        const std::size_t groups = (k + 3) / 4, panels = (n + panel_width - 1) / panel_width;
+        const floats x(m * k, 1), drawn(panels * groups * 64, 2, 64.9f), scales(n, 3, 0.01f), bias(n, 4),
+            start(m * n, 5);
+        std::vector<std::int8_t> weights(drawn.size());
+        std::vector<std::int32_t> sums(n);
+        const auto weight = [&](std::size_t o, std::size_t i) -> std::int8_t& {
+          return weights[((o / panel_width * groups + i / 4) * panel_width + o % panel_width) * 4 + i % 4];
+        };
+        for (std::size_t o = 0; o < n; ++o)
+          for (std::size_t i = 0; i < k; ++i) {
+            weight(o, i) = static_cast<std::int8_t>(drawn.data()[o * k + i < drawn.size() ? o * k + i : 0]);
+            sums[o] += weight(o, i);
+          }
+        std::vector<std::uint8_t> expected;
+        std::vector<dupq::row_scale> rows(m);
+        const auto quantize = [&](const dupq::kernels& table) {
+          std::vector<std::uint8_t> q(m * groups * 4, 77);
+          for (std::size_t r = 0; r < m; ++r) rows[r] = table.quantize(k, x.data() + r * k, q.data() + r * groups * 4);
+          return q;
+        };
+        expected = quantize(dupq::scalar_kernels::table);
+        for (const dupq::kernels* table : dupq::available_kernels()) CHECK(quantize(*table) == expected);
+        for (std::size_t r = 0; r < m; ++r)
+          for (std::size_t i = 0; i < k; ++i)  // half a step of rounding, and half of the zero point's
+            CHECK(std::fabs(static_cast<float>(expected[r * groups * 4 + i] - rows[r].zero) * rows[r].scale -
+                            x.data()[r * k + i]) <= rows[r].scale * 1.01f);
+        const floats c = same(start, [&](const dupq::kernels& table, floats& out) {
+          dupq::gemm8_args g;
+          g.a = expected.data(), g.a_scales = rows.data();
+          g.b = weights.data(), g.scales = scales.data(), g.sums = sums.data(), g.groups = groups;
+          g.c = out.data(), g.c_stride = n, g.m = m, g.n = n, g.bias = bias.data(), g.residual = out.data();
+          table.gemm8(g);
+        });
+        for (std::size_t r = 0; r < m; ++r)
+          for (std::size_t o = 0; o < n; ++o) {
+            double sum = 0;
+            for (std::size_t i = 0; i < k; ++i) sum += (expected[r * groups * 4 + i] - rows[r].zero) * weight(o, i);
+            near(c.data()[r * n + o],
+                 sum * static_cast<double>(rows[r].scale) * static_cast<double>(scales.data()[o]) +
+                     static_cast<double>(bias.data()[o]) + static_cast<double>(start.data()[r * n + o]),
+                 4e-6);
+          }
+      }
+}
+
+TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zero") {
+  const std::size_t k = 256, n = 16;
+  const std::vector<std::uint8_t> a(k, 255);
+  const std::vector<float> scales(n, 1.0f), bias(n, 0.0f);
+  const dupq::row_scale row{1.0f, 0};
+  for (const int weight : {64, -64}) {
+    const std::vector<std::int8_t> b(k * n, static_cast<std::int8_t>(weight));
+    const std::vector<std::int32_t> sums(n, 256 * weight);
+    for (const dupq::kernels* table : dupq::available_kernels()) {
+      std::vector<float> c(n);
+      dupq::gemm8_args g;
+      g.a = a.data(), g.a_scales = &row, g.b = b.data(), g.scales = scales.data(), g.sums = sums.data();
+      g.groups = k / 4, g.c = c.data(), g.c_stride = n, g.m = 1, g.n = n, g.bias = bias.data();
+      table->gemm8(g);
+      for (const float x : c) CHECK(x == static_cast<float>(255 * 256 * weight));
+    }
+  }
+  for (const dupq::kernels* table : dupq::available_kernels()) {
+    const std::vector<float> zeros(20);
+    std::vector<std::uint8_t> q(20, 9);
+    const dupq::row_scale s = table->quantize(20, zeros.data(), q.data());
+    CHECK(s.scale == 0.0f);
+    for (const std::uint8_t v : q) CHECK(v == s.zero);
+  }
+}
+
 TEST_CASE("norm") {
   for (std::size_t n = 1; n <= longest; ++n)
     for (const float epsilon : {1e-12f, 1e-5f}) {

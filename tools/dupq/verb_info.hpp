@@ -65,7 +65,7 @@ inline void run_info(const arguments& args) {
                        {"normalize", cross ? json::value() : json::value(c.normalize)},
                        {"activation", cross ? text(name(c.activation)) : json::value()},
                        {"threshold", model.threshold() ? json::value(as_shortest(*model.threshold())) : json::value()},
-                       {"weights", text(weight_types(model.file()))},
+                       {"weights", text(c.weights == dupq::weight_type::int8 ? "int8" : weight_types(model.file()))},
                        {"file_bytes", count(model.file().bytes().size())},
                        {"workspace_bytes", count(dupq::workspace_bytes(c))},
                        {"exact_arithmetic", json::value(dupq::exact_arithmetic(model.kernel_table()))},

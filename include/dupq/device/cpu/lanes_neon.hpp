@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "formulas.hpp"
 #include "intrinsics.hpp"
@@ -93,6 +95,50 @@ DUPQ_LANE float max_lanes(f32x16 v) noexcept {
   const float32x2_t two = vbsl_f32(vcgt_f32(high, low), high, low);
   const float second = vget_lane_f32(two, 1), first = vget_lane_f32(two, 0);
   return second > first ? second : first;
+}
+
+struct i32x16 {
+  int32x4_t quarters[4];
+};
+struct i8x64 {
+  int8x16_t quarters[4];  // 4 lanes of four bytes each
+};
+
+DUPQ_LANE i32x16 splat(std::int32_t x) noexcept {
+  const int32x4_t v = vdupq_n_s32(x);
+  return {{v, v, v, v}};
+}
+DUPQ_LANE i8x64 load(const std::int8_t* p) noexcept {
+  return {{vld1q_s8(p), vld1q_s8(p + 16), vld1q_s8(p + 32), vld1q_s8(p + 48)}};
+}
+DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) vst1q_s32(p + 4 * i, v.quarters[i]);
+}
+/// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane: products of 16 bits, of which
+/// pairs still fit (weights are within [-64, 64])
+DUPQ_LANE int32x4_t add_products(int32x4_t sum, int32x4_t x, int8x16_t w) noexcept {
+  const int8x16_t half = vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s32(x), 1));
+  const int8x16_t odd = vreinterpretq_s8_u8(vandq_u8(vreinterpretq_u8_s32(x), vdupq_n_u8(1)));
+  const int16x8_t low = vaddq_s16(vshlq_n_s16(vmull_s8(vget_low_s8(half), vget_low_s8(w)), 1),
+                                  vmull_s8(vget_low_s8(odd), vget_low_s8(w)));
+  const int16x8_t high = vaddq_s16(vshlq_n_s16(vmull_high_s8(half, w), 1), vmull_high_s8(odd, w));
+  return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+}
+DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) sum.quarters[i] = add_products(sum.quarters[i], x.quarters[i], w.quarters[i]);
+  return sum;
+}
+DUPQ_LANE f32x16 to_float(const std::int32_t* p) noexcept {
+  float lanes[16];
+  for (std::size_t i = 0; i < 4; ++i) vst1q_f32(lanes + 4 * i, vcvtq_f32_s32(vld1q_s32(p + 4 * i)));
+  return load(lanes);
+}
+/// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
+DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
+  float lanes[16];
+  store(lanes, t);
+  for (std::size_t i = 0; i < 16; ++i)
+    p[i] = static_cast<std::uint8_t>(std::clamp(scalar_kernels::rounded(lanes[i]) + zero, 0, 255));
 }
 
 }  // namespace dupq::inline DUPQ_ABI::neon_kernels
