@@ -65,15 +65,4 @@ inline double distance(const std::vector<float>& a, const std::vector<float>& b)
   return most;
 }
 
-/// FNV-1a of the bytes.
-inline std::uint64_t hash(const std::vector<float>& values) {
-  std::uint64_t h = 14695981039346656037u;
-  for (const float v : values) {
-    unsigned char bytes[sizeof v];
-    std::memcpy(bytes, &v, sizeof v);
-    for (const unsigned char b : bytes) h = (h ^ b) * 1099511628211u;
-  }
-  return h;
-}
-
 }  // namespace fixtures
