@@ -34,7 +34,7 @@ class model {
     if (!file) return file.error();
     const auto needed = storage_bytes(file->bytes());
     if (!needed) return needed.error().in(path);
-    void* const storage = std::aligned_alloc(alignment, *needed);
+    void* const storage = ::aligned_alloc(alignment, *needed);
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
     auto m = load(file->bytes(), {static_cast<std::byte*>(storage), *needed}, options);
     if (!m) {

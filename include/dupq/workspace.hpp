@@ -63,7 +63,7 @@ class workspace {
   /// Over memory from the heap.
   static result<workspace> allocate(const config& c, const limits& l) noexcept {
     const std::size_t needed = workspace_bytes<D>(c, l);
-    void* const owned = std::aligned_alloc(alignment, needed);
+    void* const owned = ::aligned_alloc(alignment, needed);
     if (owned == nullptr) return error(errc::out_of_memory, "workspace", needed);
     auto w = over(c, l, {static_cast<std::byte*>(owned), needed});
     w->owned_ = owned;

@@ -37,6 +37,8 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #define DUPQ_X86 1
 #elif defined(__aarch64__)
 #define DUPQ_ARM64 1
+#elif defined(__arm__) && defined(__ARM_FP)
+#define DUPQ_ARM32_FLOAT 1  // 32 bits with a floating-point unit
 #endif
 
 // Files are mapped where there is mmap and read where there is not; a bare-metal target has neither.
@@ -75,6 +77,9 @@ class float_environment {
 #elif defined(DUPQ_ARM64)
     __asm__ volatile("mrs %0, fpcr" : "=r"(saved_));
     if (saved_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(std::uint64_t{0}));
+#elif defined(DUPQ_ARM32_FLOAT)
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(saved_));
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(0u));
 #endif
   }
   ~float_environment() {
@@ -82,13 +87,15 @@ class float_environment {
     if (saved_ != 0x1F80u) __builtin_ia32_ldmxcsr(saved_);
 #elif defined(DUPQ_ARM64)
     if (saved_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(saved_));
+#elif defined(DUPQ_ARM32_FLOAT)
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(saved_));
 #endif
   }
   float_environment(const float_environment&) = delete;
   float_environment& operator=(const float_environment&) = delete;
 
  private:
-#if defined(DUPQ_X86)
+#if defined(DUPQ_X86) || defined(DUPQ_ARM32_FLOAT)
   unsigned saved_;
 #elif defined(DUPQ_ARM64)
   std::uint64_t saved_;

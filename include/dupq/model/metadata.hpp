@@ -10,6 +10,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
+#include "../core/prefix.hpp"
 #include "name_buffer.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -95,7 +96,7 @@ inline result<file_format> read_format(const gguf::file& file) noexcept {
   if (read.failed()) return *read.failed();
   for (const architecture a : {architecture::bert, architecture::mpnet}) {
     if (text == name(a)) return file_format{a, false};
-    if (text.starts_with("dupq-") && text.substr(5) == name(a)) return file_format{a, true};
+    if (begins_with(text, "dupq-") && after(text, 5) == name(a)) return file_format{a, true};
   }
   return error(errc::unsupported, "general.architecture");
 }

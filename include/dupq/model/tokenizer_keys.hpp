@@ -86,7 +86,8 @@ class tokenizer_reader {
     const gguf::value flags = read_.array("dupq.tokenizer.added_flags", gguf::value_type::u32);
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
     if (read_.failed()) return *read_.failed();
-    return added_tokens::view(contents.bytes, ids.bytes, flags.bytes, contents.count, tokens.count);
+    return added_tokens::view(contents.bytes, ids.bytes, flags.bytes, contents.count,
+                              static_cast<std::size_t>(tokens.count));
   }
 
   /// The special tokens by their ids, spelt as the vocabulary has them.

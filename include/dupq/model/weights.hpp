@@ -127,7 +127,7 @@ class weight_reader {
     if (!all_finite(x, n, where)) fail(error(errc::not_finite, name, 0, where));
   }
 
-  const float* vector(std::string_view name, std::uint64_t n) noexcept {
+  const float* vector(std::string_view name, std::size_t n) noexcept {
     const auto t = find(name, {n});
     if (!t) return nullptr;
     if (t->type != gguf::tensor_type::f32) return fail(error(errc::wrong_type, name)), nullptr;
@@ -138,12 +138,12 @@ class weight_reader {
     return {vector(name_buffer(prefix, ".weight"), config_.hidden),
             vector(name_buffer(prefix, ".bias"), config_.hidden), config_.hidden, config_.norm_epsilon};
   }
-  table<host_memory> rows(std::string_view name, std::uint64_t count) noexcept {
+  table<host_memory> rows(std::string_view name, std::size_t count) noexcept {
     const auto t = find(name, {config_.hidden, count});
     if (!t) return {};
     const std::size_t row_bytes = t->bytes.size() / count;
     if (!counting()) {
-      if (t->type == gguf::tensor_type::f32) check_finite(floats(*t), t->elements(), name);
+      if (t->type == gguf::tensor_type::f32) check_finite(floats(*t), count * config_.hidden, name);
       float block[32];
       for (std::size_t r = 0; t->type != gguf::tensor_type::f32 && r < count && !failed_; ++r)
         for (std::size_t i = 0; i < config_.hidden && !failed_; i += 32) {
@@ -255,7 +255,7 @@ class weight_reader {
     float* const expanded = storage_.take<float>(config_.heads * width);
     if (!t || expanded == nullptr) return;
     if (t->type != gguf::tensor_type::f32) return (void)fail(error(errc::wrong_type, name));
-    check_finite(floats(*t), t->elements(), name);
+    check_finite(floats(*t), std::size_t{config_.heads} * config_.relative_buckets, name);
     for (std::size_t head = 0; head < config_.heads; ++head)
       for (std::size_t i = 0; i < width; ++i) {
         const auto distance = static_cast<std::ptrdiff_t>(i) - static_cast<std::ptrdiff_t>(span - 1);

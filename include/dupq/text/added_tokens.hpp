@@ -11,6 +11,7 @@
 
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
+#include "../core/prefix.hpp"
 #include "unicode.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -92,7 +93,7 @@ class added_tokens {
     token best{{}, -1, 0};
     const std::string_view rest(p, static_cast<std::size_t>(end - p));
     for_each([&](const token& t) {
-      if ((t.flags & normalized) == 0 && t.content.size() > best.content.size() && rest.starts_with(t.content))
+      if ((t.flags & normalized) == 0 && t.content.size() > best.content.size() && begins_with(rest, t.content))
         best = t;
     });
     return best;

@@ -12,6 +12,7 @@
 
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
+#include "../core/prefix.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -196,7 +197,7 @@ class vocabulary {
   piece piece_of(std::size_t id) const noexcept {
     constexpr std::string_view word_start = "\xE2\x96\x81";
     const std::string_view t = token(id);
-    if (t.size() > word_start.size() && t.starts_with(word_start)) return {t.substr(word_start.size()), false};
+    if (t.size() > word_start.size() && begins_with(t, word_start)) return {after(t, word_start.size()), false};
     const bool special = t.size() > 2 && t.front() == '[' && t.back() == ']';
     return {t, !special};
   }

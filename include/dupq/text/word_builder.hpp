@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "../core/platform.hpp"
+#include "../core/prefix.hpp"
 #include "unicode.hpp"
 #include "vocabulary.hpp"
 
@@ -149,7 +150,7 @@ class word_builder {
       hashes[chars++] = h;
     }
     while (chars != 0) {
-      const std::int32_t id = words_.find(word.substr(0, size), continuing, vocabulary::hash_finish(hashes[--chars]));
+      const std::int32_t id = words_.find(first_of(word, size), continuing, vocabulary::hash_finish(hashes[--chars]));
       if (id >= 0) return id;
       do --size;
       while (size != 0 && is_inner(word[size]));

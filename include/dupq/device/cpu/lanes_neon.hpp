@@ -138,7 +138,7 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcep
   float lanes[16];
   store(lanes, t);
   for (std::size_t i = 0; i < 16; ++i)
-    p[i] = static_cast<std::uint8_t>(std::clamp(scalar_kernels::rounded(lanes[i]) + zero, 0, 255));
+    p[i] = static_cast<std::uint8_t>(std::clamp<std::int32_t>(scalar_kernels::rounded(lanes[i]) + zero, 0, 255));
 }
 
 }  // namespace dupq::inline DUPQ_ABI::neon_kernels

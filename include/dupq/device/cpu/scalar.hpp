@@ -150,7 +150,8 @@ inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexce
   }
   const row_scale s = scale_of(low, high, inverse);
   for (std::size_t i = 0; i < n; ++i)
-    q[i] = static_cast<std::uint8_t>(std::clamp(rounded(fused(x[i], inverse, formulas::round_magic)) + s.zero, 0, 255));
+    q[i] = static_cast<std::uint8_t>(
+        std::clamp<std::int32_t>(rounded(fused(x[i], inverse, formulas::round_magic)) + s.zero, 0, 255));
   for (std::size_t i = n; i % 4 != 0; ++i) q[i] = 0;
   return s;
 }
