@@ -20,7 +20,10 @@ if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-60}; else seconds=${FUZZ_S
 
 "$root/tools/install_packages.sh" g++=g++ clang=clang++ libclang-rt-dev="/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*" \
   clang-format=clang-format cmake=cmake ninja-build=ninja python3=python3 python3-pip=pip3 \
-  doctest-dev="/usr/include/doctest/doctest.h" unicode-data="/usr/share/unicode/DerivedAge.txt"
+  doctest-dev="/usr/include/doctest/doctest.h" unicode-data="/usr/share/unicode/DerivedAge.txt" \
+  g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user-static=qemu-aarch64-static libsimde-dev="/usr/include/simde/x86/avx512.h" \
+  gcc-arm-none-eabi=arm-none-eabi-g++ libnewlib-arm-none-eabi="/usr/lib/arm-none-eabi/newlib/libc.a" \
+  libstdc++-arm-none-eabi-newlib="/usr/include/newlib/c++/*" qemu-system-arm=qemu-system-arm
 
 jobs=$(nproc)
 step() { echo "== $1"; }

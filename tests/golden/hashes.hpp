@@ -21,15 +21,18 @@ class hash {
   std::uint64_t value_ = 14695981039346656037u;
 };
 
-/// A model of this folder, converted, and the hash of its vectors of texts.txt (of its logits of pairs.txt).
+/// A model of this folder, converted with `dupq convert --type`, and the hash of its vectors of texts.txt or, of a
+/// cross-encoder, of its logits of pairs.txt.
 struct known_bits {
   const char* model;
+  const char* type;
   bool cross;
   std::uint64_t hash;
 };
-inline constexpr known_bits known[] = {{"bert", false, 277924248537782742u},
-                                       {"bert_pooled", false, 12582236357204795491u},
-                                       {"mpnet", false, 6685550101723583888u},
-                                       {"cross", true, 4804812420347678285u}};
+inline constexpr known_bits known[] = {
+    {"bert", "f32", false, 277924248537782742u},     {"bert_pooled", "f32", false, 12582236357204795491u},
+    {"mpnet", "f32", false, 6685550101723583888u},   {"cross", "f32", true, 4804812420347678285u},
+    {"bert", "int8", false, 10990882137171987392u},  {"bert_pooled", "int8", false, 12994113117377786067u},
+    {"mpnet", "int8", false, 17944032145063406344u}, {"cross", "int8", true, 4592185129507868776u}};
 
 }  // namespace golden

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <dupq/bi_encoder.hpp>
 #include <dupq/cross_encoder.hpp>
+#include <dupq/device/cpu/exact.hpp>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -32,7 +33,7 @@ int fail(const dupq::error& e) {
 bool same(const golden::known_bits& known, const char* table, const std::vector<float>& values) {
   golden::hash h;
   for (const float v : values) h.add(v);
-  std::printf("%-12s %-8s %016llx%s\n", known.model, table, static_cast<unsigned long long>(h.value()),
+  std::printf("%-12s %-5s %-8s %016llx%s\n", known.model, known.type, table, static_cast<unsigned long long>(h.value()),
               h.value() == known.hash ? "" : " DIFFERS");
   return h.value() == known.hash;
 }
@@ -50,9 +51,12 @@ int main(int count, char** arguments) {
   std::vector<std::string> a, b;
   for (std::size_t i = 0; i < pairs.size(); ++i) (i % 2 == 0 ? a : b).push_back(pairs[i]);
   bool all_same = true;
+  for (const dupq::kernels* table : dupq::available_kernels())
+    if (!dupq::exact_arithmetic(*table)) std::printf("%s: inexact arithmetic\n", table->name), all_same = false;
   for (const golden::known_bits& known : golden::known)
     for (const dupq::kernels* table : dupq::available_kernels()) {
-      const auto m = dupq::model::open((models + "/" + known.model + ".gguf").c_str(), {.kernels = table->name});
+      const std::string path = models + "/" + known.model + "." + known.type + ".gguf";
+      const auto m = dupq::model::open(path.c_str(), {.kernels = table->name});
       if (!m) return fail(m.error());
       std::vector<float> values;
       if (known.cross) {

@@ -6,7 +6,27 @@
 #include <simde/x86/avx512.h>
 #include <simde/x86/fma.h>
 
+#include <cstdint>
 #include <dupq/core/platform.hpp>
+
+// The emulation has no such instructions.
+inline simde__m512 simde_to_float(simde__m512i v) {
+  std::int32_t integers[16];
+  float floats[16];
+  simde_mm512_storeu_si512(integers, v);
+  for (int i = 0; i < 16; ++i) floats[i] = static_cast<float>(integers[i]);
+  return simde_mm512_loadu_ps(floats);
+}
+#define _mm512_cvtepi32_ps simde_to_float
+
+inline simde__m128i simde_to_bytes(simde__m512i v) {
+  std::uint32_t integers[16];
+  std::uint8_t bytes[16];
+  simde_mm512_storeu_si512(integers, v);
+  for (int i = 0; i < 16; ++i) bytes[i] = static_cast<std::uint8_t>(integers[i] < 255 ? integers[i] : 255);
+  return simde_mm_loadu_si128(bytes);
+}
+#define _mm512_cvtusepi32_epi8 simde_to_bytes
 
 // A function that carries AVX-512 would be compiled to it.
 #undef DUPQ_TARGET

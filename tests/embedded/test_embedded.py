@@ -1,0 +1,90 @@
+"""A golden model on a Cortex-M7 without an operating system, files or a heap, run by QEMU: the same bits as everywhere.
+
+Prints the bytes of flash and RAM that it takes. Needs arm-none-eabi-g++ with newlib and libstdc++, and qemu-system-arm:
+where they are not installed it is skipped, but fails where CI=true.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", "-Wno-psabi"]
+COMMON = ["-std=c++20", "-Os", "-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-ffunction-sections",
+          "-fdata-sections", *WARNINGS, f"-I{ROOT}/include", f"-I{ROOT}/tests"]
+CORTEX_M7 = ["-mcpu=cortex-m7", "-mthumb"]
+HARD_FLOAT = ["-mfloat-abi=hard", "-mfpu=fpv5-d16"]
+SOFT_FLOAT = ["-mfloat-abi=soft"]
+
+
+def run(*command):
+    done = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+    if done.returncode != 0:
+        raise AssertionError(f"{command[0]} failed ({done.returncode}):\n{done.stdout}")
+    return done.stdout
+
+
+def sections(size, path):
+    """The sections that are loaded, and their bytes."""
+    found = dict(re.findall(r"^(\.\S+)\s+(\d+)", run(size, "-A", path), re.MULTILINE))
+    return {name: int(bytes_) for name, bytes_ in found.items()}
+
+
+class Embedded(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        for command in ("arm-none-eabi-g++", "qemu-system-arm"):
+            if shutil.which(command) is None:
+                if os.environ.get("CI") == "true":
+                    raise AssertionError(f"{command} is not installed")
+                raise unittest.SkipTest(f"{command} is not installed")
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="dupq-embedded-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        run(os.environ["DUPQ"], "convert", ROOT / "tests/golden/bert", "-o", cls.folder / "bert.gguf")
+        shutil.copy(ROOT / "tests/golden/texts.txt", cls.folder)
+
+    def firmware(self, name, flags):
+        out = self.folder / f"{name}.elf"
+        run("arm-none-eabi-g++", *COMMON, *CORTEX_M7, *flags, f"-Wa,-I{self.folder}", "-nostartfiles", "--specs=nano.specs",
+            f"-T{HERE}/mps2-an500.ld", "-Wl,--gc-sections", HERE / "startup.cpp", HERE / "main.cpp", "-o", out)
+        return out
+
+    def simulate(self, firmware):
+        output = run("qemu-system-arm", "-M", "mps2-an500", "-display", "none", "-serial", "none", "-monitor", "none",
+                     "-semihosting", "-kernel", firmware)
+        self.assertIn("hash ", output)
+        return output
+
+    def test_same_bits_in_static_memory(self):
+        firmware = self.firmware("hard", HARD_FLOAT)
+        output = self.simulate(firmware)
+        symbols = run("arm-none-eabi-nm", firmware)
+        for heap in ("malloc", "sbrk", "_free_r", "__cxa_throw", "abort"):
+            self.assertNotIn(heap, symbols)
+        size = sections("arm-none-eabi-size", firmware)
+        model = (self.folder / "bert.gguf").stat().st_size
+        flash = size[".text"] + size[".rodata"] + size[".ARM.exidx"] + size[".data"]
+        print(f"Cortex-M7, -Os: flash {flash} bytes ({size['.text']} code, {size['.rodata']} constants) + model {model}; "
+              f"static RAM {size['.data'] + size['.bss']} bytes\n{output}", end="")
+
+    def test_same_bits_without_floating_point_unit(self):
+        self.simulate(self.firmware("soft", SOFT_FLOAT))
+
+    def test_size_on_this_machine(self):
+        compiler = shutil.which("g++") or shutil.which("clang++")
+        out = self.folder / "main.o"
+        run(compiler, *COMMON, f"-Wa,-I{self.folder}", "-c", HERE / "main.cpp", "-o", out)
+        size = sections("size", out)
+        code = sum(n for name, n in size.items() if name.startswith(".text"))
+        constants = sum(n for name, n in size.items() if name.startswith((".rodata", ".data")))
+        self.assertGreater(code, 0)
+        print(f"{os.uname().machine}, -Os: {code} bytes code, {constants} constants")
+
+
+if __name__ == "__main__":
+    unittest.main()
