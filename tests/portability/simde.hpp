@@ -28,6 +28,13 @@ inline simde__m128i simde_to_bytes(simde__m512i v) {
 }
 #define _mm512_cvtusepi32_epi8 simde_to_bytes
 
+// Defined by the emulation as its masked sibling.
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
+
+// AVX-VNNI's name of what AVX-512 VNNI has too.
+#define _mm256_dpbusd_avx_epi32 simde_mm256_dpbusd_epi32
+
 // A function that carries AVX-512 would be compiled to it.
 #undef DUPQ_TARGET
 #define DUPQ_TARGET(isa)

@@ -103,17 +103,26 @@ TEST_CASE("gemm") {
       }
 }
 
-TEST_CASE("gemm over strided panels, as attention reads the values") {
-  const std::size_t m = 7, k = 13, head = 24, stride = 72;
-  const floats a(m * k, 1, 1.0f), rows(k * stride + 16, 2), start(m * head, 3);
-  same(start, [&](const dupq::kernels& table, floats& out) {
-    dupq::gemm_args g;
-    g.a = a.data(), g.a_stride = k;
-    g.b = rows.data() + 24, g.panel_stride = dupq::panel_width, g.b_stride = stride;
-    g.c = out.data(), g.c_stride = head;
-    g.m = m, g.n = head, g.k = k;
-    table.gemm(g);
-  });
+TEST_CASE("gemm over strided operands, as attention reads scores and values") {
+  const std::size_t k = 13, head = 24, stride = 72;
+  for (const std::size_t m : {3u, 7u, 16u}) {
+    const floats a(m * k, 1, 1.0f), rows(k * stride + 16, 2), start(m * head, 3);
+    const floats c = same(start, [&](const dupq::kernels& table, floats& out) {
+      dupq::gemm_args g;
+      g.a = a.data(), g.a_stride = 1, g.a_step = m;  // transposed
+      g.b = rows.data() + 24, g.panel_stride = dupq::panel_width, g.b_stride = stride;
+      g.c = out.data(), g.c_stride = head;
+      g.m = m, g.n = head, g.k = k;
+      table.gemm(g);
+    });
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < head; ++j) {
+        double truth = 0;
+        for (std::size_t p = 0; p < k; ++p)
+          truth += static_cast<double>(a.data()[p * m + i]) * static_cast<double>(rows.data()[p * stride + 24 + j]);
+        near(c.data()[i * head + j], truth, 4e-6);
+      }
+  }
 }
 
 TEST_CASE("8-bit integers: quantize and gemm8") {
@@ -221,25 +230,29 @@ TEST_CASE("norm") {
     }
 }
 
-TEST_CASE("softmax") {
-  for (std::size_t n = 1; n <= longest; ++n)
+TEST_CASE("softmax of columns") {
+  for (std::size_t keys = 1; keys <= longest; ++keys)
     for (const float spread : {1.0f, 30.0f, 300.0f})  // at 300 some terms are exactly 0
       for (const bool biased : {false, true}) {
-        CAPTURE(n);
+        const std::size_t queries = keys % 20 + 1, padded = dupq::round_up(queries, 16), stride = padded + 1;
+        CAPTURE(keys);
         CAPTURE(spread);
-        const floats x(dupq::round_up(n, 16), 1, spread), bias(n, 2);
+        const floats x(keys * stride, 1, spread), biases(keys + padded, 2);
+        const float* const bias = biases.data() + keys - 1;  // of key k and query q at bias[q - k]
         const floats y = same(x, [&](const dupq::kernels& table, floats& out) {
-          table.softmax(n, 0.25f, biased ? bias.data() : nullptr, out.data());
+          table.softmax(keys, queries, stride, 0.25f, biased ? bias : nullptr, out.data());
         });
-        std::vector<double> e(n);
-        double highest = -HUGE_VAL, sum = 0;
-        for (std::size_t i = 0; i < n; ++i) {
-          e[i] = static_cast<double>(x.data()[i]) * 0.25 + (biased ? static_cast<double>(bias.data()[i]) : 0.0);
-          highest = std::max(highest, e[i]);
+        for (std::size_t q = 0; q < queries; ++q) {
+          std::vector<double> e(keys);
+          double highest = -HUGE_VAL, sum = 0;
+          for (std::size_t k = 0; k < keys; ++k) {
+            e[k] = static_cast<double>(x.data()[k * stride + q]) * 0.25;
+            if (biased) e[k] += static_cast<double>(*(bias + q - k));
+            highest = std::max(highest, e[k]);
+          }
+          for (double& v : e) sum += v = std::exp(v - highest);
+          for (std::size_t k = 0; k < keys; ++k) near(y.data()[k * stride + q], e[k] / sum, 1e-5);
         }
-        for (double& v : e) sum += v = std::exp(v - highest);
-        for (std::size_t i = 0; i < n; ++i) near(y.data()[i], e[i] / sum, 1e-5);
-        for (std::size_t i = n; i < y.size(); ++i) CHECK(y.data()[i] == 0.0f);
       }
 }
 

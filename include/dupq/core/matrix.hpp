@@ -26,7 +26,9 @@ struct matrix {
       : matrix(data_, rows_, columns_, columns_) {}
 
   constexpr T* row(std::size_t r) const noexcept { return data + r * stride; }
-  constexpr matrix first_rows(std::size_t n) const noexcept { return {data, n, columns, stride}; }
+  constexpr matrix some_rows(std::size_t first, std::size_t n) const noexcept {
+    return {row(first), n, columns, stride};
+  }
   constexpr operator matrix<const T, Memory>() const noexcept { return {data, rows, columns, stride}; }
 };
 

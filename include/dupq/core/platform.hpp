@@ -54,8 +54,10 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 // Loops over accumulator arrays spill registers unless they are unrolled completely.
 #if defined(__clang__)
 #define DUPQ_UNROLL _Pragma("clang loop unroll(full)")
+#define DUPQ_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define DUPQ_UNROLL _Pragma("GCC unroll 32")
+#define DUPQ_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif
 
 namespace dupq::inline DUPQ_ABI {

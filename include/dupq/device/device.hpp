@@ -65,8 +65,8 @@ struct token_batch {
   std::size_t tokens = 0;
 };
 
-/// Attention within each text. `relative` (MPNet; null otherwise) is [heads][2 * span - 1]: the bias of key k for query
-/// q is relative[head][k - q + span - 1].
+/// Attention within each text. `relative` (MPNet; null otherwise) is [heads][2 * span - 1], and readable for another
+/// panel: the bias of key k for query q is relative[head][q - k + span - 1].
 struct attention_shape {
   std::size_t heads = 0;
   std::size_t head_dim = 0;

@@ -71,7 +71,7 @@ class reference {
               dot += static_cast<double>(qkv.row(q)[head * d + i]) *
                      static_cast<double>(qkv.row(begin + k)[hidden + head * d + i]);
             dot /= std::sqrt(static_cast<double>(d));
-            if (relative != nullptr) dot += static_cast<double>(*(relative + k - (q - begin)));
+            if (relative != nullptr) dot += static_cast<double>(*(relative + (q - begin) - k));
             scratch[k] = static_cast<float>(dot);
             highest = std::max(highest, static_cast<double>(scratch[k]));
           }

@@ -28,24 +28,33 @@ struct transformer {
   dupq::embedding<Memory> embedding;
   std::span<const layer<Memory>> layers;
   dupq::head<Memory> head;          ///< cross-encoders
-  const float* relative = nullptr;  ///< MPNet: [heads][2 * span - 1], see attention_shape
+  const float* relative = nullptr;  ///< MPNet: see attention_shape
   std::size_t relative_span = 0;
 };
+
+/// From one row of the perceptron's inner layer to the next: a panel more than its width, which is often a multiple of
+/// 4 kB, so that the rows of a tile do not share the sets of a cache. At 3,072 it costs a product a tenth of its speed.
+constexpr std::size_t inner_stride(const config& c) noexcept { return c.intermediate + panel_width; }
+/// Rows of the inner layer at a time: about a megabyte, in whole tiles.
+constexpr std::size_t inner_rows(const config& c, std::size_t tokens) noexcept {
+  return std::min(tokens, std::max<std::size_t>(round_up((1u << 18) / c.intermediate, 24), 24));
+}
 
 /// The buffers of one forward pass. Sizes follow from the model and from `limits`, whose zeros have been filled in.
 template <device D>
 struct activations {
   using memory = typename D::memory;
   matrix<float, memory> x;       ///< [packed_tokens][hidden]
-  matrix<float, memory> wide;    ///< room for qkv and context, then for the perceptron's inner layer
+  float* wide = nullptr;         ///< room for qkv and context, then for the perceptron's inner layer
   float* scratch = nullptr;      ///< the device's own
   matrix<float, memory> pooled;  ///< [texts][dim], or two of [texts][hidden] for a head
 
   constexpr void lay_out(arena& from, const config& c, const limits& l) noexcept {
     // Kernels read whole panels: a head that is no multiple of 16 wide makes them read past the last value.
-    const std::size_t width = std::max<std::size_t>(4 * c.hidden, c.intermediate);
+    const std::size_t floats =
+        std::max(l.packed_tokens * 4 * c.hidden, inner_rows(c, l.packed_tokens) * inner_stride(c));
     x = {from.take<float>(l.packed_tokens * c.hidden), l.packed_tokens, c.hidden};
-    wide = {from.take<float>(l.packed_tokens * width + panel_width), l.packed_tokens, width};
+    wide = from.take<float>(floats + panel_width);
     scratch = from.take<float>(D::scratch_floats(c, l.text_tokens, std::max(l.packed_tokens, l.texts)));
     const std::size_t outputs = c.kind == model_kind::cross_encoder ? 2 * c.hidden : c.dim();
     pooled = {from.take<float>(l.texts * outputs), l.texts, outputs};
@@ -59,10 +68,10 @@ void run_layers(const D& device, const transformer<typename D::memory>& model, c
   using floats = matrix<float, typename D::memory>;
   const std::size_t tokens = batch.tokens, hidden = c.hidden;
   const attention_shape shape{c.heads, c.head_dim(), model.relative, model.relative_span};
-  const floats x = a.x.first_rows(tokens);
-  const floats context(a.wide.data, tokens, hidden);
-  const floats projected(a.wide.data + tokens * hidden, tokens, 3 * hidden);
-  const floats inner(a.wide.data, tokens, c.intermediate);
+  const floats x = a.x.some_rows(0, tokens);
+  const floats context(a.wide, tokens, hidden);
+  const floats projected(a.wide + tokens * hidden, tokens, 3 * hidden);
+  const floats inner(a.wide, inner_rows(c, tokens), c.intermediate, inner_stride(c));
   model.embedding.forward(device, batch, x);
   for (const auto& one : model.layers) {
     one.attention.forward(device, batch, shape, x, projected, context, a.scratch);

@@ -252,15 +252,16 @@ class weight_reader {
     const std::string_view name = "attn_rel_b.weight";
     const auto t = find(name, {config_.heads, config_.relative_buckets});
     const std::size_t span = config_.max_length, width = 2 * span - 1;
-    float* const expanded = storage_.take<float>(config_.heads * width);
+    float* const expanded = storage_.take<float>(config_.heads * width + panel_width);
     if (!t || expanded == nullptr) return;
     if (t->type != gguf::tensor_type::f32) return (void)fail(error(errc::wrong_type, name));
     check_finite(floats(*t), std::size_t{config_.heads} * config_.relative_buckets, name);
     for (std::size_t head = 0; head < config_.heads; ++head)
       for (std::size_t i = 0; i < width; ++i) {
-        const auto distance = static_cast<std::ptrdiff_t>(i) - static_cast<std::ptrdiff_t>(span - 1);
+        const auto distance = static_cast<std::ptrdiff_t>(span - 1) - static_cast<std::ptrdiff_t>(i);
         expanded[head * width + i] = floats(*t)[relative_bucket(distance) * config_.heads + head];
       }
+    std::fill_n(expanded + config_.heads * width, panel_width, 0.0f);
     to.relative = expanded;
     to.relative_span = span;
   }

@@ -9,16 +9,15 @@
 #include "../device.hpp"
 #include "../widen.hpp"
 #include "kernels.hpp"
-#include "lanes_avx2.hpp"
-#include "lanes_avx512.hpp"
 #include "lanes_neon.hpp"
+#include "lanes_vnni.hpp"
 #include "scalar.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
 /// The tables that this CPU and operating system can run, the fastest first.
 struct kernel_list {
-  const kernels* tables[4]{};
+  const kernels* tables[6]{};
   std::size_t count = 0;
 
   const kernels* const* begin() const noexcept { return tables; }
@@ -27,16 +26,22 @@ struct kernel_list {
 
 inline kernel_list available_kernels() noexcept {
   kernel_list list;
+  const auto add = [&list](const kernels& table) { list.tables[list.count++] = &table; };
 #if defined(DUPQ_X86)
   // These ask XGETBV too: a CPU may have registers that the operating system does not save.
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
-    list.tables[list.count++] = &avx512_kernels::table;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list.tables[list.count++] = &avx2_kernels::table;
+      __builtin_cpu_supports("avx512dq")) {
+    if (__builtin_cpu_supports("avx512vnni")) add(avx512_vnni_kernels::table);
+    add(avx512_kernels::table);
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (avx_vnni_kernels::supported()) add(avx_vnni_kernels::table);
+    add(avx2_kernels::table);
+  }
 #elif defined(DUPQ_ARM64)
-  list.tables[list.count++] = &neon_kernels::table;
+  add(neon_kernels::table);
 #endif
-  list.tables[list.count++] = &scalar_kernels::table;
+  add(scalar_kernels::table);
   return list;
 }
 
@@ -77,14 +82,15 @@ class cpu {
     }
   }
   static constexpr std::size_t scratch_floats(const config& c, std::size_t text_tokens, std::size_t rows) noexcept {
-    const std::size_t attention = round_up(text_tokens, panel_width) * (c.head_dim() + query_rows);
+    const std::size_t attention =
+        std::min(round_up(text_tokens, panel_width), query_block) * (c.head_dim() + text_tokens);
     if (c.weights == weight_type::f32) return attention;
     return std::max(attention, rows * (quantized_bytes(std::max(c.hidden, c.intermediate)) + sizeof(row_scale)) / 4);
   }
 
  private:
-  static constexpr std::size_t query_rows = 48;  // of scores at a time: a multiple of every table's tile
-  static constexpr std::size_t widened = 256;    // numbers of a table's row at a time
+  static constexpr std::size_t query_block = 48;  // queries at a time: whole panels, as many as the widest tile has
+  static constexpr std::size_t widened = 256;     // numbers of a table's row at a time
 
   static constexpr std::size_t quantized_bytes(std::size_t inputs) noexcept { return round_up(inputs, 4); }
 
@@ -139,34 +145,33 @@ inline void cpu::embed(const token_batch& batch, const table<memory>& words, con
   kernels_->norm(batch.tokens, norm.size, y.stride, norm.gain, norm.bias, norm.epsilon, y.data);
 }
 
+// Queries are the lanes: the products and the softmax then run over whole panels, without a sum across lanes.
 inline void cpu::attention(const token_batch& batch, const attention_shape& shape, matrix<const float> qkv,
                            float* scratch, matrix<float> y) const noexcept {
   const std::size_t hidden = shape.heads * shape.head_dim;
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
   for (std::size_t t = 0; t < batch.texts; ++t) {
     const std::size_t begin = batch.offsets[t], keys = batch.offsets[t + 1] - begin;
-    const std::size_t padded = round_up(keys, panel_width);
-    float* const key_panels = scratch;
-    float* const scores = scratch + padded * shape.head_dim;
-    for (std::size_t head = 0; head < shape.heads; ++head) {
-      const float* const q = qkv.row(begin) + head * shape.head_dim;
-      kernels_->transpose(keys, shape.head_dim, qkv.stride, q + hidden, key_panels);
-      const float* const relative =
-          shape.relative == nullptr ? nullptr : shape.relative + head * (2 * shape.span - 1) + shape.span - 1;
-      for (std::size_t first = 0; first < keys; first += query_rows) {
-        const std::size_t rows = std::min(query_rows, keys - first);
+    for (std::size_t first = 0; first < keys; first += query_block) {
+      const std::size_t queries = std::min(query_block, keys - first), padded = round_up(queries, panel_width);
+      float* const query_panels = scratch;
+      float* const scores = scratch + padded * shape.head_dim;  // [keys][padded]
+      for (std::size_t head = 0; head < shape.heads; ++head) {
+        const float* const q = qkv.row(begin) + head * shape.head_dim;
+        kernels_->transpose(queries, shape.head_dim, qkv.stride, q + first * qkv.stride, query_panels);
         gemm_args g;
-        g.a = q + first * qkv.stride, g.a_stride = qkv.stride;
-        g.b = key_panels, g.panel_stride = shape.head_dim * panel_width;
+        g.a = q + hidden, g.a_stride = qkv.stride;  // the keys
+        g.b = query_panels, g.panel_stride = shape.head_dim * panel_width;
         g.c = scores, g.c_stride = padded;
-        g.m = rows, g.n = padded, g.k = shape.head_dim;
+        g.m = keys, g.n = padded, g.k = shape.head_dim;
         kernels_->gemm(g);
-        for (std::size_t r = 0; r < rows; ++r)
-          kernels_->softmax(keys, scale, relative == nullptr ? nullptr : relative - (first + r), scores + r * padded);
-        g.a = scores, g.a_stride = padded;
+        const float* const bias =
+            shape.relative == nullptr ? nullptr : shape.relative + head * (2 * shape.span - 1) + shape.span - 1 + first;
+        kernels_->softmax(keys, queries, padded, scale, bias, scores);
+        g.a = scores, g.a_stride = 1, g.a_step = padded;
         g.b = q + 2 * hidden, g.panel_stride = panel_width, g.b_stride = qkv.stride;  // the values, where they lie
         g.c = y.row(begin + first) + head * shape.head_dim, g.c_stride = y.stride;
-        g.n = shape.head_dim, g.k = keys;
+        g.m = queries, g.n = shape.head_dim, g.k = keys;
         kernels_->gemm(g);
       }
     }

@@ -30,8 +30,9 @@ struct gemm_output {
 
 /// Each sum is made of chains over k ascending, started at 0 and added in order.
 struct gemm_args : gemm_output {
-  const float* a = nullptr;  ///< [m][k], rows `a_stride` apart
+  const float* a = nullptr;  ///< element (m, k) at a[m * a_stride + k * a_step]
   std::size_t a_stride = 0;
+  std::size_t a_step = 1;
   const float* b = nullptr;  ///< element (k, n) at b[n / 16 * panel_stride + k * b_stride + n % 16]
   std::size_t panel_stride = 0;
   std::size_t b_stride = panel_width;
@@ -58,8 +59,10 @@ struct kernels {
   /// In place, over `rows` rows of n, `stride` apart.
   void (*norm)(std::size_t rows, std::size_t n, std::size_t stride, const float* gain, const float* bias, float epsilon,
                float* x) noexcept;
-  /// x = softmax(x * scale + bias), in place; bias may be null. Writes zeros up to the next multiple of 16.
-  void (*softmax)(std::size_t n, float scale, const float* bias, float* x) noexcept;
+  /// Over each column of x, [keys][stride]: x = softmax(x * scale + bias), in place, where key k of query q has
+  /// bias[q - k]; bias may be null. Whole panels: columns up to the next multiple of 16 are there, and used up.
+  void (*softmax)(std::size_t keys, std::size_t queries, std::size_t stride, float scale, const float* bias,
+                  float* x) noexcept;
   /// Panels of x^T: element (column, row) of x at panels[row / 16 * columns * 16 + column * 16 + row % 16], pads 0.
   void (*transpose)(std::size_t rows, std::size_t columns, std::size_t stride, const float* x, float* panels) noexcept;
   void (*mean)(std::size_t rows, std::size_t n, std::size_t stride, const float* x, float* y) noexcept;
@@ -72,5 +75,12 @@ struct kernels {
   row_scale (*quantize)(std::size_t n, const float* x, std::uint8_t* q) noexcept;
   void (*gemm8)(const gemm8_args& args) noexcept;
 };
+
+/// A table that differs from another only in its product of 8-bit integers.
+constexpr kernels with_gemm8(const char* name, kernels base, void (*gemm8)(const gemm8_args&) noexcept) noexcept {
+  base.name = name;
+  base.gemm8 = gemm8;
+  return base;
+}
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -55,126 +55,122 @@ DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
   return width >= 16 ? load(p) : load_first(p, width, 0.0f);
 }
 
-/// Activation and residual of one row of 16 outputs whose bias is in; then the store.
-DUPQ_LANE void finish(const gemm_output& g, f32x16 v, std::size_t row, std::size_t column) noexcept {
-  const std::size_t width = g.n - column;
-  float* const c = g.c + row * g.c_stride + column;
-  if (g.act == activation::gelu) v = gelu(v);
-  if (g.act == activation::tanh) {
+template <activation Act>
+DUPQ_LANE f32x16 activate(f32x16 v) noexcept {
+  if constexpr (Act == activation::gelu) return gelu(v);
+  if constexpr (Act == activation::tanh) {
     float lanes[16];
     store(lanes, v);
     for (float& x : lanes) x = formulas::tanh(x);
-    v = load(lanes);
+    return load(lanes);
   }
-  if (g.residual != nullptr) v = add(v, load_within(g.residual + row * g.c_stride + column, width));
-  if (width >= panel_width)
-    store(c, v);
-  else
-    store_first(c, width, v);
+  return v;
 }
 
-/// Rows x (16 * Panels) outputs, held in registers for all of k.
-template <int Rows, int Panels>
-DUPQ_ISA DUPQ_NOINLINE void tile(const gemm_args& g, std::size_t row, std::size_t panel) noexcept {
-  const float* const a = g.a + row * g.a_stride;
-  const float* b = g.b + panel * g.panel_stride;
-  const std::size_t a_stride = g.a_stride, panel_stride = g.panel_stride, b_stride = g.b_stride;
-  float lanes[Rows * Panels * 16];  // the epilogue loops over memory: unrolled over registers it would be huge
-  for (std::size_t k = 0; k < g.k;) {
-    f32x16 sums[Rows * Panels];
-    DUPQ_UNROLL
-    for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
-    const bool first = k == 0;
-    for (const std::size_t end = std::min(g.k, k + chain); k < end; ++k, b += b_stride) {
-      f32x16 weights[Panels];
+/// Bias (if any), activation, residual (if any) and the store of a tile's sums, [rows][panels * 16].
+template <activation Act>
+DUPQ_ISA DUPQ_NOINLINE void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
+                                   std::size_t panels, std::size_t row, std::size_t panel) noexcept {
+  const std::size_t first = panel * panel_width, width = std::min(panels * panel_width, g.n - first);
+  const std::size_t whole = width / panel_width * panel_width, tail = width - whole;
+  for (std::size_t r = 0; r < rows; ++r, sums += panels * panel_width) {
+    float* const c = g.c + (row + r) * g.c_stride + first;
+    const float* const residual = g.residual == nullptr ? nullptr : g.residual + (row + r) * g.c_stride + first;
+    for (std::size_t i = 0; i < whole; i += panel_width) {
+      f32x16 v = load(sums + i);
+      if (bias != nullptr) v = add(v, load(bias + first + i));
+      v = activate<Act>(v);
+      if (residual != nullptr) v = add(v, load(residual + i));
+      store(c + i, v);
+    }
+    if (tail != 0) {
+      f32x16 v = load(sums + whole);
+      if (bias != nullptr) v = add(v, load_first(bias + first + whole, tail, 0.0f));
+      v = activate<Act>(v);
+      if (residual != nullptr) v = add(v, load_first(residual + whole, tail, 0.0f));
+      store_first(c + whole, tail, v);
+    }
+  }
+}
+DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
+                            std::size_t panels, std::size_t row, std::size_t panel) noexcept {
+  switch (g.act) {
+    case activation::none: return finish<activation::none>(g, bias, sums, rows, panels, row, panel);
+    case activation::gelu: return finish<activation::gelu>(g, bias, sums, rows, panels, row, panel);
+    case activation::tanh: return finish<activation::tanh>(g, bias, sums, rows, panels, row, panel);
+  }
+}
+
+/// A product in tiles: of Height rows as long as there are as many, each of as many panels as the registers allow.
+/// Tile::run<Rows, Panels>(args, row, panel) computes one.
+template <class Tile, int Height, int Accumulators>
+struct tiled {
+  /// All outputs of rows first .. last - 1: groups of panels outside, so that a group stays in the cache while the
+  /// rows pass.
+  template <int Rows, class Args>
+  DUPQ_ISA static void strip(const Args& g, std::size_t first, std::size_t last) noexcept {
+    constexpr std::size_t together = Accumulators / Rows < 1 ? 1 : Accumulators / Rows > 8 ? 8 : Accumulators / Rows;
+    const std::size_t panels = (g.n + panel_width - 1) / panel_width;
+    std::size_t p = 0;
+    for (; p + together <= panels && !(together > 2 && panels - p == together + 1); p += together)
+      for (std::size_t r = first; r + Rows <= last; r += Rows)
+        Tile::template run<Rows, static_cast<int>(together)>(g, r, p);
+    if constexpr (together > 2)
+      for (; p + 2 <= panels; p += 2)
+        for (std::size_t r = first; r + Rows <= last; r += Rows) Tile::template run<Rows, 2>(g, r, p);
+    for (; p < panels; ++p)
+      for (std::size_t r = first; r + Rows <= last; r += Rows) Tile::template run<Rows, 1>(g, r, p);
+  }
+  /// The last m mod Height rows in one strip of their own.
+  template <int Rows, class Args>
+  DUPQ_ISA static void remainder(const Args& g, std::size_t first) noexcept {
+    if constexpr (Rows > 0) {
+      if (g.m - first == Rows) return strip<Rows>(g, first, g.m);
+      remainder<Rows - 1>(g, first);
+    }
+  }
+  template <class Args>
+  DUPQ_ISA static void product(const Args& g) noexcept {
+    const std::size_t whole = g.m / Height * Height;
+    strip<Height>(g, 0, whole);
+    remainder<Height - 1>(g, whole);
+  }
+};
+/// Rows x (16 * Panels) outputs, held in registers for all of a chain.
+struct float_tiles {
+  template <int Rows, int Panels>
+  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel) noexcept {
+    const float* a = g.a + row * g.a_stride;
+    const float* b = g.b + panel * g.panel_stride;
+    const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
+    float lanes[Rows * Panels * 16];
+    for (std::size_t k = 0; k < g.k;) {
+      f32x16 sums[Rows * Panels];
       DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
-      DUPQ_UNROLL
-      for (int r = 0; r < Rows; ++r) {
-        const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride + k]);
+      for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
+      const bool first = k == 0;
+      const std::size_t terms = std::min(chain, g.k - k);
+      k += terms;
+      DUPQ_UNROLL_BY_4
+      for (const float* const end = b + terms * b_stride; b != end; a += a_step, b += b_stride) {
+        f32x16 weights[Panels];
         DUPQ_UNROLL
-        for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+        for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
+        DUPQ_UNROLL
+        for (int r = 0; r < Rows; ++r) {
+          const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride]);
+          DUPQ_UNROLL
+          for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+        }
       }
-    }
-    DUPQ_UNROLL
-    for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
-  }
-  for (std::size_t r = 0; r < Rows; ++r)
-    for (std::size_t p = 0; p < Panels; ++p) {
-      const std::size_t column = (panel + p) * panel_width;
-      f32x16 v = load(lanes + 16 * (r * Panels + p));
-      if (g.bias != nullptr) v = add(v, load_within(g.bias + column, g.n - column));
-      finish(g, v, row + r, column);
-    }
-}
-
-/// The same of 8-bit integers: four inputs a step.
-template <int Rows, int Panels>
-DUPQ_ISA DUPQ_NOINLINE void tile(const gemm8_args& g, std::size_t row, std::size_t panel) noexcept {
-  const std::size_t groups = g.groups;
-  const std::uint8_t* const a = g.a + row * 4 * groups;
-  const std::int8_t* b = g.b + panel * groups * 64;
-  i32x16 sums[Rows * Panels];
-  DUPQ_UNROLL
-  for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(std::int32_t{0});
-  for (std::size_t k = 0; k < groups; ++k, b += 64) {
-    i8x64 weights[Panels];
-    DUPQ_UNROLL
-    for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * groups * 64);
-    DUPQ_UNROLL
-    for (int r = 0; r < Rows; ++r) {
-      std::int32_t four;
-      std::memcpy(&four, a + (static_cast<std::size_t>(r) * groups + k) * 4, 4);
-      const i32x16 x = splat(four);
       DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = add_products(sums[r * Panels + p], x, weights[p]);
+      for (int i = 0; i < Rows * Panels; ++i)
+        store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
     }
+    finish(g, g.bias, lanes, Rows, Panels, row, panel);
   }
-  std::int32_t lanes[Rows * Panels * 16];
-  DUPQ_UNROLL
-  for (int i = 0; i < Rows * Panels; ++i) store(lanes + 16 * i, sums[i]);
-  for (std::size_t r = 0; r < Rows; ++r)
-    for (std::size_t p = 0; p < Panels; ++p) {
-      const std::size_t column = (panel + p) * panel_width, width = std::min(panel_width, g.n - column);
-      const row_scale& s = g.a_scales[row + r];
-      std::int32_t* const exact = lanes + 16 * (r * Panels + p);
-      for (std::size_t i = 0; i < width; ++i) exact[i] -= s.zero * g.sums[column + i];
-      const f32x16 scale = mul(splat(s.scale), load_within(g.scales + column, width));
-      finish(g, fused(to_float(exact), scale, load_within(g.bias + column, width)), row + r, column);
-    }
-}
-
-/// All outputs of m rows: groups of panels outside, so that a group stays in the cache while the rows pass.
-template <int Rows, class Args>
-DUPQ_ISA void strip(const Args& g, std::size_t first, std::size_t last) noexcept {
-  constexpr int together = tile_accumulators / Rows < 1   ? 1
-                           : tile_accumulators / Rows > 8 ? 8
-                                                          : tile_accumulators / Rows;
-  const std::size_t panels = (g.n + panel_width - 1) / panel_width;
-  std::size_t p = 0;
-  for (; p + together <= panels; p += together)
-    for (std::size_t r = first; r + Rows <= last; r += Rows) tile<Rows, together>(g, r, p);
-  for (; p < panels; ++p)
-    for (std::size_t r = first; r + Rows <= last; r += Rows) tile<Rows, 1>(g, r, p);
-}
-
-/// The last m mod tile_rows rows in one strip of their own.
-template <int Rows, class Args>
-DUPQ_ISA void remainder(const Args& g, std::size_t first) noexcept {
-  if constexpr (Rows > 0) {
-    if (g.m - first == Rows) return strip<Rows>(g, first, g.m);
-    remainder<Rows - 1>(g, first);
-  }
-}
-
-template <class Args>
-DUPQ_ISA void product(const Args& g) noexcept {
-  const std::size_t whole = g.m / tile_rows * tile_rows;
-  strip<tile_rows>(g, 0, whole);
-  remainder<tile_rows - 1>(g, whole);
-}
-DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { product(g); }
-DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept { product(g); }
+};
+DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { tiled<float_tiles, tile_rows, tile_accumulators>::product(g); }
 
 // ---- rows
 
@@ -212,34 +208,54 @@ DUPQ_ISA inline void norm(std::size_t rows, std::size_t n, std::size_t stride, c
   }
 }
 
-DUPQ_ISA inline void softmax(std::size_t n, float scale, const float* bias, float* x) noexcept {
-  const std::size_t whole = n / 16 * 16, tail = n - whole;
+DUPQ_ISA inline void softmax(std::size_t keys, std::size_t queries, std::size_t stride, float scale, const float* bias,
+                             float* x) noexcept {
   const f32x16 scales = splat(scale);
-  f32x16 highest = splat(-HUGE_VALF), sum = splat(0.0f);
-  for (std::size_t i = 0; i < whole; i += 16) {
-    const f32x16 v = bias == nullptr ? mul(load(x + i), scales) : fused(load(x + i), scales, load(bias + i));
-    store(x + i, v);
-    highest = greater(v, highest);
+  for (std::size_t q = 0; q < queries; q += 16, x += 16) {
+    f32x16 top = splat(-HUGE_VALF);
+    for (std::size_t k = 0; k < keys; ++k) {
+      const f32x16 raw = load(x + k * stride);
+      const f32x16 v = bias == nullptr ? mul(raw, scales) : fused(raw, scales, load(bias + q - k));
+      store(x + k * stride, v);
+      top = greater(v, top);
+    }
+    float sums[16][16];
+    for (std::size_t i = 0; i < 16; ++i) {
+      f32x16 sum = splat(0.0f);
+      for (std::size_t k = i; k < keys; k += 16) {
+        const f32x16 e = exp_negative(sub(load(x + k * stride), top));
+        store(x + k * stride, e);
+        sum = add(sum, e);
+      }
+      store(sums[i], sum);
+    }
+    for (std::size_t half = 8; half != 0; half /= 2)
+      for (std::size_t i = 0; i < half; ++i) store(sums[i], add(load(sums[i]), load(sums[i + half])));
+    const f32x16 inverse = div(splat(1.0f), load(sums[0]));
+    for (std::size_t k = 0; k < keys; ++k) store(x + k * stride, mul(load(x + k * stride), inverse));
   }
-  if (tail != 0) {
-    const f32x16 raw = load_first(x + whole, tail, 0.0f);
-    const f32x16 v = bias == nullptr ? mul(raw, scales) : fused(raw, scales, load_first(bias + whole, tail, 0.0f));
-    store(x + whole, v);  // the row has room up to the next multiple of 16
-    highest = greater(load_first(x + whole, tail, -HUGE_VALF), highest);
+}
+
+DUPQ_ISA inline void transpose(std::size_t rows, std::size_t columns, std::size_t stride, const float* x,
+                               float* panels) noexcept {
+  constexpr float zeros[4] = {};
+  for (std::size_t first = 0; first < rows; first += panel_width, panels += columns * panel_width) {
+    const auto row = [&](std::size_t i, std::size_t c) {
+      return first + i < rows ? x + (first + i) * stride + c : zeros;
+    };
+    std::size_t c = 0;
+    for (; c + 4 <= columns; c += 4) {
+      f32x16 four[4];
+      DUPQ_UNROLL
+      for (std::size_t i = 0; i < 4; ++i)
+        four[i] = load_quarters(row(i, c), row(i + 4, c), row(i + 8, c), row(i + 12, c));
+      transpose_quarters(four);
+      DUPQ_UNROLL
+      for (std::size_t i = 0; i < 4; ++i) store(panels + (c + i) * panel_width, four[i]);
+    }
+    for (; c < columns; ++c)
+      for (std::size_t i = 0; i < panel_width; ++i) panels[c * panel_width + i] = *row(i, c);
   }
-  const f32x16 top = splat(max_lanes(highest));
-  for (std::size_t i = 0; i < whole; i += 16) {
-    const f32x16 e = exp_negative(sub(load(x + i), top));
-    store(x + i, e);
-    sum = add(sum, e);
-  }
-  if (tail != 0) {
-    const f32x16 e = keep_first(exp_negative(sub(load(x + whole), top)), tail);
-    store(x + whole, e);
-    sum = add(sum, e);
-  }
-  const f32x16 inverse = splat(1.0f / sum_lanes(sum));
-  for (std::size_t i = 0; i < n; i += 16) store(x + i, mul(load(x + i), inverse));
 }
 
 DUPQ_ISA inline void mean(std::size_t rows, std::size_t n, std::size_t stride, const float* x, float* y) noexcept {
@@ -323,8 +339,5 @@ DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* 
   }
   return s;
 }
-
-inline constexpr kernels table{isa_name, gemm, add_rows, norm,   softmax,  scalar_kernels::transpose,
-                               mean,     max,  dots,     divide, quantize, gemm8};
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

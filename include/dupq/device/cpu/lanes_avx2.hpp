@@ -19,9 +19,9 @@
 
 namespace dupq::inline DUPQ_ABI::avx2_kernels {
 
-inline constexpr char isa_name[] = "avx2";
 inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 12 of 16 registers
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
+inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
 
 struct f32x16 {
   __m256 low, high;
@@ -32,6 +32,25 @@ DUPQ_LANE f32x16 load(const float* p) noexcept { return {_mm256_loadu_ps(p), _mm
 DUPQ_LANE void store(float* p, f32x16 v) noexcept {
   _mm256_storeu_ps(p, v.low);
   _mm256_storeu_ps(p + 8, v.high);
+}
+DUPQ_LANE f32x16 load_quarters(const float* a, const float* b, const float* c, const float* d) noexcept {
+  return {_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1),
+          _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(c)), _mm_loadu_ps(d), 1)};
+}
+/// In each quarter, element j of v[i] and element i of v[j] change places.
+DUPQ_LANE void transpose_quarters(__m256& a, __m256& b, __m256& c, __m256& d) noexcept {
+  const __m256d low_ab = _mm256_castps_pd(_mm256_unpacklo_ps(a, b)),
+                low_cd = _mm256_castps_pd(_mm256_unpacklo_ps(c, d));
+  const __m256d high_ab = _mm256_castps_pd(_mm256_unpackhi_ps(a, b)),
+                high_cd = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+  a = _mm256_castpd_ps(_mm256_unpacklo_pd(low_ab, low_cd));
+  b = _mm256_castpd_ps(_mm256_unpackhi_pd(low_ab, low_cd));
+  c = _mm256_castpd_ps(_mm256_unpacklo_pd(high_ab, high_cd));
+  d = _mm256_castpd_ps(_mm256_unpackhi_pd(high_ab, high_cd));
+}
+DUPQ_LANE void transpose_quarters(f32x16 (&v)[4]) noexcept {
+  transpose_quarters(v[0].low, v[1].low, v[2].low, v[3].low);
+  transpose_quarters(v[0].high, v[1].high, v[2].high, v[3].high);
 }
 DUPQ_LANE f32x16 add(f32x16 a, f32x16 b) noexcept {
   return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
@@ -88,13 +107,13 @@ struct i32x16 {
 using i8x64 = i32x16;  // 16 lanes of four bytes
 
 DUPQ_LANE i32x16 splat(std::int32_t x) noexcept { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
-DUPQ_LANE i8x64 load(const std::int8_t* p) noexcept {
+DUPQ_LANE i8x64 load_bytes(const std::int8_t* p) noexcept {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
           _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
 }
-DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.low);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), v.high);
+DUPQ_LANE i32x16 load(const std::int32_t* p) noexcept {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
 }
 /// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane
 DUPQ_LANE __m256i add_products(__m256i sum, __m256i x, __m256i w) noexcept {
@@ -103,10 +122,11 @@ DUPQ_LANE __m256i add_products(__m256i sum, __m256i x, __m256i w) noexcept {
 DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
   return {add_products(sum.low, x.low, w.low), add_products(sum.high, x.high, w.high)};
 }
-DUPQ_LANE f32x16 to_float(const std::int32_t* p) noexcept {
-  return {_mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))),
-          _mm256_cvtepi32_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8)))};
+DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
+  return {_mm256_sub_epi32(sum.low, _mm256_mullo_epi32(a.low, b.low)),
+          _mm256_sub_epi32(sum.high, _mm256_mullo_epi32(a.high, b.high))};
 }
+DUPQ_LANE f32x16 to_float(i32x16 v) noexcept { return {_mm256_cvtepi32_ps(v.low), _mm256_cvtepi32_ps(v.high)}; }
 /// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
   const __m256i offset = _mm256_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
@@ -121,8 +141,14 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcep
 
 #define DUPQ_KERNELS avx2_kernels
 #include "kernels.inl"
+#include "kernels8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA
+
+namespace dupq::inline DUPQ_ABI::avx2_kernels {
+inline constexpr kernels table{"avx2", gemm, add_rows, norm,   softmax,  transpose,
+                               mean,   max,  dots,     divide, quantize, gemm8};
+}
 
 #endif

@@ -1,4 +1,4 @@
-// AVX-512: sixteen floats as one register, and the kernels over them.
+// AVX-512, without and with VNNI: sixteen floats as one register, and the kernels over them.
 #pragma once
 
 #include <algorithm>
@@ -15,14 +15,14 @@
 #if defined(DUPQ_X86)
 
 // Supersets are listed because GCC's avx512f does not imply fma.
-#define DUPQ_ISA DUPQ_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")
+#define DUPQ_ISA DUPQ_TARGET("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma")
 #define DUPQ_LANE DUPQ_ISA DUPQ_ALWAYS_INLINE
 
 namespace dupq::inline DUPQ_ABI::avx512_kernels {
 
-inline constexpr char isa_name[] = "avx512";
 inline constexpr int tile_rows = 8;  // 8 x 48 outputs: 24 of 32 registers
 inline constexpr int tile_accumulators = 24;
+inline constexpr int tile8_rows = 8, tile8_accumulators = 16;  // the products need registers too
 
 struct f32x16 {
   __m512 all;
@@ -31,6 +31,20 @@ struct f32x16 {
 DUPQ_LANE f32x16 splat(float x) noexcept { return {_mm512_set1_ps(x)}; }
 DUPQ_LANE f32x16 load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
 DUPQ_LANE void store(float* p, f32x16 v) noexcept { _mm512_storeu_ps(p, v.all); }
+DUPQ_LANE f32x16 load_quarters(const float* a, const float* b, const float* c, const float* d) noexcept {
+  const __m512 v = _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
+  return {_mm512_insertf32x4(_mm512_insertf32x4(v, _mm_loadu_ps(c), 2), _mm_loadu_ps(d), 3)};
+}
+DUPQ_LANE void transpose_quarters(f32x16 (&v)[4]) noexcept {
+  const __m512d low_01 = _mm512_castps_pd(_mm512_unpacklo_ps(v[0].all, v[1].all));
+  const __m512d low_23 = _mm512_castps_pd(_mm512_unpacklo_ps(v[2].all, v[3].all));
+  const __m512d high_01 = _mm512_castps_pd(_mm512_unpackhi_ps(v[0].all, v[1].all));
+  const __m512d high_23 = _mm512_castps_pd(_mm512_unpackhi_ps(v[2].all, v[3].all));
+  v[0].all = _mm512_castpd_ps(_mm512_unpacklo_pd(low_01, low_23));
+  v[1].all = _mm512_castpd_ps(_mm512_unpackhi_pd(low_01, low_23));
+  v[2].all = _mm512_castpd_ps(_mm512_unpacklo_pd(high_01, high_23));
+  v[3].all = _mm512_castpd_ps(_mm512_unpackhi_pd(high_01, high_23));
+}
 DUPQ_LANE f32x16 add(f32x16 a, f32x16 b) noexcept { return {_mm512_add_ps(a.all, b.all)}; }
 DUPQ_LANE f32x16 sub(f32x16 a, f32x16 b) noexcept { return {_mm512_sub_ps(a.all, b.all)}; }
 DUPQ_LANE f32x16 mul(f32x16 a, f32x16 b) noexcept { return {_mm512_mul_ps(a.all, b.all)}; }
@@ -59,19 +73,26 @@ DUPQ_LANE float max_lanes(f32x16 v) noexcept {
   return _mm_cvtss_f32(_mm_max_ss(_mm_shuffle_ps(x, x, 1), x));
 }
 
+// A vector of int, not __m512i: GCC 12 stores accumulators of that type to the stack at every step.
 struct i32x16 {
-  __m512i all;
+  int all __attribute__((vector_size(64)));
+  DUPQ_LANE static i32x16 of(__m512i v) noexcept { return {reinterpret_cast<decltype(all)>(v)}; }
+  DUPQ_LANE __m512i get() const noexcept { return reinterpret_cast<__m512i>(all); }
 };
 using i8x64 = i32x16;  // 16 lanes of four bytes
 
-DUPQ_LANE i32x16 splat(std::int32_t x) noexcept { return {_mm512_set1_epi32(x)}; }
-DUPQ_LANE i8x64 load(const std::int8_t* p) noexcept { return {_mm512_loadu_si512(p)}; }
-DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept { _mm512_storeu_si512(p, v.all); }
+DUPQ_LANE i32x16 splat(std::int32_t x) noexcept { return i32x16::of(_mm512_set1_epi32(x)); }
+DUPQ_LANE i32x16 load(const std::int32_t* p) noexcept { return i32x16::of(_mm512_loadu_si512(p)); }
+DUPQ_LANE i8x64 load_bytes(const std::int8_t* p) noexcept { return i32x16::of(_mm512_loadu_si512(p)); }
 /// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane
 DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
-  return {_mm512_dpbusd_epi32(sum.all, x.all, w.all)};
+  const __m512i pairs = _mm512_maddubs_epi16(x.get(), w.get());
+  return i32x16::of(_mm512_add_epi32(sum.get(), _mm512_madd_epi16(pairs, _mm512_set1_epi16(1))));
 }
-DUPQ_LANE f32x16 to_float(const std::int32_t* p) noexcept { return {_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
+DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
+  return i32x16::of(_mm512_sub_epi32(sum.get(), _mm512_mullo_epi32(a.get(), b.get())));
+}
+DUPQ_LANE f32x16 to_float(i32x16 v) noexcept { return {_mm512_cvtepi32_ps(v.get())}; }
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
   const __m512i offset = _mm512_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
   const __m512i n = _mm512_max_epi32(_mm512_add_epi32(_mm512_castps_si512(t.all), offset), _mm512_setzero_si512());
@@ -82,8 +103,14 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcep
 
 #define DUPQ_KERNELS avx512_kernels
 #include "kernels.inl"
+#include "kernels8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA
+
+namespace dupq::inline DUPQ_ABI::avx512_kernels {
+inline constexpr kernels table{"avx512", gemm, add_rows, norm,   softmax,  transpose,
+                               mean,     max,  dots,     divide, quantize, gemm8};
+}
 
 #endif

@@ -18,9 +18,9 @@
 
 namespace dupq::inline DUPQ_ABI::neon_kernels {
 
-inline constexpr char isa_name[] = "neon";
 inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 24 of 32 registers, and 4 of weights
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
+inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
 
 struct f32x16 {
   float32x4_t quarter[4];
@@ -44,6 +44,20 @@ DUPQ_LANE void store(float* p, f32x16 v) noexcept {
   vst1q_f32(p + 4, v.quarter[1]);
   vst1q_f32(p + 8, v.quarter[2]);
   vst1q_f32(p + 12, v.quarter[3]);
+}
+DUPQ_LANE f32x16 load_quarters(const float* a, const float* b, const float* c, const float* d) noexcept {
+  return {{vld1q_f32(a), vld1q_f32(b), vld1q_f32(c), vld1q_f32(d)}};
+}
+/// In each quarter, element j of v[i] and element i of v[j] change places.
+DUPQ_LANE void transpose_quarters(f32x16 (&v)[4]) noexcept {
+  for (int i = 0; i < 4; ++i) {
+    const float32x4x2_t ab = vtrnq_f32(v[0].quarter[i], v[1].quarter[i]);
+    const float32x4x2_t cd = vtrnq_f32(v[2].quarter[i], v[3].quarter[i]);
+    v[0].quarter[i] = vcombine_f32(vget_low_f32(ab.val[0]), vget_low_f32(cd.val[0]));
+    v[1].quarter[i] = vcombine_f32(vget_low_f32(ab.val[1]), vget_low_f32(cd.val[1]));
+    v[2].quarter[i] = vcombine_f32(vget_high_f32(ab.val[0]), vget_high_f32(cd.val[0]));
+    v[3].quarter[i] = vcombine_f32(vget_high_f32(ab.val[1]), vget_high_f32(cd.val[1]));
+  }
 }
 DUPQ_LANE f32x16 add(f32x16 a, f32x16 b) noexcept {
   return each([&](int i) { return vaddq_f32(a.quarter[i], b.quarter[i]); });
@@ -108,11 +122,11 @@ DUPQ_LANE i32x16 splat(std::int32_t x) noexcept {
   const int32x4_t v = vdupq_n_s32(x);
   return {{v, v, v, v}};
 }
-DUPQ_LANE i8x64 load(const std::int8_t* p) noexcept {
+DUPQ_LANE i8x64 load_bytes(const std::int8_t* p) noexcept {
   return {{vld1q_s8(p), vld1q_s8(p + 16), vld1q_s8(p + 32), vld1q_s8(p + 48)}};
 }
-DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept {
-  for (std::size_t i = 0; i < 4; ++i) vst1q_s32(p + 4 * i, v.quarters[i]);
+DUPQ_LANE i32x16 load(const std::int32_t* p) noexcept {
+  return {{vld1q_s32(p), vld1q_s32(p + 4), vld1q_s32(p + 8), vld1q_s32(p + 12)}};
 }
 /// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane: products of 16 bits, of which
 /// pairs still fit (weights are within [-64, 64])
@@ -128,10 +142,12 @@ DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
   for (std::size_t i = 0; i < 4; ++i) sum.quarters[i] = add_products(sum.quarters[i], x.quarters[i], w.quarters[i]);
   return sum;
 }
-DUPQ_LANE f32x16 to_float(const std::int32_t* p) noexcept {
-  float lanes[16];
-  for (std::size_t i = 0; i < 4; ++i) vst1q_f32(lanes + 4 * i, vcvtq_f32_s32(vld1q_s32(p + 4 * i)));
-  return load(lanes);
+DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) sum.quarters[i] = vmlsq_s32(sum.quarters[i], a.quarters[i], b.quarters[i]);
+  return sum;
+}
+DUPQ_LANE f32x16 to_float(i32x16 v) noexcept {
+  return each([&](int i) { return vcvtq_f32_s32(v.quarters[i]); });
 }
 /// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
@@ -145,8 +161,14 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcep
 
 #define DUPQ_KERNELS neon_kernels
 #include "kernels.inl"
+#include "kernels8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA
+
+namespace dupq::inline DUPQ_ABI::neon_kernels {
+inline constexpr kernels table{"neon", gemm, add_rows, norm,   softmax,  transpose,
+                               mean,   max,  dots,     divide, quantize, gemm8};
+}
 
 #endif

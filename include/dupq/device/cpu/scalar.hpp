@@ -10,6 +10,7 @@
 
 namespace dupq::inline DUPQ_ABI::scalar_kernels {
 
+using formulas::exp_negative;
 using formulas::fused;
 
 /// 16 partial sums or maxima to one.
@@ -51,7 +52,7 @@ inline void gemm(const gemm_args& g) noexcept {
         const bool start = k == 0;
         for (const std::size_t end = std::min(g.k, k + chain); k < end; ++k)
           for (std::size_t j = 0; j < width; ++j)
-            sums[j] = fused(g.a[i * g.a_stride + k], b[k * g.b_stride + j], sums[j]);
+            sums[j] = fused(g.a[i * g.a_stride + k * g.a_step], b[k * g.b_stride + j], sums[j]);
         for (std::size_t j = 0; j < width; ++j) totals[j] = start ? sums[j] : totals[j] + sums[j];
       }
       for (std::size_t j = 0; j < width; ++j)
@@ -78,21 +79,23 @@ inline void norm(std::size_t rows, std::size_t n, std::size_t stride, const floa
   }
 }
 
-inline void softmax(std::size_t n, float scale, const float* bias, float* x) noexcept {
-  float highest[16], sums[16] = {};
-  for (float& h : highest) h = -HUGE_VALF;
-  for (std::size_t i = 0; i < n; ++i) {
-    x[i] = bias == nullptr ? x[i] * scale : fused(x[i], scale, bias[i]);
-    highest[i % 16] = x[i] > highest[i % 16] ? x[i] : highest[i % 16];
+inline void softmax(std::size_t keys, std::size_t queries, std::size_t stride, float scale, const float* bias,
+                    float* x) noexcept {
+  for (std::size_t q = 0; q < round_up(queries, panel_width); ++q) {
+    float top = -HUGE_VALF, sums[16] = {};
+    for (std::size_t k = 0; k < keys; ++k) {
+      float& v = x[k * stride + q];
+      v = bias == nullptr ? v * scale : fused(v, scale, *(bias + q - k));
+      top = v > top ? v : top;
+    }
+    for (std::size_t k = 0; k < keys; ++k) {
+      float& v = x[k * stride + q];
+      v = exp_negative(v - top);
+      sums[k % 16] = sums[k % 16] + v;
+    }
+    const float inverse = 1.0f / sum_lanes(sums);
+    for (std::size_t k = 0; k < keys; ++k) x[k * stride + q] = x[k * stride + q] * inverse;
   }
-  const float top = max_lanes(highest);
-  for (std::size_t i = 0; i < n; ++i) {
-    x[i] = formulas::exp_negative(x[i] - top);
-    sums[i % 16] = sums[i % 16] + x[i];
-  }
-  const float inverse = 1.0f / sum_lanes(sums);
-  for (std::size_t i = 0; i < n; ++i) x[i] = x[i] * inverse;
-  for (std::size_t i = n; i % 16 != 0; ++i) x[i] = 0.0f;
 }
 
 inline void transpose(std::size_t rows, std::size_t columns, std::size_t stride, const float* x,
