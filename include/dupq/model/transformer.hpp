@@ -52,7 +52,7 @@ struct activations {
   constexpr void lay_out(arena& from, const config& c, const limits& l) noexcept {
     // Kernels read whole panels: a head that is no multiple of 16 wide makes them read past the last value.
     const std::size_t floats =
-        std::max(l.packed_tokens * 4 * c.hidden, inner_rows(c, l.packed_tokens) * inner_stride(c));
+        std::max<std::size_t>(l.packed_tokens * 4 * c.hidden, inner_rows(c, l.packed_tokens) * inner_stride(c));
     x = {from.take<float>(l.packed_tokens * c.hidden), l.packed_tokens, c.hidden};
     wide = from.take<float>(floats + panel_width);
     scratch = from.take<float>(D::scratch_floats(c, l.text_tokens, std::max(l.packed_tokens, l.texts)));
