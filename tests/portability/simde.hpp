@@ -3,6 +3,7 @@
 #pragma once
 
 #define SIMDE_ENABLE_NATIVE_ALIASES
+#include <cpuid.h>
 #include <simde/x86/avx512.h>
 #include <simde/x86/fma.h>
 
@@ -39,3 +40,5 @@ inline simde__m128i simde_to_bytes(simde__m512i v) {
 #undef DUPQ_TARGET
 #define DUPQ_TARGET(isa)
 #define __builtin_cpu_supports(feature) 1
+// All features of a leaf.
+#define __get_cpuid_count(leaf, subleaf, a, b, c, d) (*(a) = *(b) = *(c) = *(d) = ~0u, 1)

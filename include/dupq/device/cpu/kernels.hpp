@@ -37,6 +37,9 @@ struct gemm_args : gemm_output {
   std::size_t panel_stride = 0;
   std::size_t b_stride = panel_width;
   std::size_t k = 0;
+
+  /// From a panel to the next; 0 where panels are not stored one after another.
+  std::size_t panel_bytes() const noexcept { return b_stride == panel_width ? panel_stride * sizeof(float) : 0; }
 };
 
 /// The product of 8-bit integers: sum = (a b - zero * column sum of b), exact, times the row's and the column's scale.
@@ -47,6 +50,8 @@ struct gemm8_args : gemm_output {
   const float* scales = nullptr;        ///< [n]
   const std::int32_t* sums = nullptr;   ///< [n], of each column of b
   std::size_t groups = 0;               ///< of four inputs
+
+  std::size_t panel_bytes() const noexcept { return groups * 4 * panel_width; }
 };
 
 /// Sums of n terms run over 16 partial sums, lane = index mod 16, each started at +0, then halves 8, 4, 2, 1.

@@ -101,45 +101,75 @@ DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float
   }
 }
 
-/// A product in tiles: of Height rows as long as there are as many, each of as many panels as the registers allow.
-/// Tile::run<Rows, Panels>(args, row, panel) computes one.
-template <class Tile, int Height, int Accumulators>
-struct tiled {
-  /// All outputs of rows first .. last - 1: groups of panels outside, so that a group stays in the cache while the
-  /// rows pass.
-  template <int Rows, class Args>
-  DUPQ_ISA static void strip(const Args& g, std::size_t first, std::size_t last) noexcept {
-    constexpr std::size_t together = Accumulators / Rows < 1 ? 1 : Accumulators / Rows > 8 ? 8 : Accumulators / Rows;
-    const std::size_t panels = (g.n + panel_width - 1) / panel_width;
-    std::size_t p = 0;
-    for (; p + together <= panels && !(together > 2 && panels - p == together + 1); p += together)
-      for (std::size_t r = first; r + Rows <= last; r += Rows)
-        Tile::template run<Rows, static_cast<int>(together)>(g, r, p);
-    if constexpr (together > 2)
-      for (; p + 2 <= panels; p += 2)
-        for (std::size_t r = first; r + Rows <= last; r += Rows) Tile::template run<Rows, 2>(g, r, p);
-    for (; p < panels; ++p)
-      for (std::size_t r = first; r + Rows <= last; r += Rows) Tile::template run<Rows, 1>(g, r, p);
-  }
-  /// The last m mod Height rows in one strip of their own.
-  template <int Rows, class Args>
-  DUPQ_ISA static void remainder(const Args& g, std::size_t first) noexcept {
-    if constexpr (Rows > 0) {
-      if (g.m - first == Rows) return strip<Rows>(g, first, g.m);
-      remainder<Rows - 1>(g, first);
-    }
-  }
-  template <class Args>
-  DUPQ_ISA static void product(const Args& g) noexcept {
-    const std::size_t whole = g.m / Height * Height;
-    strip<Height>(g, 0, whole);
-    remainder<Height - 1>(g, whole);
+/// Bytes of weights that a tile asks for ahead of their use, while it computes: what lies beyond the second-level cache
+/// arrives at a fraction of the speed at which it is used.
+struct lookahead {
+  const std::byte* at = nullptr;
+  std::size_t lines = 0;
+
+  DUPQ_LANE void fetch(std::size_t n) noexcept {
+    for (n = std::min(n, lines), lines -= n; n != 0; --n, at += 64) __builtin_prefetch(at, 0, 2);
   }
 };
-/// Rows x (16 * Panels) outputs, held in registers for all of a chain.
+
+/// A product in tiles of at most Height rows and as many panels as the registers allow.
+/// Tile::run<Rows, Panels>(args, row, panel, ahead) computes one.
+template <class Tile, int Height, int Accumulators>
+struct tiled {
+  static constexpr int panels_of(int rows) noexcept { return std::clamp(Accumulators / rows, 1, 8); }
+
+  /// Groups of panels outside, so that a group stays in the cache while the rows pass; as few tiles as can be, each of
+  /// about the same number of rows, none less than half of Height.
+  template <class Args>
+  DUPQ_ISA static void product(const Args& g) noexcept {
+    if (g.m <= Height) return few_rows<Height>(g);
+    all_panels<Height / 2, Height, panels_of(Height)>(g);
+  }
+
+ private:
+  template <int Rows, class Args>
+  DUPQ_ISA static void few_rows(const Args& g) noexcept {
+    if constexpr (Rows > 0) {
+      if (g.m != Rows) return few_rows<Rows - 1>(g);
+      all_panels<Rows, Rows, panels_of(Rows)>(g);
+    }
+  }
+  template <int Least, int Most, int Panels, class Args>
+  DUPQ_ISA static void all_panels(const Args& g) noexcept {
+    const std::size_t panels = (g.n + panel_width - 1) / panel_width;
+    std::size_t p = 0;
+    for (; p + Panels <= panels && !(Panels > 2 && panels - p == Panels + 1); p += Panels)
+      all_rows<Least, Most, Panels>(g, p, panels);
+    if constexpr (Panels > 2)
+      for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p, panels);
+    for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p, panels);
+  }
+  /// The tiles of a group of panels share the work of fetching the next group.
+  template <int Least, int Most, int Panels, class Args>
+  DUPQ_ISA static void all_rows(const Args& g, std::size_t panel, std::size_t panels) noexcept {
+    const std::size_t next = panel + Panels, count = std::min<std::size_t>(Panels, panels - next);
+    const std::size_t tiles = (g.m + Most - 1) / Most, lines = count * g.panel_bytes() / 64;
+    lookahead ahead{reinterpret_cast<const std::byte*>(g.b) + next * g.panel_bytes(), 0};
+    for (std::size_t t = 0, row = 0; t < tiles; ++t) {
+      const std::size_t rows = g.m / tiles + (t < g.m % tiles ? 1 : 0);
+      ahead.lines = (lines + tiles - 1) / tiles;
+      one_tile<Least, Most, Panels>(g, rows, row, panel, ahead);
+      row += rows;
+    }
+  }
+  template <int Least, int Rows, int Panels, class Args>
+  DUPQ_ISA static void one_tile(const Args& g, std::size_t rows, std::size_t row, std::size_t panel,
+                                lookahead& ahead) noexcept {
+    if constexpr (Rows > Least)
+      if (rows != Rows) return one_tile<Least, Rows - 1, Panels>(g, rows, row, panel, ahead);
+    Tile::template run<Rows, Panels>(g, row, panel, ahead);
+  }
+};
 struct float_tiles {
   template <int Rows, int Panels>
-  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel) noexcept {
+  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel,
+                                         lookahead& ahead) noexcept {
+    const std::size_t fetched_each = ahead.lines / (g.k / chain + 1) + 1;
     const float* a = g.a + row * g.a_stride;
     const float* b = g.b + panel * g.panel_stride;
     const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
@@ -149,6 +179,7 @@ struct float_tiles {
       DUPQ_UNROLL
       for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
       const bool first = k == 0;
+      ahead.fetch(fetched_each);
       const std::size_t terms = std::min(chain, g.k - k);
       k += terms;
       DUPQ_UNROLL_BY_4
@@ -315,16 +346,23 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
 }
 
 DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
-  f32x16 low = splat(0.0f), high = splat(0.0f);
+  // Two of each, so that the chains overlap; the order does not change an extreme.
+  f32x16 low = splat(0.0f), high = low, other_low = low, other_high = low;
   const std::size_t whole = n / 16 * 16;
-  for (std::size_t i = 0; i < whole; i += 16) {
-    low = smaller(load(x + i), low);
-    high = greater(load(x + i), high);
+  std::size_t at = 0;
+  for (; at + 32 <= n; at += 32) {
+    low = smaller(load(x + at), low);
+    high = greater(load(x + at), high);
+    other_low = smaller(load(x + at + 16), other_low);
+    other_high = greater(load(x + at + 16), other_high);
   }
-  if (whole < n) {
-    low = smaller(load_first(x + whole, n - whole, 0.0f), low);
-    high = greater(load_first(x + whole, n - whole, 0.0f), high);
+  for (; at < n; at += 16) {
+    const f32x16 v = at < whole ? load(x + at) : load_first(x + at, n - at, 0.0f);
+    low = smaller(v, low);
+    high = greater(v, high);
   }
+  low = smaller(other_low, low);
+  high = greater(other_high, high);
   float inverse;
   const float least = -max_lanes(sub(splat(0.0f), low));
   const row_scale s = scalar_kernels::scale_of(least, max_lanes(high), inverse);

@@ -6,7 +6,9 @@ namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
 /// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step.
 struct byte_tiles {
   template <int Rows, int Panels>
-  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm8_args& g, std::size_t row, std::size_t panel) noexcept {
+  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm8_args& g, std::size_t row, std::size_t panel,
+                                         lookahead& ahead) noexcept {
+    ahead.fetch(ahead.lines);
     const std::size_t groups = g.groups;
     const std::uint8_t* const a = g.a + row * 4 * groups;
     const std::int8_t* b = g.b + panel * groups * 64;
