@@ -63,6 +63,6 @@ inline std::uint64_t arithmetic_hash(const kernels& table) noexcept {
 }
 
 /// True if the table gives the bits that every table on every machine gives.
-inline bool exact_arithmetic(const kernels& table) noexcept { return arithmetic_hash(table) == 15500664810221014010u; }
+inline bool exact_arithmetic(const kernels& table) noexcept { return arithmetic_hash(table) == 5575551845945246811u; }
 
 }  // namespace dupq::inline DUPQ_ABI

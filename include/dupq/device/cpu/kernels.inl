@@ -39,13 +39,17 @@ DUPQ_LANE f32x16 exp_negative(f32x16 x) noexcept {
 DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
   const f32x16 zero = splat(0.0f);
   const f32x16 positive = greater(x, zero);
-  const f32x16 magnitude = sub(positive, smaller(x, zero));
-  const f32x16 t = div(splat(1.0f), fused(splat(formulas::gelu_p), magnitude, splat(1.0f)));
-  f32x16 q = splat(formulas::gelu_terms[5]);
+  const f32x16 a = greater(sub(smaller(x, zero), positive), splat(-formulas::gelu_end));
+  const f32x16 s = fused(a, splat(-2.0f / formulas::gelu_end), splat(-1.0f));
+  const f32x16 s2 = mul(s, s), s4 = mul(s2, s2);
+  f32x16 q = splat(formulas::gelu_terms[0]);
   DUPQ_UNROLL
-  for (int i = 4; i >= 0; --i) q = fused(q, t, splat(formulas::gelu_terms[i]));
-  const f32x16 e = exp_negative(mul(mul(magnitude, magnitude), splat(-0.5f)));
-  return fused(mul(mul(magnitude, e), splat(-1.0f)), mul(q, t), positive);
+  for (int i = 1; i < 17; i += 4) {
+    const f32x16 high = fused(splat(formulas::gelu_terms[i]), s, splat(formulas::gelu_terms[i + 1]));
+    const f32x16 low = fused(splat(formulas::gelu_terms[i + 2]), s, splat(formulas::gelu_terms[i + 3]));
+    q = fused(q, s4, fused(high, s2, low));
+  }
+  return fused(a, q, positive);
 }
 
 // ---- matrix product
@@ -104,6 +108,8 @@ DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float
 /// Bytes of weights that a tile asks for ahead of their use, while it computes: what lies beyond the second-level cache
 /// arrives at a fraction of the speed at which it is used.
 struct lookahead {
+  static constexpr std::size_t stretch = 16;  // steps of a product from one request to the next: bursts stall it
+
   const std::byte* at = nullptr;
   std::size_t lines = 0;
 
@@ -169,7 +175,7 @@ struct float_tiles {
   template <int Rows, int Panels>
   DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel,
                                          lookahead& ahead) noexcept {
-    const std::size_t fetched_each = ahead.lines / (g.k / chain + 1) + 1;
+    const std::size_t fetched_each = ahead.lines * lookahead::stretch / g.k + 1;
     const float* a = g.a + row * g.a_stride;
     const float* b = g.b + panel * g.panel_stride;
     const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
@@ -179,19 +185,21 @@ struct float_tiles {
       DUPQ_UNROLL
       for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
       const bool first = k == 0;
-      ahead.fetch(fetched_each);
-      const std::size_t terms = std::min(chain, g.k - k);
-      k += terms;
-      DUPQ_UNROLL_BY_4
-      for (const float* const end = b + terms * b_stride; b != end; a += a_step, b += b_stride) {
-        f32x16 weights[Panels];
-        DUPQ_UNROLL
-        for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
-        DUPQ_UNROLL
-        for (int r = 0; r < Rows; ++r) {
-          const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride]);
+      for (const std::size_t end = std::min(k + chain, g.k); k < end;) {
+        ahead.fetch(fetched_each);
+        const std::size_t terms = std::min(lookahead::stretch, end - k);
+        k += terms;
+        DUPQ_UNROLL_BY_4
+        for (const float* const stop = b + terms * b_stride; b != stop; a += a_step, b += b_stride) {
+          f32x16 weights[Panels];
           DUPQ_UNROLL
-          for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+          for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
+          DUPQ_UNROLL
+          for (int r = 0; r < Rows; ++r) {
+            const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride]);
+            DUPQ_UNROLL
+            for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+          }
         }
       }
       DUPQ_UNROLL

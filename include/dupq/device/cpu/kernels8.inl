@@ -8,14 +8,15 @@ struct byte_tiles {
   template <int Rows, int Panels>
   DUPQ_ISA DUPQ_NOINLINE static void run(const gemm8_args& g, std::size_t row, std::size_t panel,
                                          lookahead& ahead) noexcept {
-    ahead.fetch(ahead.lines);
     const std::size_t groups = g.groups;
     const std::uint8_t* const a = g.a + row * 4 * groups;
     const std::int8_t* b = g.b + panel * groups * 64;
     i32x16 sums[Rows * Panels];
     DUPQ_UNROLL
     for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(std::int32_t{0});
+    const std::size_t fetched_each = ahead.lines * lookahead::stretch / groups + 1;
     for (std::size_t k = 0; k < groups; ++k, b += 64) {
+      if (k % lookahead::stretch == 0) ahead.fetch(fetched_each);
       i8x64 weights[Panels];
       DUPQ_UNROLL
       for (int p = 0; p < Panels; ++p) weights[p] = load_bytes(b + static_cast<std::size_t>(p) * groups * 64);
