@@ -1,14 +1,20 @@
 #!/usr/bin/env python3
-"""Measures dupq beside PyTorch (sentence-transformers), ONNX Runtime and, where it is installed, OpenVINO, all in fp32.
+"""Measures dupq beside PyTorch (sentence-transformers), ONNX Runtime and, where it is installed, OpenVINO.
 
-    python3 bench/peers.py --model FOLDER --gguf FILE [--texts FILE] [--threads N] [--rounds N] [--count N]
+    python3 bench/peers.py --model FOLDER --gguf FILE [--int8] [--texts FILE] [--threads N] [--rounds N] [--count N]
+    python3 bench/peers.py --model FOLDER --gguf FILE [--int8] --latency
 
 FOLDER is the sentence-transformers model, FILE the same model converted by `dupq convert`. Every program encodes the
 same texts sorted by length, on the same cores, in turn (A B C, A B C, ...), and the table shows medians of questions a
-second and dupq's ratio to each. Tokenizing is part of every time; loading, exporting and a warm-up are not.
+second and dupq's ratio to each. Tokenizing is part of every time; loading, exporting and a warm-up are not. --latency
+encodes the texts of --tokens tokens (14) one by one instead and shows the 50th and 99th percentiles.
 
-Needs torch, transformers, sentence-transformers, tokenizers, onnx, onnxruntime and numpy; openvino is optional.
---install installs what is missing with pip into the Python that runs this.
+In fp32, or with --int8 in 8-bit integers: FILE is then of that type, ONNX Runtime has dynamically quantized weights
+and activations (its quantize_dynamic), OpenVINO statically quantized ones (NNCF, calibrated on 300 of the texts), and
+the cosines are those to PyTorch's fp32.
+
+Needs torch, transformers, sentence-transformers, tokenizers, onnx, onnxruntime and numpy; openvino (and nncf, with
+--int8) are optional. --install installs what is missing with pip into the Python that runs this.
 """
 
 import argparse
@@ -25,7 +31,7 @@ import warnings
 from pathlib import Path
 
 NEEDED = ["torch", "transformers", "sentence-transformers", "tokenizers", "onnx", "onnxruntime", "numpy"]
-OPTIONAL = ["openvino"]
+OPTIONAL = ["openvino", "nncf"]
 BATCHES = (32, 64)
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,6 +45,9 @@ def arguments():
     parser.add_argument("--threads", type=int, default=1, help="threads and cores of every program (1)")
     parser.add_argument("--rounds", type=int, default=5, help="times that each program runs (5)")
     parser.add_argument("--count", type=int, default=500, help="texts, the first of the file (500)")
+    parser.add_argument("--int8", action="store_true", help="8-bit integers")
+    parser.add_argument("--latency", action="store_true", help="one text at a time, those of --tokens tokens")
+    parser.add_argument("--tokens", type=int, default=14, help="tokens of the texts of --latency (14)")
     parser.add_argument("--unsorted", action="store_true", help="keep the file's order; batches are padded as they come")
     parser.add_argument("--kernels", default="", help="dupq's kernel table, for instance avx2")
     parser.add_argument("--install", action="store_true", help="install missing packages with pip")
@@ -74,25 +83,26 @@ def prepare(options):
 
 
 class Dupq:
-    name = "dupq"
-
     def __init__(self, options, folder):
+        self.name = "dupq"
         self.vectors_file = Path(folder) / "vectors.f32"
         self.command = [options.bench, options.gguf, options.texts, "--threads", options.threads]
         self.command += ["--count", options.count, "--runs", 1, "--vectors", self.vectors_file]
         self.command += ["--kernels", options.kernels] if options.kernels else []
         self.command += ["--unsorted"] if options.unsorted else []
-        self.count = options.count
+        self.command += ["--latency"] if options.latency else []
 
     def run(self):
-        """Questions/s and the vectors in the order of the file."""
+        """Questions/s, or two percentiles, and the vectors in the order of the file."""
         import numpy
 
         done = subprocess.run([str(part) for part in self.command], capture_output=True, text=True)
         rate = re.search(r"^([0-9.]+) questions/s", done.stdout, re.MULTILINE)
-        if done.returncode != 0 or rate is None:
+        times = re.search(r"^p50 ([0-9.]+) us, p99 ([0-9.]+) us", done.stdout, re.MULTILINE)
+        if done.returncode != 0 or (rate or times) is None:
             sys.exit(f"peers.py: bench_encode failed: {done.stderr.strip()}")
-        return float(rate[1]), numpy.fromfile(self.vectors_file, dtype=numpy.float32)
+        result = float(rate[1]) if rate else (float(times[1]), float(times[2]))
+        return result, numpy.fromfile(self.vectors_file, dtype=numpy.float32)
 
 
 class Batched:
@@ -118,6 +128,31 @@ class Batched:
         return len(self.texts) / seconds, vectors
 
 
+class OneByOne:
+    """A peer that encodes one text after another."""
+
+    def __init__(self, name, texts, encode):
+        self.name, self.texts, self.encode = name, texts, encode
+        for text in texts[:50]:
+            self.encode([text])
+
+    def run(self):
+        import numpy
+
+        times, parts = [], []
+        for text in self.texts:
+            begin = time.perf_counter()
+            parts.append(self.encode([text]))
+            times.append(time.perf_counter() - begin)
+        return percentiles(times), numpy.concatenate(parts)
+
+
+def percentiles(seconds):
+    """The 50th and the 99th percentile, in microseconds."""
+    seconds = sorted(seconds)
+    return seconds[len(seconds) // 2] * 1e6, seconds[len(seconds) * 99 // 100] * 1e6
+
+
 def read_json(folder, name):
     return json.loads((folder / name).read_text(encoding="utf-8"))
 
@@ -132,6 +167,9 @@ class Tokens:
         self.tokenizer.enable_truncation(read_json(folder, "sentence_bert_config.json")["max_seq_length"])
         pad = "<pad>" if self.tokenizer.token_to_id("<pad>") is not None else "[PAD]"
         self.tokenizer.enable_padding(pad_id=self.tokenizer.token_to_id(pad), pad_token=pad)
+
+    def length(self, text):
+        return sum(self.tokenizer.encode(text).attention_mask)
 
     def __call__(self, texts):
         import numpy
@@ -210,12 +248,29 @@ def onnxruntime_encoder(options, tokens, path):
     return encode
 
 
-def openvino_encoder(options, tokens, path):
+def quantize_onnx(path):
+    """Weights in 8 bits by output, activations quantized as they come."""
+    import onnxruntime.quantization as quantization
+
+    quantized = path.with_suffix(".int8.onnx")
+    quantization.quantize_dynamic(str(path), str(quantized), per_channel=True,
+                                  weight_type=quantization.QuantType.QInt8)
+    return quantized
+
+
+def openvino_encoder(options, tokens, path, texts):
     import openvino
 
     settings = {"INFERENCE_NUM_THREADS": options.threads, "INFERENCE_PRECISION_HINT": "f32"}
     settings |= {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
-    model = openvino.Core().compile_model(str(path), "CPU", settings)
+    core = openvino.Core()
+    graph = core.read_model(str(path))
+    if options.int8:
+        import nncf
+
+        examples = nncf.Dataset([tokens([text]) for text in texts[:300]])
+        graph = nncf.quantize(graph, examples, model_type=nncf.ModelType.TRANSFORMER)
+    model = core.compile_model(graph, "CPU", settings)
 
     def encode(texts):
         batch = tokens(texts)
@@ -227,11 +282,16 @@ def openvino_encoder(options, tokens, path):
 def programs(options, texts, folder):
     tokens, onnx_file = Tokens(options.model), Path(folder) / "model.onnx"
     export_onnx(options.model, onnx_file)
-    peers = {"PyTorch": torch_encoder(options), "ONNX Runtime": onnxruntime_encoder(options, tokens, onnx_file)}
-    if not missing(OPTIONAL):
-        peers["OpenVINO"] = openvino_encoder(options, tokens, onnx_file)
+    session_file = quantize_onnx(onnx_file) if options.int8 else onnx_file
+    kind = " int8" if options.int8 else ""
+    peers = {"PyTorch": torch_encoder(options)}
+    peers["ONNX Runtime" + kind] = onnxruntime_encoder(options, tokens, session_file)
+    if missing(["openvino"] + ["nncf"] * options.int8):
+        print("OpenVINO or NNCF is not installed and is left out", file=sys.stderr)
     else:
-        print("OpenVINO is not installed and is left out", file=sys.stderr)
+        peers["OpenVINO" + kind] = openvino_encoder(options, tokens, onnx_file, texts)
+    if options.latency:
+        return [Dupq(options, folder), *(OneByOne(name, texts, encode) for name, encode in peers.items())]
     batched = [Batched(name, texts, b, encode, not options.unsorted) for name, encode in peers.items() for b in BATCHES]
     return [Dupq(options, folder), *batched]
 
@@ -247,16 +307,31 @@ def measure(options, running):
     return rates, vectors
 
 
+def cosines(vectors, name, count):
+    """Mean and lowest cosine to PyTorch's vectors."""
+    judge = next(v for n, v in vectors.items() if n.startswith("PyTorch"))
+    cosine = (vectors[name].reshape(count, -1) * judge).sum(axis=1, dtype="float64")
+    return f"{cosine.mean():.7f} | {cosine.min():.7f}"
+
+
+def print_latencies(times, vectors, count):
+    print("| program | p50, us | p99, us | p50 is longer by | cosine to PyTorch, mean | lowest |")
+    print("|---|---|---|---|---|---|")
+    ours = times["dupq"]
+    for name, pairs in times.items():
+        p50, p99 = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
+        ratio = statistics.median(a[0] / b[0] for a, b in zip(pairs, ours))
+        print(f"| {name} | {p50:.0f} | {p99:.0f} | {ratio:.2f} | {cosines(vectors, name, count)} |")
+
+
 def print_table(rates, vectors, count):
-    judge = vectors[f"PyTorch, batch {BATCHES[0]}"]
     ours = rates["dupq"]
     print("| program | questions/s, median | lowest - highest | dupq is faster by | cosine to PyTorch, mean | lowest |")
     print("|---|---|---|---|---|---|")
     for name, speeds in rates.items():
-        cosine = (vectors[name].reshape(count, -1) * judge).sum(axis=1, dtype="float64")
         ratio = statistics.median(a / b for a, b in zip(ours, speeds))  # of the same round
         print(f"| {name} | {statistics.median(speeds):.1f} | {min(speeds):.1f} - {max(speeds):.1f} | {ratio:.2f} | "
-              f"{cosine.mean():.7f} | {cosine.min():.7f} |")
+              f"{cosines(vectors, name, count)} |")
 
 
 def main():
@@ -267,9 +342,20 @@ def main():
         texts = [line.removesuffix("\n") for _, line in zip(range(options.count), file)]
     if not texts:
         sys.exit(f"peers.py: {options.texts}: has no text")
-    options.count = len(texts)
     with tempfile.TemporaryDirectory() as folder:
+        if options.latency:
+            length = Tokens(options.model).length
+            texts = [text for text in texts if length(text) == options.tokens]
+            if len(texts) < 20:
+                sys.exit(f"peers.py: {options.texts}: only {len(texts)} texts of {options.tokens} tokens")
+            options.texts = Path(folder) / "texts.txt"
+            options.texts.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
+        options.count = len(texts)
         rates, vectors = measure(options, programs(options, texts, folder))
+    if options.latency:
+        print(f"{options.model.resolve().name}, {len(texts)} texts of {options.tokens} tokens one by one, "
+              f"{options.threads} thread(s), {options.rounds} rounds\n")
+        return print_latencies(rates, vectors, len(texts))
     order = "in the file's order" if options.unsorted else "sorted by length"
     print(f"{options.model.resolve().name}, {len(texts)} texts {order}, {options.threads} thread(s), "
           f"{options.rounds} rounds\n")

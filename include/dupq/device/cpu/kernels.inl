@@ -52,165 +52,6 @@ DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
   return fused(a, q, positive);
 }
 
-// ---- matrix product
-
-/// 16 floats of an array that ends `width` floats after p.
-DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
-  return width >= 16 ? load(p) : load_first(p, width, 0.0f);
-}
-
-template <activation Act>
-DUPQ_LANE f32x16 activate(f32x16 v) noexcept {
-  if constexpr (Act == activation::gelu) return gelu(v);
-  if constexpr (Act == activation::tanh) {
-    float lanes[16];
-    store(lanes, v);
-    for (float& x : lanes) x = formulas::tanh(x);
-    return load(lanes);
-  }
-  return v;
-}
-
-/// Bias (if any), activation, residual (if any) and the store of a tile's sums, [rows][panels * 16].
-template <activation Act>
-DUPQ_ISA DUPQ_NOINLINE void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
-                                   std::size_t panels, std::size_t row, std::size_t panel) noexcept {
-  const std::size_t first = panel * panel_width, width = std::min(panels * panel_width, g.n - first);
-  const std::size_t whole = width / panel_width * panel_width, tail = width - whole;
-  for (std::size_t r = 0; r < rows; ++r, sums += panels * panel_width) {
-    float* const c = g.c + (row + r) * g.c_stride + first;
-    const float* const residual = g.residual == nullptr ? nullptr : g.residual + (row + r) * g.c_stride + first;
-    for (std::size_t i = 0; i < whole; i += panel_width) {
-      f32x16 v = load(sums + i);
-      if (bias != nullptr) v = add(v, load(bias + first + i));
-      v = activate<Act>(v);
-      if (residual != nullptr) v = add(v, load(residual + i));
-      store(c + i, v);
-    }
-    if (tail != 0) {
-      f32x16 v = load(sums + whole);
-      if (bias != nullptr) v = add(v, load_first(bias + first + whole, tail, 0.0f));
-      v = activate<Act>(v);
-      if (residual != nullptr) v = add(v, load_first(residual + whole, tail, 0.0f));
-      store_first(c + whole, tail, v);
-    }
-  }
-}
-DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
-                            std::size_t panels, std::size_t row, std::size_t panel) noexcept {
-  switch (g.act) {
-    case activation::none: return finish<activation::none>(g, bias, sums, rows, panels, row, panel);
-    case activation::gelu: return finish<activation::gelu>(g, bias, sums, rows, panels, row, panel);
-    case activation::tanh: return finish<activation::tanh>(g, bias, sums, rows, panels, row, panel);
-  }
-}
-
-/// Bytes of weights that a tile asks for ahead of their use, while it computes: what lies beyond the second-level cache
-/// arrives at a fraction of the speed at which it is used.
-struct lookahead {
-  static constexpr std::size_t stretch = 16;  // steps of a product from one request to the next: bursts stall it
-
-  const std::byte* at = nullptr;
-  std::size_t lines = 0;
-
-  DUPQ_LANE void fetch(std::size_t n) noexcept {
-    for (n = std::min(n, lines), lines -= n; n != 0; --n, at += 64) __builtin_prefetch(at, 0, 2);
-  }
-};
-
-/// A product in tiles of at most Height rows and as many panels as the registers allow.
-/// Tile::run<Rows, Panels>(args, row, panel, ahead) computes one.
-template <class Tile, int Height, int Accumulators>
-struct tiled {
-  static constexpr int panels_of(int rows) noexcept { return std::clamp(Accumulators / rows, 1, 8); }
-
-  /// Groups of panels outside, so that a group stays in the cache while the rows pass; as few tiles as can be, each of
-  /// about the same number of rows, none less than half of Height.
-  template <class Args>
-  DUPQ_ISA static void product(const Args& g) noexcept {
-    if (g.m <= Height) return few_rows<Height>(g);
-    all_panels<Height / 2, Height, panels_of(Height)>(g);
-  }
-
- private:
-  template <int Rows, class Args>
-  DUPQ_ISA static void few_rows(const Args& g) noexcept {
-    if constexpr (Rows > 0) {
-      if (g.m != Rows) return few_rows<Rows - 1>(g);
-      all_panels<Rows, Rows, panels_of(Rows)>(g);
-    }
-  }
-  template <int Least, int Most, int Panels, class Args>
-  DUPQ_ISA static void all_panels(const Args& g) noexcept {
-    const std::size_t panels = (g.n + panel_width - 1) / panel_width;
-    std::size_t p = 0;
-    for (; p + Panels <= panels && !(Panels > 2 && panels - p == Panels + 1); p += Panels)
-      all_rows<Least, Most, Panels>(g, p, panels);
-    if constexpr (Panels > 2)
-      for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p, panels);
-    for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p, panels);
-  }
-  /// The tiles of a group of panels share the work of fetching the next group.
-  template <int Least, int Most, int Panels, class Args>
-  DUPQ_ISA static void all_rows(const Args& g, std::size_t panel, std::size_t panels) noexcept {
-    const std::size_t next = panel + Panels, count = std::min<std::size_t>(Panels, panels - next);
-    const std::size_t tiles = (g.m + Most - 1) / Most, lines = count * g.panel_bytes() / 64;
-    lookahead ahead{reinterpret_cast<const std::byte*>(g.b) + next * g.panel_bytes(), 0};
-    for (std::size_t t = 0, row = 0; t < tiles; ++t) {
-      const std::size_t rows = g.m / tiles + (t < g.m % tiles ? 1 : 0);
-      ahead.lines = (lines + tiles - 1) / tiles;
-      one_tile<Least, Most, Panels>(g, rows, row, panel, ahead);
-      row += rows;
-    }
-  }
-  template <int Least, int Rows, int Panels, class Args>
-  DUPQ_ISA static void one_tile(const Args& g, std::size_t rows, std::size_t row, std::size_t panel,
-                                lookahead& ahead) noexcept {
-    if constexpr (Rows > Least)
-      if (rows != Rows) return one_tile<Least, Rows - 1, Panels>(g, rows, row, panel, ahead);
-    Tile::template run<Rows, Panels>(g, row, panel, ahead);
-  }
-};
-struct float_tiles {
-  template <int Rows, int Panels>
-  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel,
-                                         lookahead& ahead) noexcept {
-    const std::size_t fetched_each = ahead.lines * lookahead::stretch / g.k + 1;
-    const float* a = g.a + row * g.a_stride;
-    const float* b = g.b + panel * g.panel_stride;
-    const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
-    float lanes[Rows * Panels * 16];
-    for (std::size_t k = 0; k < g.k;) {
-      f32x16 sums[Rows * Panels];
-      DUPQ_UNROLL
-      for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
-      const bool first = k == 0;
-      for (const std::size_t end = std::min(k + chain, g.k); k < end;) {
-        ahead.fetch(fetched_each);
-        const std::size_t terms = std::min(lookahead::stretch, end - k);
-        k += terms;
-        DUPQ_UNROLL_BY_4
-        for (const float* const stop = b + terms * b_stride; b != stop; a += a_step, b += b_stride) {
-          f32x16 weights[Panels];
-          DUPQ_UNROLL
-          for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
-          DUPQ_UNROLL
-          for (int r = 0; r < Rows; ++r) {
-            const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride]);
-            DUPQ_UNROLL
-            for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
-          }
-        }
-      }
-      DUPQ_UNROLL
-      for (int i = 0; i < Rows * Panels; ++i)
-        store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
-    }
-    finish(g, g.bias, lanes, Rows, Panels, row, panel);
-  }
-};
-DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { tiled<float_tiles, tile_rows, tile_accumulators>::product(g); }
-
 // ---- rows
 
 DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, const float* c, float* y) noexcept {
@@ -222,29 +63,60 @@ DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, con
   if (i < n) scalar_kernels::add_rows(n - i, a + i, b == nullptr ? b : b + i, c + i, y + i);
 }
 
+/// Rows rows at a time, so that their chains of additions overlap.
+template <int Rows>
+DUPQ_ISA void norm_of(std::size_t n, std::size_t stride, const float* gain, const float* bias, float epsilon,
+                      float* x) noexcept {
+  const std::size_t whole = n / 16 * 16, tail = n - whole;
+  f32x16 sums[Rows], squares[Rows], means[Rows], inverses[Rows];
+  float mean[Rows], inverse[Rows];
+  DUPQ_UNROLL
+  for (int r = 0; r < Rows; ++r) sums[r] = squares[r] = splat(0.0f);
+  float* row[Rows];
+  DUPQ_UNROLL
+  for (int r = 0; r < Rows; ++r) row[r] = x + static_cast<std::size_t>(r) * stride;
+  for (std::size_t i = 0; i < whole; i += 16) {
+    DUPQ_UNROLL
+    for (int r = 0; r < Rows; ++r) sums[r] = add(sums[r], load(row[r] + i));
+  }
+  DUPQ_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    if (tail != 0) sums[r] = add(sums[r], load_first(row[r] + whole, tail, 0.0f));
+    mean[r] = sum_lanes(sums[r]) / static_cast<float>(n);
+    means[r] = splat(mean[r]);
+  }
+  for (std::size_t i = 0; i < whole; i += 16) {
+    DUPQ_UNROLL
+    for (int r = 0; r < Rows; ++r) {
+      const f32x16 d = sub(load(row[r] + i), means[r]);
+      squares[r] = fused(d, d, squares[r]);
+    }
+  }
+  DUPQ_UNROLL
+  for (int r = 0; r < Rows; ++r) {
+    if (tail != 0) {
+      const f32x16 d = keep_first(sub(load_first(row[r] + whole, tail, 0.0f), means[r]), tail);
+      squares[r] = fused(d, d, squares[r]);
+    }
+    inverse[r] = 1.0f / std::sqrt(sum_lanes(squares[r]) / static_cast<float>(n) + epsilon);
+    inverses[r] = splat(inverse[r]);
+  }
+  for (std::size_t i = 0; i < whole; i += 16) {
+    const f32x16 gains = load(gain + i), biases = load(bias + i);
+    DUPQ_UNROLL
+    for (int r = 0; r < Rows; ++r)
+      store(row[r] + i, fused(mul(sub(load(row[r] + i), means[r]), inverses[r]), gains, biases));
+  }
+  for (int r = 0; r < Rows; ++r)
+    for (std::size_t i = whole; i < n; ++i)
+      row[r][i] = formulas::fused((row[r][i] - mean[r]) * inverse[r], gain[i], bias[i]);
+}
+
 DUPQ_ISA inline void norm(std::size_t rows, std::size_t n, std::size_t stride, const float* gain, const float* bias,
                           float epsilon, float* x) noexcept {
-  const std::size_t whole = n / 16 * 16, tail = n - whole;
-  for (std::size_t r = 0; r < rows; ++r, x += stride) {
-    f32x16 sum = splat(0.0f), squares = splat(0.0f);
-    for (std::size_t i = 0; i < whole; i += 16) sum = add(sum, load(x + i));
-    if (tail != 0) sum = add(sum, load_first(x + whole, tail, 0.0f));
-    const float mean = sum_lanes(sum) / static_cast<float>(n);
-    const f32x16 means = splat(mean);
-    for (std::size_t i = 0; i < whole; i += 16) {
-      const f32x16 d = sub(load(x + i), means);
-      squares = fused(d, d, squares);
-    }
-    if (tail != 0) {
-      const f32x16 d = keep_first(sub(load_first(x + whole, tail, 0.0f), means), tail);
-      squares = fused(d, d, squares);
-    }
-    const float inverse = 1.0f / std::sqrt(sum_lanes(squares) / static_cast<float>(n) + epsilon);
-    const f32x16 inverses = splat(inverse);
-    for (std::size_t i = 0; i < whole; i += 16)
-      store(x + i, fused(mul(sub(load(x + i), means), inverses), load(gain + i), load(bias + i)));
-    for (std::size_t i = whole; i < n; ++i) x[i] = formulas::fused((x[i] - mean) * inverse, gain[i], bias[i]);
-  }
+  std::size_t r = 0;
+  for (; r + 4 <= rows; r += 4) norm_of<4>(n, stride, gain, bias, epsilon, x + r * stride);
+  for (; r < rows; ++r) norm_of<1>(n, stride, gain, bias, epsilon, x + r * stride);
 }
 
 DUPQ_ISA inline void softmax(std::size_t keys, std::size_t queries, std::size_t stride, float scale, const float* bias,
@@ -374,16 +246,25 @@ DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* 
   float inverse;
   const float least = -max_lanes(sub(splat(0.0f), low));
   const row_scale s = scalar_kernels::scale_of(least, max_lanes(high), inverse);
-  for (std::size_t i = 0; i < whole; i += 16)
-    store_bytes(q + i, fused(load(x + i), splat(inverse), splat(formulas::round_magic)), s.zero);
+  const f32x16 inverses = splat(inverse), magic = splat(formulas::round_magic);
+  std::size_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    const f32x16 four[] = {fused(load(x + i), inverses, magic), fused(load(x + i + 16), inverses, magic),
+                           fused(load(x + i + 32), inverses, magic), fused(load(x + i + 48), inverses, magic)};
+    store_bytes(q + i, four, s.zero);
+  }
+  for (; i < whole; i += 16) store_bytes(q + i, fused(load(x + i), inverses, magic), s.zero);
   if (whole < n) {
     std::uint8_t last[16];
-    store_bytes(last, fused(load_first(x + whole, n - whole, 0.0f), splat(inverse), splat(formulas::round_magic)),
-                s.zero);
-    for (std::size_t i = whole; i < n; ++i) q[i] = last[i - whole];
-    for (std::size_t i = n; i % 4 != 0; ++i) q[i] = 0;
+    store_bytes(last, fused(load_first(x + whole, n - whole, 0.0f), inverses, magic), s.zero);
+    for (; i < n; ++i) q[i] = last[i - whole];
+    for (; i % 4 != 0; ++i) q[i] = 0;
   }
   return s;
 }
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS
+
+#include "gemm.inl"
+
+#include "gemm8.inl"

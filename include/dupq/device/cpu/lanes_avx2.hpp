@@ -22,6 +22,7 @@ namespace dupq::inline DUPQ_ABI::avx2_kernels {
 inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 12 of 16 registers
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
 inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
+inline constexpr bool tile8_scaled_in_registers = false;
 
 struct f32x16 {
   __m256 low, high;
@@ -115,6 +116,10 @@ DUPQ_LANE i32x16 load(const std::int32_t* p) noexcept {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
           _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
 }
+DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), v.high);
+}
 /// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane
 DUPQ_LANE __m256i add_products(__m256i sum, __m256i x, __m256i w) noexcept {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
@@ -136,12 +141,25 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcep
   const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
+/// The same of 64 floats
+DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t zero) noexcept {
+  const __m256i offset = _mm256_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);  // packing works within halves
+  DUPQ_UNROLL
+  for (int i = 0; i < 4; i += 2, p += 32) {
+    const __m256i a = _mm256_add_epi32(_mm256_castps_si256(t[i].low), offset);
+    const __m256i b = _mm256_add_epi32(_mm256_castps_si256(t[i].high), offset);
+    const __m256i c = _mm256_add_epi32(_mm256_castps_si256(t[i + 1].low), offset);
+    const __m256i d = _mm256_add_epi32(_mm256_castps_si256(t[i + 1].high), offset);
+    const __m256i mixed = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(mixed, order));
+  }
+}
 
 }  // namespace dupq::inline DUPQ_ABI::avx2_kernels
 
 #define DUPQ_KERNELS avx2_kernels
 #include "kernels.inl"
-#include "kernels8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA

@@ -23,6 +23,7 @@ namespace dupq::inline DUPQ_ABI::avx512_kernels {
 inline constexpr int tile_rows = 8;  // 8 x 48 outputs: 24 of 32 registers
 inline constexpr int tile_accumulators = 24;
 inline constexpr int tile8_rows = 8, tile8_accumulators = 16;  // the products need registers too
+inline constexpr bool tile8_scaled_in_registers = true;
 
 struct f32x16 {
   __m512 all;
@@ -83,6 +84,7 @@ using i8x64 = i32x16;  // 16 lanes of four bytes
 
 DUPQ_LANE i32x16 splat(std::int32_t x) noexcept { return i32x16::of(_mm512_set1_epi32(x)); }
 DUPQ_LANE i32x16 load(const std::int32_t* p) noexcept { return i32x16::of(_mm512_loadu_si512(p)); }
+DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept { _mm512_storeu_si512(p, v.get()); }
 DUPQ_LANE i8x64 load_bytes(const std::int8_t* p) noexcept { return i32x16::of(_mm512_loadu_si512(p)); }
 /// sum + the four products of unsigned bytes of x and signed bytes of w, in each lane
 DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
@@ -93,17 +95,28 @@ DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
   return i32x16::of(_mm512_sub_epi32(sum.get(), _mm512_mullo_epi32(a.get(), b.get())));
 }
 DUPQ_LANE f32x16 to_float(i32x16 v) noexcept { return {_mm512_cvtepi32_ps(v.get())}; }
+/// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
   const __m512i offset = _mm512_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
   const __m512i n = _mm512_max_epi32(_mm512_add_epi32(_mm512_castps_si512(t.all), offset), _mm512_setzero_si512());
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtusepi32_epi8(n));
+}
+/// The same of 64 floats
+DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t zero) noexcept {
+  const __m512i offset = _mm512_set1_epi32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
+  const __m512i a = _mm512_add_epi32(_mm512_castps_si512(t[0].all), offset);
+  const __m512i b = _mm512_add_epi32(_mm512_castps_si512(t[1].all), offset);
+  const __m512i c = _mm512_add_epi32(_mm512_castps_si512(t[2].all), offset);
+  const __m512i d = _mm512_add_epi32(_mm512_castps_si512(t[3].all), offset);
+  const __m512i mixed = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));  // by quarters
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, mixed));
 }
 
 }  // namespace dupq::inline DUPQ_ABI::avx512_kernels
 
 #define DUPQ_KERNELS avx512_kernels
 #include "kernels.inl"
-#include "kernels8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA

@@ -21,6 +21,7 @@ namespace dupq::inline DUPQ_ABI::neon_kernels {
 inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 24 of 32 registers, and 4 of weights
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
 inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
+inline constexpr bool tile8_scaled_in_registers = false;
 
 struct f32x16 {
   float32x4_t quarter[4];
@@ -149,19 +150,26 @@ DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
 DUPQ_LANE f32x16 to_float(i32x16 v) noexcept {
   return each([&](int i) { return vcvtq_f32_s32(v.quarters[i]); });
 }
+DUPQ_LANE void store(std::int32_t* p, i32x16 v) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) vst1q_s32(p + 4 * i, v.quarters[i]);
+}
 /// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
-  float lanes[16];
-  store(lanes, t);
-  for (std::size_t i = 0; i < 16; ++i)
-    p[i] = static_cast<std::uint8_t>(std::clamp<std::int32_t>(scalar_kernels::rounded(lanes[i]) + zero, 0, 255));
+  const int32x4_t offset = vdupq_n_s32(zero - std::bit_cast<std::int32_t>(formulas::round_magic));
+  int16x4_t words[4];
+  for (std::size_t i = 0; i < 4; ++i) words[i] = vqmovn_s32(vaddq_s32(vreinterpretq_s32_f32(t.quarter[i]), offset));
+  const uint8x8_t low = vqmovun_s16(vcombine_s16(words[0], words[1]));
+  vst1q_u8(p, vcombine_u8(low, vqmovun_s16(vcombine_s16(words[2], words[3]))));
+}
+/// The same of 64 floats
+DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t zero) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) store_bytes(p + 16 * i, t[i], zero);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::neon_kernels
 
 #define DUPQ_KERNELS neon_kernels
 #include "kernels.inl"
-#include "kernels8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA

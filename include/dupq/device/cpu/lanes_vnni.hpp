@@ -32,7 +32,7 @@ DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
 }  // namespace dupq::inline DUPQ_ABI::avx_vnni_kernels
 
 #define DUPQ_KERNELS avx_vnni_kernels
-#include "kernels8.inl"
+#include "gemm8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA
@@ -56,7 +56,7 @@ DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
 }  // namespace dupq::inline DUPQ_ABI::avx512_vnni_kernels
 
 #define DUPQ_KERNELS avx512_vnni_kernels
-#include "kernels8.inl"
+#include "gemm8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
 #undef DUPQ_ISA

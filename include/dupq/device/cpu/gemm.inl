@@ -1,0 +1,163 @@
+// The matrix product over lanes of sixteen floats, included by kernels.inl: how a product is cut
+// into tiles, and the tile of floats. gemm8.inl has the one of 8-bit integers.
+
+namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
+
+/// 16 floats of an array that ends `width` floats after p.
+DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
+  return width >= 16 ? load(p) : load_first(p, width, 0.0f);
+}
+
+template <activation Act>
+DUPQ_LANE f32x16 activate(f32x16 v) noexcept {
+  if constexpr (Act == activation::gelu) return gelu(v);
+  if constexpr (Act == activation::tanh) {
+    float lanes[16];
+    store(lanes, v);
+    for (float& x : lanes) x = formulas::tanh(x);
+    return load(lanes);
+  }
+  return v;
+}
+
+/// Bias (if any), activation, residual (if any) and the store of a tile's sums, [rows][panels * 16].
+template <activation Act>
+DUPQ_ISA DUPQ_NOINLINE void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
+                                   std::size_t panels, std::size_t row, std::size_t panel) noexcept {
+  const std::size_t first = panel * panel_width, width = std::min(panels * panel_width, g.n - first);
+  const std::size_t whole = width / panel_width * panel_width, tail = width - whole;
+  for (std::size_t r = 0; r < rows; ++r, sums += panels * panel_width) {
+    float* const c = g.c + (row + r) * g.c_stride + first;
+    const float* const residual = g.residual == nullptr ? nullptr : g.residual + (row + r) * g.c_stride + first;
+    for (std::size_t i = 0; i < whole; i += panel_width) {
+      f32x16 v = load(sums + i);
+      if (bias != nullptr) v = add(v, load(bias + first + i));
+      v = activate<Act>(v);
+      if (residual != nullptr) v = add(v, load(residual + i));
+      store(c + i, v);
+    }
+    if (tail != 0) {
+      f32x16 v = load(sums + whole);
+      if (bias != nullptr) v = add(v, load_first(bias + first + whole, tail, 0.0f));
+      v = activate<Act>(v);
+      if (residual != nullptr) v = add(v, load_first(residual + whole, tail, 0.0f));
+      store_first(c + whole, tail, v);
+    }
+  }
+}
+DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
+                            std::size_t panels, std::size_t row, std::size_t panel) noexcept {
+  switch (g.act) {
+    case activation::none: return finish<activation::none>(g, bias, sums, rows, panels, row, panel);
+    case activation::gelu: return finish<activation::gelu>(g, bias, sums, rows, panels, row, panel);
+    case activation::tanh: return finish<activation::tanh>(g, bias, sums, rows, panels, row, panel);
+  }
+}
+
+/// Bytes of weights that a tile asks for ahead of their use, while it computes: what lies beyond the second-level cache
+/// arrives at a fraction of the speed at which it is used.
+struct lookahead {
+  static constexpr std::size_t stretch = 16;  // steps of a product from one request to the next: bursts stall it
+
+  const std::byte* at = nullptr;
+  std::size_t lines = 0;
+
+  DUPQ_LANE void fetch(std::size_t n) noexcept {
+    for (n = std::min(n, lines), lines -= n; n != 0; --n, at += 64) __builtin_prefetch(at, 0, 2);
+  }
+};
+
+/// A product in tiles of at most Height rows and as many panels as the registers allow.
+/// Tile::run<Rows, Panels>(args, row, panel, ahead) computes one.
+template <class Tile, int Height, int Accumulators>
+struct tiled {
+  static constexpr int panels_of(int rows) noexcept { return std::clamp(Accumulators / rows, 1, 8); }
+
+  /// Groups of panels outside, so that a group stays in the cache while the rows pass; as few tiles as can be, each of
+  /// about the same number of rows, none less than half of Height.
+  template <class Args>
+  DUPQ_ISA static void product(const Args& g) noexcept {
+    if (g.m <= Height) return few_rows<Height>(g);
+    all_panels<Height / 2, Height, panels_of(Height)>(g);
+  }
+
+ private:
+  template <int Rows, class Args>
+  DUPQ_ISA static void few_rows(const Args& g) noexcept {
+    if constexpr (Rows > 0) {
+      if (g.m != Rows) return few_rows<Rows - 1>(g);
+      all_panels<Rows, Rows, panels_of(Rows)>(g);
+    }
+  }
+  template <int Least, int Most, int Panels, class Args>
+  DUPQ_ISA static void all_panels(const Args& g) noexcept {
+    const std::size_t panels = (g.n + panel_width - 1) / panel_width;
+    std::size_t p = 0;
+    for (; p + Panels <= panels && !(Panels > 2 && panels - p == Panels + 1); p += Panels)
+      all_rows<Least, Most, Panels>(g, p, panels);
+    if constexpr (Panels > 2)
+      for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p, panels);
+    for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p, panels);
+  }
+  /// The tiles of a group of panels share the work of fetching the next group.
+  template <int Least, int Most, int Panels, class Args>
+  DUPQ_ISA static void all_rows(const Args& g, std::size_t panel, std::size_t panels) noexcept {
+    const std::size_t next = panel + Panels, count = std::min<std::size_t>(Panels, panels - next);
+    const std::size_t tiles = (g.m + Most - 1) / Most, lines = count * g.panel_bytes() / 64;
+    lookahead ahead{reinterpret_cast<const std::byte*>(g.b) + next * g.panel_bytes(), 0};
+    for (std::size_t t = 0, row = 0; t < tiles; ++t) {
+      const std::size_t rows = g.m / tiles + (t < g.m % tiles ? 1 : 0);
+      ahead.lines = (lines + tiles - 1) / tiles;
+      one_tile<Least, Most, Panels>(g, rows, row, panel, ahead);
+      row += rows;
+    }
+  }
+  template <int Least, int Rows, int Panels, class Args>
+  DUPQ_ISA static void one_tile(const Args& g, std::size_t rows, std::size_t row, std::size_t panel,
+                                lookahead& ahead) noexcept {
+    if constexpr (Rows > Least)
+      if (rows != Rows) return one_tile<Least, Rows - 1, Panels>(g, rows, row, panel, ahead);
+    Tile::template run<Rows, Panels>(g, row, panel, ahead);
+  }
+};
+struct float_tiles {
+  template <int Rows, int Panels>
+  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel,
+                                         lookahead& ahead) noexcept {
+    const std::size_t fetched_each = ahead.lines * lookahead::stretch / g.k + 1;
+    const float* a = g.a + row * g.a_stride;
+    const float* b = g.b + panel * g.panel_stride;
+    const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
+    float lanes[Rows * Panels * 16];
+    for (std::size_t k = 0; k < g.k;) {
+      f32x16 sums[Rows * Panels];
+      DUPQ_UNROLL
+      for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
+      const bool first = k == 0;
+      for (const std::size_t end = std::min(k + chain, g.k); k < end;) {
+        ahead.fetch(fetched_each);
+        const std::size_t terms = std::min(lookahead::stretch, end - k);
+        k += terms;
+        DUPQ_UNROLL_BY_4
+        for (const float* const stop = b + terms * b_stride; b != stop; a += a_step, b += b_stride) {
+          f32x16 weights[Panels];
+          DUPQ_UNROLL
+          for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
+          DUPQ_UNROLL
+          for (int r = 0; r < Rows; ++r) {
+            const f32x16 x = splat(a[static_cast<std::size_t>(r) * a_stride]);
+            DUPQ_UNROLL
+            for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = fused(x, weights[p], sums[r * Panels + p]);
+          }
+        }
+      }
+      DUPQ_UNROLL
+      for (int i = 0; i < Rows * Panels; ++i)
+        store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
+    }
+    finish(g, g.bias, lanes, Rows, Panels, row, panel);
+  }
+};
+DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { tiled<float_tiles, tile_rows, tile_accumulators>::product(g); }
+
+}  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

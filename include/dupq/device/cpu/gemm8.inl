@@ -1,0 +1,86 @@
+// The product of 8-bit integers over lanes of sixteen, included by kernels.inl, and again for the instruction sets that
+// multiply bytes otherwise. DUPQ_KERNELS defines i32x16, i8x64 and their operations as well.
+
+namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
+
+/// What turns the exact sums of one panel's columns into floats.
+struct column_scales {
+  i32x16 sums;
+  f32x16 scales, bias;
+
+  DUPQ_LANE f32x16 apply(i32x16 exact, const row_scale& s) const noexcept {
+    const f32x16 whole = to_float(subtract_product(exact, splat(s.zero), sums));
+    return fused(whole, mul(splat(s.scale), scales), bias);
+  }
+};
+DUPQ_LANE column_scales scales_of(const gemm8_args& g, std::size_t panel) noexcept {
+  const std::size_t column = panel * panel_width, width = g.n - column;
+  std::int32_t last[16] = {};  // the arrays end with the last output
+  if (width < 16) std::copy_n(g.sums + column, width, last);
+  return {load(width < 16 ? last : g.sums + column), load_within(g.scales + column, width),
+          load_within(g.bias + column, width)};
+}
+
+/// The sums of a tile, [rows][panels * 16], as floats.
+DUPQ_ISA DUPQ_NOINLINE inline void scale_sums(const gemm8_args& g, const std::int32_t* sums, std::size_t rows,
+                                              std::size_t panels, std::size_t row, std::size_t panel,
+                                              float* lanes) noexcept {
+  for (std::size_t p = 0; p < panels; ++p) {
+    const column_scales columns = scales_of(g, panel + p);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t at = (r * panels + p) * 16;
+      store(lanes + at, columns.apply(load(sums + at), g.a_scales[row + r]));
+    }
+  }
+}
+
+/// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step.
+struct byte_tiles {
+  template <int Rows, int Panels>
+  DUPQ_ISA DUPQ_NOINLINE static void run(const gemm8_args& g, std::size_t row, std::size_t panel,
+                                         lookahead& ahead) noexcept {
+    const std::size_t groups = g.groups;
+    const std::uint8_t* const a = g.a + row * 4 * groups;
+    const std::int8_t* b = g.b + panel * groups * 64;
+    i32x16 sums[Rows * Panels];
+    DUPQ_UNROLL
+    for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(std::int32_t{0});
+    const std::size_t fetched_each = ahead.lines * lookahead::stretch / groups + 1;
+    for (std::size_t k = 0; k < groups; ++k, b += 64) {
+      if (k % lookahead::stretch == 0) ahead.fetch(fetched_each);
+      i8x64 weights[Panels];
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) weights[p] = load_bytes(b + static_cast<std::size_t>(p) * groups * 64);
+      DUPQ_UNROLL
+      for (int r = 0; r < Rows; ++r) {
+        std::int32_t four;
+        std::memcpy(&four, a + (static_cast<std::size_t>(r) * groups + k) * 4, 4);
+        const i32x16 x = splat(four);
+        DUPQ_UNROLL
+        for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = add_products(sums[r * Panels + p], x, weights[p]);
+      }
+    }
+    float lanes[Rows * Panels * 16];
+    if constexpr (tile8_scaled_in_registers) {
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) {
+        const column_scales columns = scales_of(g, panel + static_cast<std::size_t>(p));
+        DUPQ_UNROLL
+        for (int r = 0; r < Rows; ++r)
+          store(lanes + 16 * (r * Panels + p),
+                columns.apply(sums[r * Panels + p], g.a_scales[row + static_cast<std::size_t>(r)]));
+      }
+    } else {  // the compiler would spill sums in the loop to make room for what follows it
+      std::int32_t exact[Rows * Panels * 16];
+      DUPQ_UNROLL
+      for (int i = 0; i < Rows * Panels; ++i) store(exact + 16 * i, sums[i]);
+      scale_sums(g, exact, Rows, Panels, row, panel, lanes);
+    }
+    finish(g, nullptr, lanes, Rows, Panels, row, panel);
+  }
+};
+DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept {
+  tiled<byte_tiles, tile8_rows, tile8_accumulators>::product(g);
+}
+
+}  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS
