@@ -57,13 +57,15 @@ DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float
 /// Bytes of weights that a tile asks for ahead of their use, while it computes: what lies beyond the second-level cache
 /// arrives at a fraction of the speed at which it is used.
 struct lookahead {
-  static constexpr std::size_t stretch = 16;  // steps of a product from one request to the next: bursts stall it
+  static constexpr std::size_t distance = 1u << 16;  // bytes, at least: products are small
+  static constexpr std::size_t stretch = 16;         // steps of a product from one request to the next: bursts stall it
 
-  const std::byte* at = nullptr;
+  std::uintptr_t at = 0;  // not a pointer: it may lie beyond what is mapped, where a request does nothing
   std::size_t lines = 0;
 
   DUPQ_LANE void fetch(std::size_t n) noexcept {
-    for (n = std::min(n, lines), lines -= n; n != 0; --n, at += 64) __builtin_prefetch(at, 0, 2);
+    for (n = std::min(n, lines), lines -= n; n != 0; --n, at += 64)
+      __builtin_prefetch(reinterpret_cast<const void*>(at), 0, 2);
   }
 };
 
@@ -94,20 +96,21 @@ struct tiled {
     const std::size_t panels = (g.n + panel_width - 1) / panel_width;
     std::size_t p = 0;
     for (; p + Panels <= panels && !(Panels > 2 && panels - p == Panels + 1); p += Panels)
-      all_rows<Least, Most, Panels>(g, p, panels);
+      all_rows<Least, Most, Panels>(g, p);
     if constexpr (Panels > 2)
-      for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p, panels);
-    for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p, panels);
+      for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p);
+    for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p);
   }
-  /// The tiles of a group of panels share the work of fetching the next group.
+  /// The tiles of a group of panels share the work of fetching what comes a group or more later, beyond the end too:
+  /// there lie the weights of the next product.
   template <int Least, int Most, int Panels, class Args>
-  DUPQ_ISA static void all_rows(const Args& g, std::size_t panel, std::size_t panels) noexcept {
-    const std::size_t next = panel + Panels, count = std::min<std::size_t>(Panels, panels - next);
-    const std::size_t tiles = (g.m + Most - 1) / Most, lines = count * g.panel_bytes() / 64;
-    lookahead ahead{reinterpret_cast<const std::byte*>(g.b) + next * g.panel_bytes(), 0};
+  DUPQ_ISA static void all_rows(const Args& g, std::size_t panel) noexcept {
+    const std::size_t bytes = Panels * g.panel_bytes(), tiles = (g.m + Most - 1) / Most;
+    lookahead ahead{reinterpret_cast<std::uintptr_t>(g.b) + panel * g.panel_bytes() +
+                    std::max(bytes, lookahead::distance)};
     for (std::size_t t = 0, row = 0; t < tiles; ++t) {
       const std::size_t rows = g.m / tiles + (t < g.m % tiles ? 1 : 0);
-      ahead.lines = (lines + tiles - 1) / tiles;
+      ahead.lines = (bytes / 64 + tiles - 1) / tiles;
       one_tile<Least, Most, Panels>(g, rows, row, panel, ahead);
       row += rows;
     }

@@ -62,14 +62,24 @@ struct byte_tiles {
     }
     float lanes[Rows * Panels * 16];
     if constexpr (tile8_scaled_in_registers) {
+      // Outputs without an activation go straight to where they belong.
+      const bool direct = g.act == activation::none && (panel + Panels) * panel_width <= g.n;
+      float* const to = direct ? g.c + row * g.c_stride + panel * panel_width : lanes;
+      const std::size_t stride = direct ? g.c_stride : Panels * 16;
+      const float* const residual =
+          direct && g.residual != nullptr ? g.residual + row * g.c_stride + panel * panel_width : nullptr;
       DUPQ_UNROLL
       for (int p = 0; p < Panels; ++p) {
         const column_scales columns = scales_of(g, panel + static_cast<std::size_t>(p));
         DUPQ_UNROLL
-        for (int r = 0; r < Rows; ++r)
-          store(lanes + 16 * (r * Panels + p),
-                columns.apply(sums[r * Panels + p], g.a_scales[row + static_cast<std::size_t>(r)]));
+        for (int r = 0; r < Rows; ++r) {
+          const std::size_t at = static_cast<std::size_t>(r) * stride + static_cast<std::size_t>(p) * 16;
+          f32x16 v = columns.apply(sums[r * Panels + p], g.a_scales[row + static_cast<std::size_t>(r)]);
+          if (residual != nullptr) v = add(v, load(residual + at));
+          store(to + at, v);
+        }
       }
+      if (direct) return;
     } else {  // the compiler would spill sums in the loop to make room for what follows it
       std::int32_t exact[Rows * Panels * 16];
       DUPQ_UNROLL

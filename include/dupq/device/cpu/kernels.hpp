@@ -38,8 +38,8 @@ struct gemm_args : gemm_output {
   std::size_t b_stride = panel_width;
   std::size_t k = 0;
 
-  /// From a panel to the next; 0 where panels are not stored one after another.
-  std::size_t panel_bytes() const noexcept { return b_stride == panel_width ? panel_stride * sizeof(float) : 0; }
+  /// From a panel of weights to the next; 0 where b is not weights, which alone come with a bias.
+  std::size_t panel_bytes() const noexcept { return bias == nullptr ? 0 : panel_stride * sizeof(float); }
 };
 
 /// The product of 8-bit integers: sum = (a b - zero * column sum of b), exact, times the row's and the column's scale.
