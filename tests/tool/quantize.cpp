@@ -5,35 +5,31 @@
 #include <array>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 using namespace dupq_tool;
 
 TEST_CASE("a row of weights reaches 64, ties go to even") {
-  const std::vector<float> row{6.4f, -3.2f, 0.0f, 0.05f, -0.15f, 0.25f, 0.051f};
-  std::vector<std::int8_t> q(row.size());
-  const float scale = quantize_row(row, q);
-  CHECK(scale == 6.4f / 64);
-  CHECK(q[0] == 64);
-  CHECK(q[1] == -32);
-  CHECK(q[2] == 0);
-  CHECK(q[6] == 1);
-  const std::vector<float> ties{64.0f, -64.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f};
-  CHECK(quantize_row(ties, q) == 1.0f);
-  CHECK(q == std::vector<std::int8_t>{64, -64, 0, 2, 2, 0, -2});
+  CHECK(scale_of_row(std::vector<float>{3.2f, -6.4f, 0.0f}) == 6.4f / 64);
+  CHECK(scale_of_row(std::vector<float>{0.0f, -0.0f}) == 0.0f);
+  const auto rounded = [](float value, float scale) { return int{quantize(value, scale, weight_limit)}; };
+  CHECK(rounded(6.4f, 0.1f) == 64);
+  CHECK(rounded(-3.2f, 0.1f) == -32);
+  CHECK(rounded(0.051f, 0.1f) == 1);
+  const std::vector<std::pair<float, int>> ties{{0.5f, 0}, {1.5f, 2}, {2.5f, 2}, {-0.5f, 0}, {-1.5f, -2}, {63.5f, 64}};
+  for (const auto& [value, integer] : ties) CHECK(rounded(value, 1.0f) == integer);
 }
 
 TEST_CASE("rows at the ends of what floats hold") {
-  std::vector<std::int8_t> q{1, 1, 1};
-  CHECK(quantize_row(std::vector<float>{0.0f, -0.0f, 0.0f}, q) == 0.0f);
-  CHECK(q == std::vector<std::int8_t>{0, 0, 0});
   constexpr float large = std::numeric_limits<float>::max(), tiny = std::numeric_limits<float>::denorm_min();
-  CHECK(quantize_row(std::vector<float>{large, -large, large / 2}, q) == large / 64);
-  CHECK(q == std::vector<std::int8_t>{64, -64, 32});
-  CHECK(quantize_row(std::vector<float>{tiny, 0.0f, -tiny}, q) == 0.0f);  // its scale is no float any more
-  CHECK(q == std::vector<std::int8_t>{0, 0, 0});
-  CHECK(quantize_row(std::vector<float>{95 * tiny, 0.0f, -95 * tiny}, q) == tiny);  // 95 steps, cut to 64
-  CHECK(q == std::vector<std::int8_t>{64, 0, -64});
+  CHECK(scale_of_row(std::vector<float>{large, -large}) == large / 64);
+  CHECK(quantize(large, large / 64, weight_limit) == 64);
+  CHECK(quantize(large, 1.0f, weight_limit) == 64);
+  CHECK(quantize(-large, 1.0f, weight_limit) == -64);
+  CHECK(scale_of_row(std::vector<float>{tiny, -tiny}) == 0.0f);  // no float any more
+  CHECK(scale_of_row(std::vector<float>{95 * tiny, 0.0f}) == tiny);
+  CHECK(quantize(95 * tiny, tiny, weight_limit) == 64);  // 95 steps, cut
 }
 
 TEST_CASE("q8_0 blocks as ggml reads them") {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <dupq/core/config.hpp>
+#include <dupq/model.hpp>
 #include <dupq/text/vocabulary.hpp>
 #include <span>
 #include <string>
@@ -159,6 +160,49 @@ inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf
   add_vocabulary_index(out, tokens);
 }
 
+/// The bytes of all tensors, each padded.
+inline void produce(const std::vector<output_tensor>& tensors, const std::string& source, const byte_sink& sink) {
+  constexpr std::byte zeros[dupq::alignment]{};
+  for (const output_tensor& t : tensors) {
+    tensor_writer(t, source, sink).run();
+    sink({zeros, dupq::round_up(t.bytes(), dupq::alignment) - t.bytes()});
+  }
+}
+
+/// What stands before the tensors' bytes.
+inline gguf_writer describe(const hf_folder& model, const hf_tokenizer& tokenizer, const convert_options& options,
+                            const std::vector<output_tensor>& tensors, const std::string& digest) {
+  gguf_writer writer;
+  add_model_keys(writer, model, options);
+  add_tokenizer_keys(writer, tokenizer, model);
+  writer.add("dupq.digest", digest);
+  for (const output_tensor& t : tensors) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
+  return writer;
+}
+
+/// The linear matrices as integers: the float32 model is built in memory and run.
+inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer, const hf_weights& weights,
+                                      const std::string& source) {
+  const convert_options options;
+  const std::vector<output_tensor> tensors = lay_out(weights, options.layout, options.type);
+  const gguf_writer writer = describe(folder, tokenizer, options, tensors, "");
+  const std::string header = writer.header();
+  std::vector<std::byte> file;
+  file.reserve(header.size() + writer.data_bytes());
+  const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
+  append(std::as_bytes(std::span(header)));
+  produce(tensors, source, append);
+  const auto needed = dupq::model::storage_bytes(file);
+  if (!needed) throw failure(needed.error());
+  struct alignas(dupq::alignment) line {
+    std::byte bytes[dupq::alignment];
+  };
+  std::vector<line> storage(*needed / sizeof(line) + 1);
+  const auto model = dupq::model::load(file, std::as_writable_bytes(std::span(storage)));
+  if (!model) throw failure(model.error());
+  return round_model(*model);
+}
+
 /// Converts `folder` to the model file `path` ("-": standard output). What is missing, contradictory or not supported
 /// is a failure that names the file and the key or tensor, and int8 in the plain layout is wrong usage; then nothing is
 /// written.
@@ -169,28 +213,18 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
   const dupq::mapped_file mapped = open_weights(model.transformer);
   const safetensors::file weights(mapped.bytes(), (model.transformer / "model.safetensors").string());
-  const std::vector<output_tensor> tensors = lay_out(find_weights(weights, model.config), options.layout, options.type);
-
-  const auto produce = [&](const byte_sink& sink) {
-    constexpr std::byte zeros[dupq::alignment]{};
-    for (const output_tensor& t : tensors) {
-      tensor_writer(t, weights.source(), sink).run();
-      sink({zeros, dupq::round_up(t.bytes(), dupq::alignment) - t.bytes()});
-    }
-  };
+  const hf_weights found = find_weights(weights, model.config);
+  integer_matrices integers;
+  if (options.type == weight_type::int8) integers = make_integers(model, tokenizer, found, weights.source());
+  const std::vector<output_tensor> tensors = lay_out(found, options.layout, options.type, integers);
   sha256 digest;  // it stands before the data, so the data is produced twice rather than kept
-  produce([&](std::span<const std::byte> bytes) { digest.update(bytes); });
+  produce(tensors, weights.source(), [&](std::span<const std::byte> bytes) { digest.update(bytes); });
 
-  gguf_writer writer;
-  add_model_keys(writer, model, options);
-  add_tokenizer_keys(writer, tokenizer, model);
-  writer.add("dupq.digest", digest.hex());
-  for (const output_tensor& t : tensors) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
-
+  const gguf_writer writer = describe(model, tokenizer, options, tensors, digest.hex());
   const std::string header = writer.header();
   output_file out(path);
   out.write(header);
-  produce([&](std::span<const std::byte> bytes) { out.write(bytes.data(), bytes.size()); });
+  produce(tensors, weights.source(), [&](std::span<const std::byte> bytes) { out.write(bytes.data(), bytes.size()); });
   out.commit();
   return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes()};
 }

@@ -1,4 +1,4 @@
-// Weights as small integers: rows of linear matrices for the int8 kernels, ggml's q8_0 blocks for embedding tables.
+// Weights as small integers: those of linear matrices for the int8 kernels, ggml's q8_0 blocks for embedding tables.
 #pragma once
 
 #include <algorithm>
@@ -28,12 +28,9 @@ inline std::int8_t quantize(float value, float scale, int limit) noexcept {
   return static_cast<std::int8_t>(std::clamp(q, -double(limit), double(limit)));
 }
 
-/// Fills `out` with integers and returns the scale that makes them weights again; 0 where all are 0.
-inline float quantize_row(std::span<const float> weights, std::span<std::int8_t> out) noexcept {
-  const float scale = largest_magnitude(weights) / float{weight_limit};
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    out[i] = scale == 0.0f ? std::int8_t{0} : quantize(weights[i], scale, weight_limit);
-  return scale;
+/// The scale of a row's integers; 0 where all weights are 0.
+inline float scale_of_row(std::span<const float> weights) noexcept {
+  return largest_magnitude(weights) / float{weight_limit};
 }
 
 inline constexpr std::size_t q8_0_values = 32, q8_0_bytes = 2 + q8_0_values;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hf_weights.hpp"
+#include "integer_model.hpp"
 #include "quantize.hpp"
 
 namespace dupq_tool {
@@ -17,7 +18,7 @@ namespace dupq_tool {
 enum class weight_type {
   f32,
   f16,
-  int8,  ///< linear matrices as in `quantize_row`, embedding tables as q8_0; packed only
+  int8,  ///< linear matrices as in `round_matrix`, embedding tables as q8_0; packed only
 };
 enum class tensor_layout {
   packed,  ///< panels of 16 outputs, as the kernels read them; query, key and value in one matrix
@@ -38,6 +39,7 @@ enum class tensor_form {
   groups,  ///< integers; output o = 16p + j, input i = 4g + b at [p][g][4j + b]; pads are 0
   scales,  ///< for each row, the scale of its integers
   sums,    ///< for each row, the sum of its integers
+  biases,  ///< for each row, its bias, which makes up for the integers' mean error
 };
 
 /// One tensor of the model file and what it is made of.
@@ -49,6 +51,7 @@ struct output_tensor {
   std::vector<std::uint64_t> extents;   ///< innermost first
   dupq::gguf::tensor_type type = dupq::gguf::tensor_type::f32;
   tensor_form form = tensor_form::rows;
+  const integer_matrix* integers = nullptr;  ///< of the forms that speak of integers
 
   std::uint64_t bytes() const noexcept {
     std::uint64_t n = dupq::gguf::row_bytes(type, extents[0]);
@@ -57,8 +60,10 @@ struct output_tensor {
   }
 };
 
-/// The tensors of the model file in their order; int8 is for the packed layout.
-inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout layout, weight_type type) {
+/// The tensors of the model file in their order; int8 is for the packed layout and needs `integers`, which the result
+/// refers to.
+inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout layout, weight_type type,
+                                          const integer_matrices& integers = {}) {
   using part = output_tensor::part;
   using dupq::gguf::tensor_type;
   std::vector<output_tensor> out;
@@ -100,11 +105,15 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout lay
     };
     const std::uint64_t panels = (t.rows + panel_width - 1) / panel_width;
     if (type == weight_type::int8 && may_be_integers) {
+      t.integers = &integers.at(name);
       const std::uint64_t groups = (t.columns + group_width - 1) / group_width;
       put(".weight", tensor_form::groups, tensor_type::i8, {panel_width * group_width, groups, panels});
       put(".scale", tensor_form::scales, tensor_type::f32, {t.rows});
       put(".sum", tensor_form::sums, tensor_type::i32, {t.rows});
-    } else if (packed) {
+      put(".bias", tensor_form::biases, tensor_type::f32, {t.rows});
+      return;
+    }
+    if (packed) {
       put(".weight", tensor_form::panels, stored_real, {panel_width, t.columns, panels});
     } else {
       put(".weight", tensor_form::rows, stored_real, t.extents);

@@ -28,7 +28,7 @@ using byte_sink = std::function<void(std::span<const std::byte>)>;
 class tensor_writer {
  public:
   tensor_writer(const output_tensor& tensor, const std::string& source, const byte_sink& sink)
-      : tensor_(tensor), source_(source), sink_(sink), row_(tensor.columns), integers_(tensor.columns) {}
+      : tensor_(tensor), source_(source), sink_(sink), row_(tensor.columns) {}
 
   void run() {
     switch (tensor_.form) {
@@ -44,16 +44,17 @@ class tensor_writer {
           return std::span<const float>(row_);
         });
       case tensor_form::groups:
-        return put_panels<std::int8_t>(group_width, [&](std::uint64_t r) {
-          (void)quantize(r);
-          return std::span<const std::int8_t>(integers_);
-        });
-      case tensor_form::scales: return put_column<float>([&](std::uint64_t r) { return quantize(r); });
-      case tensor_form::sums:
-        return put_column<std::int32_t>([&](std::uint64_t r) {
-          (void)quantize(r);
-          return std::accumulate(integers_.begin(), integers_.end(), std::int32_t{0});
-        });
+        return put_panels<std::int8_t>(group_width, [&](std::uint64_t r) { return tensor_.integers->row(r); });
+      case tensor_form::scales: return put(tensor_.integers->scales);
+      case tensor_form::biases: return put(tensor_.integers->biases);
+      case tensor_form::sums: {
+        std::vector<std::int32_t> sums(tensor_.rows);
+        for (std::uint64_t r = 0; r < tensor_.rows; ++r) {
+          const auto row = tensor_.integers->row(r);
+          sums[r] = std::accumulate(row.begin(), row.end(), std::int32_t{0});
+        }
+        return sink_(std::as_bytes(std::span(sums)));
+      }
     }
   }
 
@@ -72,20 +73,6 @@ class tensor_writer {
       }
       put(panel);
     }
-  }
-
-  /// One number for each row.
-  template <class T, class Number>
-  void put_column(Number&& number) {
-    std::vector<T> column(tensor_.rows);
-    for (std::uint64_t r = 0; r < tensor_.rows; ++r) column[r] = number(r);
-    sink_(std::as_bytes(std::span(column)));
-  }
-
-  /// Row r as integers; returns their scale.
-  float quantize(std::uint64_t r) {
-    read_row(r);
-    return quantize_row(row_, integers_);
   }
 
   /// Row r of all parts together; a vector's only row goes through all of them.
@@ -137,7 +124,6 @@ class tensor_writer {
   const std::string& source_;
   const byte_sink& sink_;
   std::vector<float> row_;
-  std::vector<std::int8_t> integers_;
   std::vector<std::uint16_t> half_;
 };
 
