@@ -1,7 +1,7 @@
 // Times a bi-encoder from text to vector; peers.py runs it in turn with other programs.
 //
 //   bench_encode MODEL.gguf TEXTS.txt [--threads N] [--kernels NAME] [--runs R] [--count N] [--unsorted]
-//                [--latency | --tokenizer] [--vectors FILE]
+//                [--latency | --tokenizer] [--vectors FILE] [--ids FILE]
 //
 // Prints a line a run, after one warm-up that is not timed. Tokenizing is part of the time; loading the model, sorting
 // and the warm-up are not.
@@ -22,7 +22,7 @@ namespace {
 
 constexpr char usage[] =
     "usage: bench_encode MODEL.gguf TEXTS.txt [--threads N] [--kernels NAME] [--runs R] [--count N] [--unsorted]\n"
-    "                    [--latency | --tokenizer] [--vectors FILE]\n";
+    "                    [--latency | --tokenizer] [--vectors FILE] [--ids FILE]\n";
 
 enum class mode { throughput, latency, tokenizer };
 
@@ -30,6 +30,7 @@ struct options {
   const char* model = nullptr;
   const char* texts = nullptr;
   const char* vectors = nullptr;
+  const char* ids = nullptr;
   std::string_view kernels{};
   std::size_t threads = 1, runs = 5, count = static_cast<std::size_t>(-1);
   bool sorted = true;
@@ -54,10 +55,11 @@ std::optional<options> parse(int argc, char** argv) {
     if (number != nullptr) {
       if (!read_number(value, *number)) return {};
       ++i;
-    } else if (name == "--kernels" || name == "--vectors") {
+    } else if (name == "--kernels" || name == "--vectors" || name == "--ids") {
       if (*value == 0) return {};
       if (name == "--kernels") o.kernels = value;
       if (name == "--vectors") o.vectors = value;
+      if (name == "--ids") o.ids = value;
       ++i;
     } else if (name == "--unsorted") {
       o.sorted = false;
@@ -125,6 +127,17 @@ std::size_t tokenize(const dupq::model& m, const std::vector<std::string_view>& 
   return tokens;
 }
 
+/// The ids of all texts, one text after another as they were tokenized.
+bool write_ids(const char* path, const dupq::model& m, const std::vector<std::string_view>& texts,
+               std::vector<std::int32_t>& ids) {
+  std::ofstream out(path, std::ios::binary);
+  for (const std::string_view text : texts) {
+    const auto n = m.tokenizer().encode(text, ids.size(), ids, dupq::special_tokens::parse).tokens;
+    out.write(reinterpret_cast<const char*>(ids.data()), static_cast<std::streamsize>(n * sizeof ids[0]));
+  }
+  return static_cast<bool>(out.flush());
+}
+
 bool write_vectors(const char* path, const std::vector<float>& vectors, const std::vector<std::size_t>& order) {
   const std::size_t dim = vectors.size() / order.size();
   std::vector<float> lines(vectors.size());
@@ -170,6 +183,8 @@ int main(int argc, char** argv) {
       std::printf("%.0f questions/s, %.0f tokens/s\n", static_cast<double>(texts.size()) / time,
                   static_cast<double>(again) / time);
     }
+    if (o->ids != nullptr && !write_ids(o->ids, *model, texts, ids))
+      return std::fprintf(stderr, "%s: cannot be written\n", o->ids), 1;
     return 0;
   }
 

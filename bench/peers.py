@@ -9,6 +9,9 @@ same texts sorted by length, on the same cores, in turn (A B C, A B C, ...), and
 second and dupq's ratio to each. Tokenizing is part of every time; loading, exporting and a warm-up are not. --latency
 encodes the texts of --tokens tokens (14) one by one instead and shows the 50th and 99th percentiles.
 
+--tokenizer compares tokenizers alone: dupq's, nanotoken, Hugging Face's and, if it is installed, flash-tokenizer, all
+in one thread; see peer_tokenizers.py. It needs nanotoken, tokenizers and numpy.
+
 In fp32, or with --int8 in 8-bit integers: FILE is then of that type, ONNX Runtime has dynamically quantized weights
 and activations (its quantize_dynamic), OpenVINO statically quantized ones (NNCF, calibrated on 300 of the texts), and
 the cosines are those to PyTorch's fp32.
@@ -19,6 +22,7 @@ Needs torch, transformers, sentence-transformers, tokenizers, onnx, onnxruntime 
 
 import argparse
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -29,6 +33,8 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+
+import peer_tokenizers as tok
 
 NEEDED = ["torch", "transformers", "sentence-transformers", "tokenizers", "onnx", "onnxruntime", "numpy"]
 OPTIONAL = ["openvino", "nncf"]
@@ -44,12 +50,13 @@ def arguments():
     parser.add_argument("--bench", type=Path, default=ROOT / "build/bench/bench_encode", help="bench_encode")
     parser.add_argument("--threads", type=int, default=1, help="threads and cores of every program (1)")
     parser.add_argument("--rounds", type=int, default=5, help="times that each program runs (5)")
-    parser.add_argument("--count", type=int, default=500, help="texts, the first of the file (500)")
+    parser.add_argument("--count", type=int, default=None, help="texts, the first of the file (500; tokenizers: all)")
     parser.add_argument("--int8", action="store_true", help="8-bit integers")
     parser.add_argument("--latency", action="store_true", help="one text at a time, those of --tokens tokens")
     parser.add_argument("--tokens", type=int, default=14, help="tokens of the texts of --latency (14)")
-    parser.add_argument("--unsorted", action="store_true", help="keep the file's order; batches are padded as they come")
+    parser.add_argument("--unsorted", action="store_true", help="in the file's order; batches are padded as they come")
     parser.add_argument("--kernels", default="", help="dupq's kernel table, for instance avx2")
+    parser.add_argument("--tokenizer", action="store_true", help="compare tokenizers only")
     parser.add_argument("--install", action="store_true", help="install missing packages with pip")
     return parser.parse_args()
 
@@ -60,9 +67,12 @@ def missing(packages):
 
 def prepare(options):
     """Packages, files and cores, before any library starts its threads."""
-    if options.install and (absent := missing(NEEDED + OPTIONAL)):
+    needed, optional = (tok.NEEDED, tok.OPTIONAL) if options.tokenizer else (NEEDED, OPTIONAL)
+    if options.count is None:
+        options.count = sys.maxsize if options.tokenizer else 500
+    if options.install and (absent := missing(needed + optional)):
         subprocess.run([sys.executable, "-m", "pip", "install", *absent], check=True)
-    if absent := missing(NEEDED):
+    if absent := missing(needed):
         sys.exit(f"peers.py: missing packages: {' '.join(absent)} (--install installs them)")
     for path in (options.model, options.gguf, options.texts, options.bench):
         if not path.exists():
@@ -337,11 +347,18 @@ def print_table(rates, vectors, count):
 def main():
     options = arguments()
     prepare(options)
-    check_pooling(options.model)
+    if options.tokenizer and options.threads != 1:
+        sys.exit("peers.py: tokenizers are compared in one thread")
+    if not options.tokenizer:
+        check_pooling(options.model)
     with open(options.texts, encoding="utf-8", newline="\n") as file:
-        texts = [line.removesuffix("\n") for _, line in zip(range(options.count), file)]
+        texts = [line.removesuffix("\n") for line in itertools.islice(file, options.count)]
     if not texts:
         sys.exit(f"peers.py: {options.texts}: has no text")
+    options.whole_file = len(texts) < options.count
+    if options.tokenizer:
+        options.count = len(texts)
+        return tok.compare(options, texts)
     with tempfile.TemporaryDirectory() as folder:
         if options.latency:
             length = Tokens(options.model).length

@@ -55,10 +55,11 @@ void check_views(std::string_view bytes) {
   const exact copy(bytes);
   const auto raw = std::as_bytes(std::span(copy.bytes.get(), copy.size));
   const std::size_t count = bytes.empty() ? 0 : static_cast<unsigned char>(bytes[0]);
-  std::vector<std::uint32_t> offsets(count), slots(dupq::vocabulary::slot_count(count));
-  if (!dupq::vocabulary::build_index(raw, count, offsets, slots)) {
+  std::vector<std::uint32_t> offsets(count);
+  std::vector<std::uint64_t> table(dupq::vocabulary::table_size(count));
+  if (!dupq::vocabulary::build_index(raw, count, offsets, table)) {
     const auto made =
-        dupq::vocabulary::view(raw, count, std::as_bytes(std::span(offsets)), std::as_bytes(std::span(slots)));
+        dupq::vocabulary::view(raw, count, std::as_bytes(std::span(offsets)), std::as_bytes(std::span(table)));
     require(made.has_value());
   }
   const std::size_t third = raw.size() / 3;

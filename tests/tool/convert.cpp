@@ -97,8 +97,8 @@ TEST_CASE("other kinds of models") {
 TEST_CASE("the vocabulary in GGUF's form, ready to be searched") {
   const converted c(model_folder("bert"));
   const gguf::value tokens = *c.file.find("tokenizer.ggml.tokens");
-  const gguf::value offsets = *c.file.find("dupq.vocab.offsets"), slots = *c.file.find("dupq.vocab.slots");
-  const auto vocabulary = dupq::vocabulary::view(tokens.bytes, tokens.count, offsets.bytes, slots.bytes);
+  const gguf::value offsets = *c.file.find("dupq.vocab.offsets"), table = *c.file.find("dupq.vocab.table");
+  const auto vocabulary = dupq::vocabulary::view(tokens.bytes, tokens.count, offsets.bytes, table.bytes);
   REQUIRE(vocabulary.has_value());
   CHECK(vocabulary->token(0) == "[PAD]");
   CHECK(vocabulary->find("hello", false) > 0);

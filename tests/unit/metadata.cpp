@@ -158,19 +158,20 @@ TEST_CASE("files of llama.cpp's writer say less") {
 
 TEST_CASE("the vocabulary and its index") {
   // Without an index it is made again.
-  gguf_builder without = bert().erase("dupq.vocab.slots").erase("dupq.vocab.offsets");
+  gguf_builder without = bert().erase("dupq.vocab.table").erase("dupq.vocab.offsets");
   CHECK(outputs(*loaded_model(without.build())) == outputs(*loaded_model(bert().build())));
-  const std::uint32_t u32 = 4, text = 8;
-  const auto slots = [&](std::uint32_t all, std::uint64_t count) {
-    std::string payload = raw(u32, count);
+  const std::uint32_t u32 = 4, text = 8, u64 = 10;
+  const auto table = [&](std::uint64_t all, std::uint64_t count) {
+    std::string payload = raw(u64, count);
     for (std::uint64_t i = 0; i < count; ++i) payload += raw(all);
-    return refused(bert().set("dupq.vocab.slots", 9, payload).build()).code;
+    return refused(bert().set("dupq.vocab.table", 9, payload).build()).code;
   };
-  CHECK(slots(0xFFFFFFFF, 32) == errc::bad_vocabulary);  // finds nothing
-  CHECK(slots(0, 32) == errc::bad_vocabulary);           // no empty slot ends a search
-  CHECK(slots(0xFFFFFFFE, 32) == errc::bad_vocabulary);  // names tokens that do not exist
-  CHECK(slots(0xFFFFFFFF, 31) == errc::wrong_size);
-  CHECK(slots(0xFFFFFFFF, 16) == errc::wrong_size);
+  CHECK(table(0, 64) == errc::bad_vocabulary);                   // finds nothing
+  CHECK(table(0x0000000100000061, 64) == errc::bad_vocabulary);  // no empty slot ends a search
+  CHECK(table(0xFFFFFF0100000000, 64) == errc::bad_vocabulary);  // names tokens that do not exist
+  CHECK(table(0, 63) == errc::wrong_size);
+  CHECK(table(0, 62) == errc::wrong_size);
+  CHECK(table(0, 32) == errc::wrong_size);
   const auto offsets = [&](std::uint32_t first, std::uint64_t count) {
     std::string payload = raw(u32, count);
     for (std::uint64_t i = 0; i < count; ++i) payload += raw(first + static_cast<std::uint32_t>(i));

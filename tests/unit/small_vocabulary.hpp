@@ -31,22 +31,23 @@ inline std::string stored(std::string_view token) {
   return "\xE2\x96\x81" + std::string(token);
 }
 
-/// The three arrays; `offsets` and `slots` as they lie in a file, at an odd address.
+/// The three arrays; `offsets` and `table` as they lie in a file, at an odd address.
 struct vocabulary_bytes {
-  std::vector<std::byte> tokens, offsets, slots;
+  std::vector<std::byte> tokens, offsets, table;
   std::size_t count;
 
   explicit vocabulary_bytes(const std::vector<std::string>& names) : count(names.size()) {
     for (const auto& name : names) add_string(tokens, stored(name));
-    std::vector<std::uint32_t> o(count), s(dupq::vocabulary::slot_count(count));
-    if (dupq::vocabulary::build_index(tokens, count, o, s)) count = 0;
+    std::vector<std::uint32_t> o(count);
+    std::vector<std::uint64_t> t(dupq::vocabulary::table_size(count));
+    if (dupq::vocabulary::build_index(tokens, count, o, t)) count = 0;
     offsets = bytes_of(o.data(), o.size() * 4);
-    slots = bytes_of(s.data(), s.size() * 4);
+    table = bytes_of(t.data(), t.size() * 8);
     offsets.insert(offsets.begin(), std::byte{});
-    slots.insert(slots.begin(), std::byte{});
+    table.insert(table.begin(), std::byte{});
   }
   auto view() const {
-    return dupq::vocabulary::view(tokens, count, std::span(offsets).subspan(1), std::span(slots).subspan(1));
+    return dupq::vocabulary::view(tokens, count, std::span(offsets).subspan(1), std::span(table).subspan(1));
   }
 };
 

@@ -23,6 +23,12 @@ std::uint32_t word_at(const std::vector<std::byte>& v, std::size_t i) {
   std::memcpy(&x, v.data() + 1 + 4 * i, 4);
   return x;
 }
+std::uint64_t double_at(const std::vector<std::byte>& v, std::size_t i) {
+  std::uint64_t x;
+  std::memcpy(&x, v.data() + 1 + 8 * i, 8);
+  return x;
+}
+void set_double(std::vector<std::byte>& v, std::size_t i, std::uint64_t x) { std::memcpy(v.data() + 1 + 8 * i, &x, 8); }
 void set_word(std::vector<std::byte>& v, std::size_t i, std::uint32_t x) { std::memcpy(v.data() + 1 + 4 * i, &x, 4); }
 
 }  // namespace
@@ -83,21 +89,60 @@ TEST_CASE("an index that contradicts the tokens is refused") {
     set_word(b.offsets, i, word_at(b.offsets, i) ^ 8u);
     CHECK(refused(b, errc::bad_vocabulary));
   }
-  for (std::size_t i = 0; i < vocabulary::slot_count(50); ++i) {
-    const std::uint32_t was = word_at(good.slots, i);
+  const std::size_t size = vocabulary::table_size(50);
+  REQUIRE(good.table.size() == 1 + 8 * size);
+  for (std::size_t i = 0; i < size; ++i) {
+    const std::uint64_t was = double_at(good.table, i);
     vocabulary_bytes b = good;
-    set_word(b.slots, i, 0xFFFFFFC0u | 50u);  // an id beyond the vocabulary
-    CHECK(refused(b, errc::bad_vocabulary));
-    if (was == vocabulary::empty_slot) continue;
-    for (const std::uint32_t wrong : {vocabulary::empty_slot, was ^ 0x80000000u, was ^ 1u}) {
-      set_word(b.slots, i, wrong);
+    // In every empty slot and every full one: another text, another kind, another id, and ids beyond the vocabulary.
+    std::vector<std::uint64_t> wrongs{was ^ 1, was ^ 0x8000000000u, was ^ 0x100000000u, was ^ 0x80000000u};
+    if (i % 2 == 1) wrongs.insert(wrongs.end(), {was ^ (std::uint64_t{1} << 40), was | std::uint64_t{50} << 40});
+    if (was != 0) wrongs.push_back(0);
+    for (const std::uint64_t wrong : wrongs) {
+      if (wrong == was) continue;
+      set_double(b.table, i, wrong);
       CHECK(refused(b, errc::bad_vocabulary));
     }
   }
   vocabulary_bytes full = good;
-  for (std::size_t i = 0; i < vocabulary::slot_count(50); ++i)
-    if (word_at(full.slots, i) == vocabulary::empty_slot) set_word(full.slots, i, 0);
+  std::size_t taken = 0;
+  while (double_at(good.table, taken * 2 + 1) == 0) ++taken;
+  for (std::size_t i = 0; i < size; i += 2) {
+    if (double_at(full.table, i + 1) != 0) continue;
+    set_double(full.table, i, double_at(good.table, taken * 2));
+    set_double(full.table, i + 1, double_at(good.table, taken * 2 + 1));
+  }
   CHECK(refused(full, errc::bad_vocabulary));
+}
+
+TEST_CASE("pieces as long as a key, and longer") {
+  // Neighbours in every length: the same beginning, another end, one byte more, and the other kind.
+  std::vector<std::string> names{"[PAD]", "[UNK]"};
+  for (std::size_t n = 1; n <= 40; ++n)
+    for (const char last : {'a', 'b', '\x01'})
+      for (const char* kind : {"", "##"}) names.push_back(kind + std::string(n - 1, 'a') + last);
+  names.push_back(std::string(200, 'a'));
+  names.push_back(std::string(201, 'a'));
+  const vocabulary_bytes b(names);
+  const auto v = b.view();
+  REQUIRE(v);
+  for (std::size_t i = 2; i < names.size(); ++i) {
+    const bool continuing = names[i].starts_with("##");
+    const std::string text = continuing ? names[i].substr(2) : names[i];
+    CAPTURE(names[i]);
+    CHECK(v->find(text, continuing) == static_cast<std::int32_t>(i));
+    CHECK(v->find(text + 'c', continuing) == -1);
+    CHECK(v->find(text + std::string(1, '\0'), continuing) == -1);
+    if (text.size() <= dupq::piece_key::capacity) {
+      const std::string more = text + "0123456789abcdef";
+      CHECK(v->find(dupq::piece_key::read(more.data(), text.size(), continuing)) == static_cast<std::int32_t>(i));
+      CHECK(v->find(dupq::piece_key::read(more.data(), dupq::piece_key::capacity, continuing)
+                        .first(text.size(), continuing)) == static_cast<std::int32_t>(i));
+    }
+  }
+  CHECK(v->find(std::string(199, 'a'), false) == -1);
+  CHECK(v->longest(false) == 201);
+  CHECK(v->longest(true) == 40);
 }
 
 TEST_CASE("payloads of the wrong size are refused") {
@@ -108,8 +153,9 @@ TEST_CASE("payloads of the wrong size are refused") {
     const auto v = b.view();
     REQUIRE(!v);
     CHECK(v.error().code == errc::truncated);
-    std::vector<std::uint32_t> o(b.count), s(vocabulary::slot_count(b.count));
-    const auto e = vocabulary::build_index(b.tokens, b.count, o, s);
+    std::vector<std::uint32_t> o(b.count);
+    std::vector<std::uint64_t> t(vocabulary::table_size(b.count));
+    const auto e = vocabulary::build_index(b.tokens, b.count, o, t);
     REQUIRE(e);
     CHECK(e->code == errc::truncated);
   }
@@ -124,10 +170,13 @@ TEST_CASE("payloads of the wrong size are refused") {
   b.offsets.pop_back();
   CHECK((!b.view() && b.view().error().code == errc::wrong_size));
   b = good;
-  b.slots.resize(1 + 4 * 64);  // less than two a token
+  b.table.resize(1 + 16 * 64);  // less than two a token
   CHECK((!b.view() && b.view().error().code == errc::wrong_size));
   b = good;
-  b.slots.resize(b.slots.size() - 4);
+  b.table.resize(b.table.size() - 16);
+  CHECK((!b.view() && b.view().error().code == errc::wrong_size));
+  b = good;
+  b.table.resize(b.table.size() + 8);
   CHECK((!b.view() && b.view().error().code == errc::wrong_size));
   b = good;
   b.count = 0;

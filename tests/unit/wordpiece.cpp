@@ -270,3 +270,61 @@ TEST_CASE("options that cannot be are refused") {
   CHECK(refused([](auto& o) { o.max_word_chars = dupq::tokenizer::max_word_chars_limit + 1; }));
   CHECK(refused([](auto& o) { o.pair_separators = 3; }));
 }
+
+TEST_CASE("whatever stands where the text is read in blocks") {
+  const fixture f(fixture::options(), {{"<unk>", unk_token, added_tokens::normalized}});
+  // A tail that needs every path, behind 0 to 300 bytes of words: blocks have 16 and 64 bytes, chunks 256.
+  const std::vector<std::pair<std::string, ids>> tails{
+      {"What?is", {what, question, is}},
+      {"unaffable", {un, aff_, able_}},
+      {"wh\xC3\xA4t is", {what, is}},
+      {"un\xCC\x81"
+       "affable",
+       {un, aff_, able_}},
+      {"\xE4\xB8\x80the", {one, the}},
+      {"is\xFF\xC3 the", {is, the}},
+      {"is\xE4\xB8", {is}},
+      {"is\x01\x7F?", {is, question}},
+      {"[SEP]is", {sep, is}},
+      {"is[SEP", {is, open, sep_word}},
+      {"the<UNK>is", {the, unk_token, is}},
+      {"<unk", {less, unk_word}},
+      {"a\xCC\x8A<unk>a", {a, unk_token, a}},
+      {std::string(100, 'x') + "?", {unk, question}},
+      {std::string(300, 'a') + " is", {unk, is}},
+      {"the ", {the}},
+  };
+  for (std::size_t before = 0; before <= 300; ++before) {
+    std::string text;
+    ids want;
+    for (; text.size() + 2 <= before; want.push_back(a)) text += "A ";
+    if (text.size() < before) text += ' ';
+    for (const auto& [tail, rest] : tails) {
+      CAPTURE(before);
+      CAPTURE(tail);
+      ids all = want;
+      all.insert(all.end(), rest.begin(), rest.end());
+      CHECK(f.one(text + tail) == all);
+      if (before % 64 < 2) {
+        all.insert(all.end(), rest.begin(), rest.end());
+        CHECK(f.one(text + tail + "\t" + tail) == all);
+      }
+    }
+    // One word that crosses every edge.
+    if (before != 0 && before <= 100) {
+      ids word(before, a_);
+      word[0] = a;
+      CHECK(f.one("? " + std::string(before, 'A')) == [&] {
+        ids v{question};
+        v.insert(v.end(), word.begin(), word.end());
+        return v;
+      }());
+    }
+  }
+  for (std::size_t n = 1; n <= 120; ++n) {
+    const std::string words = times(n, "is?");
+    CHECK(f.one(words).size() == 2 * n);
+    CHECK(f.one(words, special_tokens::parse, n + 2).size() == n);
+    CHECK(f.one(times(n, "is\xC2\xA0")).size() == n);
+  }
+}

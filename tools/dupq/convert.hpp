@@ -115,11 +115,12 @@ inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string
     const std::uint64_t size = token.size();
     payload.append(reinterpret_cast<const char*>(&size), sizeof size) += token;
   }
-  std::vector<std::uint32_t> offsets(tokens.size()), slots(dupq::vocabulary::slot_count(tokens.size()));
-  if (const auto e = dupq::vocabulary::build_index(std::as_bytes(std::span(payload)), tokens.size(), offsets, slots))
+  std::vector<std::uint32_t> offsets(tokens.size());
+  std::vector<std::uint64_t> table(dupq::vocabulary::table_size(tokens.size()));
+  if (const auto e = dupq::vocabulary::build_index(std::as_bytes(std::span(payload)), tokens.size(), offsets, table))
     throw failure(*e);
   out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
-  out.add("dupq.vocab.slots", std::span<const std::uint32_t>(slots));
+  out.add("dupq.vocab.table", std::span<const std::uint64_t>(table));
 }
 
 /// The tokenizer, with its vocabulary indexed.

@@ -84,6 +84,7 @@ class gguf_writer {
     if constexpr (std::is_same_v<T, float>) return value_type::f32;
     if constexpr (std::is_same_v<T, std::int32_t>) return value_type::i32;
     if constexpr (std::is_same_v<T, std::uint32_t>) return value_type::u32;
+    if constexpr (std::is_same_v<T, std::uint64_t>) return value_type::u64;
   }
   template <class T>
   static void put(std::string& out, T v) {

@@ -61,21 +61,21 @@ class tokenizer_reader {
  private:
   result<std::optional<vocabulary>> read_vocabulary(const gguf::value& tokens) noexcept {
     gguf::value offsets = read_.array("dupq.vocab.offsets", gguf::value_type::u32);
-    gguf::value slots = read_.array("dupq.vocab.slots", gguf::value_type::u32);
+    gguf::value table = read_.array("dupq.vocab.table", gguf::value_type::u64);
     if (read_.failed()) return *read_.failed();
-    if (offsets.count == 0 || slots.count == 0) {
+    if (offsets.count == 0 || table.count == 0) {
       const auto count = static_cast<std::size_t>(tokens.count);
       auto* const own_offsets = storage_.take<std::uint32_t>(count);
-      auto* const own_slots = storage_.take<std::uint32_t>(vocabulary::slot_count(count));
-      if (own_offsets == nullptr || own_slots == nullptr) return std::optional<vocabulary>(vocabulary());
+      auto* const own_table = storage_.take<std::uint64_t>(vocabulary::table_size(count));
+      if (own_offsets == nullptr || own_table == nullptr) return std::optional<vocabulary>(vocabulary());
       const std::span offset_span(own_offsets, count);
-      const std::span slot_span(own_slots, vocabulary::slot_count(count));
-      if (const auto e = vocabulary::build_index(tokens.bytes, count, offset_span, slot_span)) return *e;
+      const std::span table_span(own_table, vocabulary::table_size(count));
+      if (const auto e = vocabulary::build_index(tokens.bytes, count, offset_span, table_span)) return *e;
       offsets.bytes = std::as_bytes(offset_span);
-      slots.bytes = std::as_bytes(slot_span);
+      table.bytes = std::as_bytes(table_span);
     }
     if (!storage_.has_memory()) return std::optional<vocabulary>(vocabulary());
-    const auto v = vocabulary::view(tokens.bytes, tokens.count, offsets.bytes, slots.bytes);
+    const auto v = vocabulary::view(tokens.bytes, tokens.count, offsets.bytes, table.bytes);
     if (!v) return v.error();
     return std::optional<vocabulary>(*v);
   }

@@ -12,6 +12,7 @@
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
 #include "../core/prefix.hpp"
+#include "byte_block.hpp"
 #include "unicode.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -67,6 +68,12 @@ class added_tokens {
       view.any_lstrip_ |= (t.flags & lstrip) != 0;
       view.starts_.set(static_cast<unsigned char>(t.content.front()));
     });
+    // Mostly there are one or two of them.
+    std::size_t different = 0;
+    for (std::size_t byte = 0; byte < view.starts_.size(); ++byte)
+      if (view.starts_[byte]) view.start_[different++ == 0 ? 0 : 1] = static_cast<char>(byte);
+    if (different == 1) view.start_[1] = view.start_[0];
+    view.few_starts_ = different <= 2;
     return view;
   }
 
@@ -87,7 +94,12 @@ class added_tokens {
   bool any_raw() const noexcept { return any_raw_; }
   bool any_lstrip() const noexcept { return any_lstrip_; }
 
-  bool may_start(char byte) const noexcept { return starts_[static_cast<unsigned char>(byte)]; }
+  /// The first place in [p, end) where a raw token may start; `end` where there is none.
+  const char* next_start(const char* p, const char* end) const noexcept {
+    if (few_starts_) return byte_block::find_either(p, end, start_[0], start_[1]);
+    while (p < end && !starts_[static_cast<unsigned char>(*p)]) ++p;
+    return p;
+  }
   /// The longest raw token at `p`; an empty content where there is none.
   token raw_at(const char* p, const char* end) const noexcept {
     token best{{}, -1, 0};
@@ -127,6 +139,8 @@ class added_tokens {
   bool any_raw_ = false;
   bool any_lstrip_ = false;
   std::bitset<256> starts_{};  ///< first bytes of raw tokens
+  char start_[2] = {};         ///< the same where they are few
+  bool few_starts_ = false;
 };
 
 /// A stretch of text up to the next raw token. It looks ahead only as far as it is read: `end` grows.
@@ -175,11 +189,7 @@ class stretch {
     // Not in the middle of a character, as far as it is one.
     for (int i = 0; i < 3 && stop < limit_ && (static_cast<unsigned char>(*stop) & 0xC0u) == 0x80; ++i) ++stop;
     const char* chunk = scan_;
-    while (scan_ < stop) {
-      if (!tokens_->may_start(*scan_)) {
-        ++scan_;
-        continue;
-      }
+    while ((scan_ = tokens_->next_start(scan_, stop)) < stop) {
       const added_tokens::token t = tokens_->raw_at(scan_, limit_);
       if (t.content.empty()) {
         ++scan_;

@@ -13,6 +13,7 @@
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
 #include "../core/prefix.hpp"
+#include "piece_key.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -20,13 +21,13 @@ namespace dupq::inline DUPQ_ABI {
 ///  - tokens: for each token a u64 length and its bytes. A token "▁xyz" begins a word, "[...]" is a special one, any
 ///    other goes on with a word (the form of llama.cpp's files; Hugging Face writes "xyz", "[...]" and "##xyz").
 ///  - offsets: u32 a token, the place of its length field in the tokens' bytes.
-///  - slots: u32, a power of two of them, at least two a token: a hash table with linear probing. A slot is
-///    0xFFFFFFFF when empty, otherwise the id in the low bit_width(count) bits and above them the same bits of the
-///    piece's hash; its search starts at hash % slots. The hash is FNV-1a (32 bits) over the piece without its "▁",
-///    from another start value for pieces that go on with a word, and a final mix. Of equal tokens the last counts.
+///  - table: slots of two u64, a power of two of them, at least two a token: a hash table with linear probing. A slot
+///    is zeros when empty, otherwise a piece's key (piece_key.hpp, over the piece without its "▁") with the id in the
+///    highest 24 bits; its search starts at the slot that the hash's highest bits number. Of equal tokens the last
+///    counts. What people write most, words of ASCII with low ids, stands where it is looked for first.
+/// A search for a piece of up to 12 bytes reads the table only, and mostly one slot.
 class vocabulary {
  public:
-  static constexpr std::uint32_t empty_slot = 0xFFFFFFFFu;
   static constexpr std::size_t max_count = std::size_t{1} << 24;
   /// The longest row of occupied slots: what the longest search costs.
   static constexpr std::size_t max_probes = 1024;
@@ -34,76 +35,66 @@ class vocabulary {
   /// An empty vocabulary: it finds nothing.
   vocabulary() noexcept = default;
 
-  /// Checks every offset and that every token is found. Errors: out_of_range (count), truncated, wrong_size,
-  /// bad_vocabulary.
+  /// Checks every offset and every slot, and that every token is found. Errors: out_of_range (count), truncated,
+  /// wrong_size, bad_vocabulary.
   static result<vocabulary> view(std::span<const std::byte> tokens, std::uint64_t count,
-                                 std::span<const std::byte> offsets, std::span<const std::byte> slots) noexcept {
-    if (const auto e = check_sizes(tokens, count, offsets.size() / 4, slots.size() / 4)) return *e;
+                                 std::span<const std::byte> offsets, std::span<const std::byte> table) noexcept {
+    if (const auto e = check_sizes(tokens, count, offsets.size() / 4, table.size() / 16)) return *e;
     if (offsets.size() % 4 != 0) return error(errc::wrong_size, offsets_key, count * 4, offsets.size());
-    vocabulary v(tokens, static_cast<std::size_t>(count), offsets.data(), slots.data(), slots.size() / 4);
+    if (table.size() % 16 != 0) return error(errc::wrong_size, table_key, table.size() / 16 * 16, table.size());
+    vocabulary v(tokens, static_cast<std::size_t>(count), offsets.data(), table.data(), table.size() / 16);
     std::uint64_t place = 0;
     for (std::uint32_t id = 0; id < v.count_; ++id) {
       if (load32(offsets.data() + std::size_t{id} * 4) != place) return error(errc::bad_vocabulary, offsets_key);
       if (const auto e = skip_token(tokens, place)) return *e;
     }
     if (place != tokens.size()) return error(errc::wrong_size, tokens_key, place, tokens.size());
-    if (!v.slots_are_sound()) return error(errc::bad_vocabulary, slots_key);
+    if (!v.table_is_sound()) return error(errc::bad_vocabulary, table_key);
     for (std::uint32_t id = 0; id < v.count_; ++id) {
       const piece p = v.piece_of(id);
       const std::int32_t found = v.find(p.text, p.continuing);
-      if (found < static_cast<std::int32_t>(id)) return error(errc::bad_vocabulary, slots_key, id);
+      if (found < static_cast<std::int32_t>(id)) return error(errc::bad_vocabulary, table_key, id);
       v.longest_[p.continuing] = std::max(v.longest_[p.continuing], p.text.size());
     }
     return v;
   }
 
-  /// Slots that a vocabulary of `count` tokens takes.
-  static constexpr std::size_t slot_count(std::size_t count) noexcept {
-    return std::bit_ceil(2 * std::max(count, std::size_t{1}));
+  /// 64-bit integers in the table of a vocabulary of `count` tokens.
+  static constexpr std::size_t table_size(std::size_t count) noexcept {
+    return 2 * std::bit_ceil(2 * std::max(count, std::size_t{1}));
   }
 
-  /// Fills `offsets` [count] and `slots` [slot_count(count), or a larger power of two].
+  /// Fills `offsets` [count] and `table` [table_size(count), or a larger power of two].
   static std::optional<error> build_index(std::span<const std::byte> tokens, std::uint64_t count,
-                                          std::span<std::uint32_t> offsets, std::span<std::uint32_t> slots) noexcept {
-    if (const auto e = check_sizes(tokens, count, offsets.size(), slots.size())) return *e;
+                                          std::span<std::uint32_t> offsets, std::span<std::uint64_t> table) noexcept {
+    if (const auto e = check_sizes(tokens, count, offsets.size(), table.size() / 2)) return *e;
     std::uint64_t place = 0;
     for (std::uint32_t& offset : offsets) {
       offset = static_cast<std::uint32_t>(place);
       if (const auto e = skip_token(tokens, place)) return *e;
     }
     if (place != tokens.size()) return error(errc::wrong_size, tokens_key, place, tokens.size());
-    for (std::uint32_t& slot : slots) slot = empty_slot;
+    std::fill(table.begin(), table.end(), std::uint64_t{0});
     vocabulary v(tokens, static_cast<std::size_t>(count), reinterpret_cast<const std::byte*>(offsets.data()),
-                 reinterpret_cast<const std::byte*>(slots.data()), slots.size());
-    for (std::uint32_t id = 0; id < v.count_; ++id) {
-      const piece p = v.piece_of(id);
-      const std::uint32_t h = hash(p.text, p.continuing);
-      std::uint32_t at = h & v.slot_mask_;
-      for (std::size_t probes = 0; slots[at] != empty_slot; at = (at + 1) & v.slot_mask_) {
-        const piece other = v.piece_of(slots[at] & v.id_mask_);
-        if (other.continuing == p.continuing && other.text == p.text) break;
-        if (++probes == max_probes) return error(errc::bad_vocabulary, tokens_key, id);
-      }
-      slots[at] = (h & ~v.id_mask_) | id;
-    }
-    if (!v.slots_are_sound()) return error(errc::bad_vocabulary, tokens_key);
+                 reinterpret_cast<const std::byte*>(table.data()), table.size() / 2);
+    for (const bool likely : {true, false})
+      for (std::uint32_t id = 0; id < v.count_; ++id)
+        if (v.is_likely(id) == likely && !v.insert(id, table)) return error(errc::bad_vocabulary, tokens_key, id);
+    if (!v.table_is_sound()) return error(errc::bad_vocabulary, tokens_key);
     return std::nullopt;
   }
 
   /// The id of a piece (without "##" or "▁"), -1 where there is none.
   std::int32_t find(std::string_view text, bool continuing) const noexcept {
-    return find(text, continuing, hash(text, continuing));
+    if (count_ == 0 || (text.empty() && !continuing)) return -1;
+    const piece_key key = piece_key::of(text, continuing);
+    if (text.size() <= piece_key::capacity) return find(key);
+    const auto is_it = [&](const slot& s) { return s.is(key) && piece_of(s.id()).text == text; };
+    return search(key.hash(text), is_it);
   }
-  /// The same where the hash is known.
-  std::int32_t find(std::string_view text, bool continuing, std::uint32_t h) const noexcept {
-    if (count_ == 0) return -1;
-    for (std::uint32_t at = h & slot_mask_;; at = (at + 1) & slot_mask_) {
-      const std::uint32_t slot = load32(slots_ + std::size_t{at} * 4);
-      if (slot == empty_slot) return -1;
-      if (((slot ^ h) & ~id_mask_) != 0) continue;
-      const piece p = piece_of(slot & id_mask_);
-      if (p.continuing == continuing && p.text == text) return static_cast<std::int32_t>(slot & id_mask_);
-    }
+  /// The same for the key of a piece of up to 12 bytes; the vocabulary is not empty.
+  std::int32_t find(const piece_key& key) const noexcept {
+    return search(key.hash(), [&](const slot& s) { return s.is(key); });
   }
 
   std::size_t size() const noexcept { return count_; }
@@ -115,39 +106,37 @@ class vocabulary {
   /// Bytes of the longest piece that begins a word, or goes on with one.
   std::size_t longest(bool continuing) const noexcept { return longest_[continuing]; }
 
-  /// The hash, to be taken along while a piece grows: finish(step(step(start(c), byte), byte)).
-  static constexpr std::uint32_t hash_start(bool continuing) noexcept { return continuing ? 0x811C9DC5u : 0x9E3779B9u; }
-  static constexpr std::uint32_t hash_step(std::uint32_t h, char byte) noexcept {
-    return (h ^ static_cast<unsigned char>(byte)) * 0x01000193u;
-  }
-  static constexpr std::uint32_t hash_finish(std::uint32_t h) noexcept {
-    h = (h ^ h >> 15) * 0x2C1B3C6Du;
-    return h ^ h >> 13;
-  }
-  static constexpr std::uint32_t hash(std::string_view text, bool continuing) noexcept {
-    std::uint32_t h = hash_start(continuing);
-    for (const char c : text) h = hash_step(h, c);
-    return hash_finish(h);
-  }
-
  private:
   struct piece {
     std::string_view text;
     bool continuing;
   };
 
+  struct slot {
+    static constexpr int id_shift = 40;
+    std::uint64_t lo, hi;
+
+    bool empty() const noexcept { return (hi >> 32 & 0xFF) == 0; }  // no piece has neither length nor kind
+    piece_key key() const noexcept { return {lo, hi & ((std::uint64_t{1} << id_shift) - 1)}; }
+    std::uint32_t id() const noexcept { return static_cast<std::uint32_t>(hi >> id_shift); }
+    bool is(const piece_key& other) const noexcept {
+      return ((lo ^ other.lo) | (hi ^ other.hi) << (64 - id_shift)) == 0;
+    }
+  };
+  slot slot_at(std::size_t i) const noexcept { return {load64(table_ + i * 16), load64(table_ + i * 16 + 8)}; }
+
   static constexpr std::string_view tokens_key = "tokenizer.ggml.tokens";
   static constexpr std::string_view offsets_key = "dupq.vocab.offsets";
-  static constexpr std::string_view slots_key = "dupq.vocab.slots";
+  static constexpr std::string_view table_key = "dupq.vocab.table";
 
-  vocabulary(std::span<const std::byte> tokens, std::size_t count, const std::byte* offsets, const std::byte* slots,
+  vocabulary(std::span<const std::byte> tokens, std::size_t count, const std::byte* offsets, const std::byte* table,
              std::size_t slot_total) noexcept
       : tokens_(tokens.data()),
         offsets_(offsets),
-        slots_(slots),
+        table_(table),
         count_(count),
-        slot_mask_(static_cast<std::uint32_t>(slot_total - 1)),
-        id_mask_((1u << std::bit_width(count)) - 1u) {}
+        slot_mask_(slot_total - 1),
+        home_shift_(64 - static_cast<int>(std::bit_width(slot_total - 1))) {}
 
   static std::uint32_t load32(const std::byte* p) noexcept {
     static_assert(std::endian::native == std::endian::little, "dupq reads little-endian files in place");
@@ -167,7 +156,7 @@ class vocabulary {
     if (tokens.size() > 0xFFFFFFFFu) return error(errc::out_of_range, tokens_key, 0xFFFFFFFFu, tokens.size());
     if (offsets != count) return error(errc::wrong_size, offsets_key, count, offsets);
     const bool right = std::has_single_bit(slots) && slots >= 2 * count && slots <= 64 * max_count;
-    if (!right) return error(errc::wrong_size, slots_key, slot_count(static_cast<std::size_t>(count)), slots);
+    if (!right) return error(errc::wrong_size, table_key, table_size(static_cast<std::size_t>(count)), slots * 2);
     return std::nullopt;
   }
 
@@ -180,16 +169,51 @@ class vocabulary {
     return std::nullopt;
   }
 
-  /// Ids in range, and no long rows without an empty slot, so that a search is short.
-  bool slots_are_sound() const noexcept {
-    const std::size_t total = std::size_t{slot_mask_} + 1;
+  std::size_t home(std::uint64_t hash) const noexcept { return static_cast<std::size_t>(hash >> home_shift_); }
+
+  /// The first id in the search from `hash` on that `is_it` takes; -1 where there is none.
+  template <class F>
+  std::int32_t search(std::uint64_t hash, F&& is_it) const noexcept {
+    for (std::size_t at = home(hash);; at = (at + 1) & slot_mask_) {
+      const slot s = slot_at(at);
+      if (is_it(s)) return static_cast<std::int32_t>(s.id());
+      if (s.empty()) return -1;
+    }
+  }
+
+  /// Whether the token is a word of ASCII, or the beginning of one.
+  bool is_likely(std::uint32_t id) const noexcept {
+    const piece p = piece_of(id);
+    const auto ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+    return !p.continuing && p.text.front() != '[' && std::all_of(p.text.begin(), p.text.end(), ascii);
+  }
+
+  /// Puts a token into the table, which is `*this`'s; false where that takes too long.
+  bool insert(std::uint32_t id, std::span<std::uint64_t> table) const noexcept {
+    const piece p = piece_of(id);
+    const piece_key key = piece_key::of(p.text, p.continuing);
+    std::size_t at = home(key.hash(p.text));
+    for (std::size_t probes = 0; !slot_at(at).empty(); at = (at + 1) & slot_mask_) {
+      if (slot_at(at).is(key) && piece_of(slot_at(at).id()).text == p.text) break;
+      if (++probes == max_probes) return false;
+    }
+    table[at * 2] = key.lo, table[at * 2 + 1] = key.hi | std::uint64_t{id} << slot::id_shift;
+    return true;
+  }
+
+  /// Slots that are what their ids' tokens make them, and no long rows without an empty one, so that a search is short.
+  bool table_is_sound() const noexcept {
+    const std::size_t total = slot_mask_ + 1;
     std::size_t row = 0;
     // Once more over the first slots: a row may run from the end to the beginning.
     for (std::size_t i = 0; i < total + std::min(total, max_probes); ++i) {
-      const std::uint32_t slot = load32(slots_ + (i & slot_mask_) * 4);
-      row = slot == empty_slot ? 0 : row + 1;
-      if (slot != empty_slot && (slot & id_mask_) >= count_) return false;
+      const slot s = slot_at(i & slot_mask_);
+      row = s.empty() ? 0 : row + 1;
       if (row > max_probes || row > total) return false;
+      if (i >= total || (s.lo | s.hi) == 0) continue;
+      if (s.id() >= count_) return false;
+      const piece p = piece_of(s.id());
+      if (s.key() != piece_key::of(p.text, p.continuing)) return false;
     }
     return true;
   }
@@ -204,11 +228,11 @@ class vocabulary {
 
   const std::byte* tokens_ = nullptr;
   const std::byte* offsets_ = nullptr;
-  const std::byte* slots_ = nullptr;
+  const std::byte* table_ = nullptr;
   std::size_t count_ = 0;
   std::size_t longest_[2] = {0, 0};
-  std::uint32_t slot_mask_ = 0;
-  std::uint32_t id_mask_ = 0;
+  std::size_t slot_mask_ = 0;
+  int home_shift_ = 63;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -16,6 +16,7 @@
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
 #include "added_tokens.hpp"
+#include "ascii_chunk.hpp"
 #include "normalizer.hpp"
 #include "unicode.hpp"
 #include "vocabulary.hpp"
@@ -38,7 +39,7 @@ struct tokenizer_options {
 
 class tokenizer {
  public:
-  static constexpr std::uint32_t max_word_chars_limit = word_builder::max_chars_limit;
+  static constexpr std::uint32_t max_word_chars_limit = word_cutter::max_chars_limit;
 
   struct encoding {
     std::uint32_t tokens = 0;         ///< ids written
@@ -137,8 +138,7 @@ class tokenizer {
       if (c == normalizer::end_of_text) return;
       any_normalized_ = true;
       // The fast path looks for tokens at ASCII punctuation only.
-      fast_ = fast_ && c < 0x80 && ascii_step::tables[1][c] == ascii_step::mark &&
-              (t.flags & added_tokens::single_word) == 0;
+      fast_ = fast_ && c < 0x80 && unicode::is_punctuation(c) && (t.flags & added_tokens::single_word) == 0;
       normalized_starts_.set(c % normalized_starts_.size());
     });
   }
@@ -164,14 +164,61 @@ class tokenizer {
 
   /// Adds the words of a stretch, and the tokens that are looked for in normalised text.
   void add_stretch(stretch& part, bool match, token_sink& out) const noexcept {
+    word_cutter cutter(words_, options_.unk, options_.max_word_chars, out);
+    ascii_chunk chunk;
+    const char* p = part.begin();
+    if (fast_ || !match) {
+      p = add_ascii(p, part, chunk, match, cutter);
+      if (p >= part.end() || out.full()) return;
+    }
+    add_any(p, part, chunk, match, cutter);
+  }
+
+  /// Adds the words from `p` on that are plain ASCII. Returns where it stopped: at the stretch's end, where the sink
+  /// was full, or where a word begins that has something else in it or beside it.
+  const char* add_ascii(const char* p, stretch& part, ascii_chunk& chunk, bool match,
+                        word_cutter& cutter) const noexcept {
+    bool fresh = !chunk.covers(p);
+    for (;;) {
+      if (fresh && !read_chunk(p, part, chunk, match)) return p;
+      const bool text_ends = chunk.end() == part.end() && !part.extend(chunk.end());
+      const auto from = static_cast<std::size_t>(p - chunk.begin());
+      const ascii_chunk::limit limit = chunk.limit_from(from, text_ends);
+      chunk.for_each(from, limit.place, [&](std::size_t place, std::size_t length) {
+        cutter.add(chunk.at(place), length);
+        return !cutter.out().full();
+      });
+      p = chunk.begin() + limit.place;
+      // A word may be as long as the whole chunk.
+      if (cutter.out().full() || text_ends || limit.other || limit.place == 0) return p;
+      fresh = true;
+    }
+  }
+
+  /// False at the stretch's end.
+  bool read_chunk(const char* p, stretch& part, ascii_chunk& chunk, bool match) const noexcept {
+    if (p >= part.end() && !part.extend(p)) return false;
+    const std::size_t n = std::min(static_cast<std::size_t>(part.end() - p), ascii_chunk::capacity);
+    if (match)
+      chunk.read(p, n, options_.normal.lowercase,
+                 [&](char mark) { return normalized_starts_[static_cast<unsigned char>(mark)]; });
+    else
+      chunk.read(p, n, options_.normal.lowercase);
+    return true;
+  }
+
+  /// Adds the words from `p` on, character by character where they are not plain ASCII.
+  DUPQ_NOINLINE void add_any(const char* p, stretch& part, ascii_chunk& chunk, bool match,
+                             word_cutter& cutter) const noexcept {
+    token_sink& out = cutter.out();
     normalizer text(options_.normal, part);
-    word_builder word(words_, options_.unk, options_.max_word_chars, out);
+    text.move_to(p);
+    word_builder word(cutter);
     char32_t previous = 0;         // the character before, for single words
     std::size_t out_of_match = 0;  // characters of a match that was refused: no other begins there
     bool stripping = false;        // in the white space that the token before takes
     const bool fast = fast_ || !match;
     for (;;) {
-      if (fast && text.plain() && !add_ascii(text, part, match, word, out)) return;
       const char32_t c = text.next();
       if (c == normalizer::end_of_text) break;
       if (match) {
@@ -196,31 +243,12 @@ class tokenizer {
       }
       word.add(c);
       if (out.full()) return;
+      if (fast && word.empty() && text.plain()) {
+        text.move_to(add_ascii(text.position(), part, chunk, match, cutter));
+        if (out.full()) return;
+      }
     }
     word.end_word();
-  }
-
-  /// Reads on while the text is plain ASCII. False when the sink is full.
-  bool add_ascii(normalizer& text, stretch& part, bool match, word_builder& word,
-                 const token_sink& out) const noexcept {
-    const ascii_step::table& steps = ascii_step::tables[options_.normal.lowercase];
-    const char* p = text.position();
-    while (p < part.end() || part.extend(p)) {
-      p = word.take(p, part.end(), steps);
-      if (p >= part.end()) continue;
-      const auto byte = static_cast<unsigned char>(*p);
-      const unsigned char step = steps[byte];
-      if (step == ascii_step::blank)
-        word.end_word();
-      else if (step == ascii_step::mark && !(match && normalized_starts_[byte]))
-        word.add_punctuation(byte);
-      else
-        break;  // for the slow path; or one more character of a word that is full
-      if (out.full()) return false;
-      ++p;
-    }
-    text.move_to(p);
-    return true;
   }
 
   /// A token found in normalised text, and the text after it.
