@@ -299,7 +299,9 @@ TEST_CASE("whatever stands where the text is read in blocks") {
     ids want;
     for (; text.size() + 2 <= before; want.push_back(a)) text += "A ";
     if (text.size() < before) text += ' ';
-    for (const auto& [tail, rest] : tails) {
+    for (const auto& ending : tails) {
+      const std::string& tail = ending.first;
+      const ids& rest = ending.second;
       CAPTURE(before);
       CAPTURE(tail);
       ids all = want;
