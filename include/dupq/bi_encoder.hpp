@@ -42,10 +42,12 @@ class basic_bi_encoder : public encoder<D> {
   std::optional<error> encode(texts list, std::span<float> out) noexcept {
     const std::size_t dim = this->model_->dim();
     if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
-    this->for_ranges(list.size(), this->limits_.texts, [&](std::size_t begin, std::size_t end, batch<D>& b) {
-      encode_range(
-          begin, end, b, [&](std::size_t i) { return list[i]; }, out.data() + begin * dim);
-    });
+    this->for_ranges(
+        list.size(), list.size(), [&](std::size_t i) { return this->likely_tokens(list[i].size()); },
+        [&](std::size_t begin, std::size_t end, batch<D>& one) {
+          encode_range(
+              begin, end, one, [&](std::size_t i) { return list[i]; }, out.data() + begin * dim);
+        });
     return {};
   }
 
@@ -53,10 +55,13 @@ class basic_bi_encoder : public encoder<D> {
   std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
-    this->for_ranges(a.size(), this->limits_.texts / 2, [&](std::size_t begin, std::size_t end, batch<D>& one) {
-      score_range(
-          begin, end, one, [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; }, out.data());
-    });
+    this->for_ranges(
+        a.size(), this->limits_.texts / 2,
+        [&](std::size_t i) { return this->likely_tokens(a[i].size()) + this->likely_tokens(b[i].size()); },
+        [&](std::size_t begin, std::size_t end, batch<D>& one) {
+          score_range(
+              begin, end, one, [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; }, out.data());
+        });
     return {};
   }
   /// Cosine of two texts' vectors.

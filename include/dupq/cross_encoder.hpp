@@ -49,10 +49,12 @@ class basic_cross_encoder : public encoder<D> {
   std::optional<error> logits(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
-    this->for_ranges(a.size(), this->limits_.texts, [&](std::size_t begin, std::size_t end, batch<D>& one) {
-      logits_range(
-          begin, end, one, [&](std::size_t i) { return a[i]; }, [&](std::size_t i) { return b[i]; }, out.data());
-    });
+    this->for_ranges(
+        a.size(), a.size(), [&](std::size_t i) { return this->likely_tokens(a[i].size() + b[i].size()); },
+        [&](std::size_t begin, std::size_t end, batch<D>& one) {
+          logits_range(
+              begin, end, one, [&](std::size_t i) { return a[i]; }, [&](std::size_t i) { return b[i]; }, out.data());
+        });
     return {};
   }
   /// The score of one pair.

@@ -12,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/executor.hpp"
 #include "core/platform.hpp"
+#include "core/work_ranges.hpp"
 #include "model.hpp"
 #include "workspace.hpp"
 
@@ -57,15 +58,19 @@ class encoder {
       return D();
   }
 
-  /// Splits 0..n-1 into ranges over the executor's workers and calls task(begin, end, batch) for each.
-  template <class Task>
-  void for_ranges(std::size_t n, std::size_t most, Task&& task) noexcept {
+  /// About the tokens of `bytes` of text; ranges are cut by it.
+  std::size_t likely_tokens(std::size_t bytes) const noexcept { return std::min(bytes / 4 + 2, limits_.text_tokens); }
+
+  /// Cuts 0..n-1 into ranges of at most `most` items for the executor's workers, each of which takes the next range
+  /// when it is done with one, and calls task(begin, end, batch) for each. tokens(i) is about what item i will have.
+  template <class Tokens, class Task>
+  void for_ranges(std::size_t n, std::size_t most, Tokens&& tokens, Task&& task) noexcept {
+    constexpr std::size_t least = 48;  // tokens: batches of fewer waste the streaming of weights
     const std::size_t workers = options_.executor.run_tasks == nullptr ? 1 : options_.executor.workers;
-    const std::size_t fair = workers == 1 ? most : (n + 4 * workers - 1) / (4 * workers);
-    const std::size_t each = std::clamp<std::size_t>(fair, 1, most);
-    options_.executor.run((n + each - 1) / each, [&](std::size_t i, std::size_t worker) {
+    work_ranges ranges(n, workers, least, most, [&](std::size_t i) { return tokens(i); });
+    options_.executor.run(std::min(n, workers), [&](std::size_t, std::size_t worker) {
       const float_environment ieee;
-      task(i * each, std::min(n, (i + 1) * each), workspace_[worker]);
+      for (auto r = ranges.next(); r.begin != r.end; r = ranges.next()) task(r.begin, r.end, workspace_[worker]);
     });
   }
 

@@ -63,6 +63,25 @@ TEST_CASE("an executor changes the time, not the bytes or the count of cut texts
   compare(dupq::cross_encoder::make(*cross), dupq::cross_encoder::make(*cross, {.executor = pool.executor()}));
 }
 
+TEST_CASE("vectors stand in the order of the texts for any number of workers") {
+  const auto texts = many_texts();
+  const loaded_model m(tiny_model("bert-packed-f32"));
+  auto serial = dupq::bi_encoder::make(*m);
+  REQUIRE(serial);
+  for (const std::size_t workers : {2u, 3u, 5u}) {
+    dupq::thread_pool pool(workers);
+    auto parallel = dupq::bi_encoder::make(*m, {.limits = {.texts = 7}, .executor = pool.executor()});
+    REQUIRE(parallel);
+    for (std::size_t n : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{9}, texts.size()}) {
+      const std::vector<std::string> some(texts.begin(), texts.begin() + static_cast<std::ptrdiff_t>(n));
+      std::vector<float> one(n * m->dim()), many(n * m->dim());
+      REQUIRE(!serial->encode(some, one));
+      REQUIRE(!parallel->encode(some, many));
+      CHECK(one == many);
+    }
+  }
+}
+
 TEST_CASE("output of another size is refused and left alone") {
   const loaded_model bi(tiny_model("bert-packed-f32")), cross(tiny_model("cross-packed-f32"));
   auto encoder = dupq::bi_encoder::make(*bi);
