@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <span>
 
+#include "core/executor.hpp"
+#include "core/platform.hpp"
 #include "device/cpu/cpu.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -20,6 +22,8 @@ struct match {
 struct search_options {
   float threshold = 0.75f;
   const dupq::kernels* kernels = nullptr;  ///< null: the fastest of this CPU; every table gives the same scores
+  /// Compares blocks side by side. `found` is called on the calling thread, in the same order for any executor.
+  dupq::executor executor{};
 };
 
 /// dot / (|a| |b|), lengths at least 1e-12, as sentence_transformers.util.cos_sim.
@@ -39,61 +43,131 @@ inline float cosine(std::span<const float> a, std::span<const float> b, const ke
   return cosine_of(dot, aa, bb);
 }
 
-/// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose cosine is at least the threshold, block by
-/// block, until it returns false. Nothing is allocated; time grows with n^2.
-template <class Found>
-void find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options, Found&& found) {
-  constexpr std::size_t block = 64;  // rows that stay in the cache while they meet others
-  if (dim == 0) return;
-  const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
-  const std::size_t n = vectors.size() / dim;
-  const auto row = [&](std::size_t r) { return vectors.data() + r * dim; };
-  const auto squares = [&](std::size_t first, std::size_t last, float* to) {
-    for (std::size_t r = first; r < last; ++r) k.dots(dim, row(r), 1, dim, row(r), to + (r - first));
-  };
-  float left[block], right[block], dots[block];
-  for (std::size_t a = 0; a < n; a += block) {
-    const std::size_t a_end = std::min(n, a + block);
-    squares(a, a_end, left);
-    for (std::size_t b = a; b < n; b += block) {
-      const std::size_t b_end = std::min(n, b + block);
-      squares(b, b_end, right);
-      for (std::size_t i = a; i < a_end; ++i) {
-        const std::size_t from = std::max(b, i + 1);
-        if (from >= b_end) continue;
-        k.dots(dim, row(i), b_end - from, dim, row(from), dots);
-        for (std::size_t j = from; j < b_end; ++j) {
-          const float score = cosine_of(dots[j - from], left[i - a], right[j - b]);
-          if (score >= options.threshold && !found(match{i, j, score})) return;
-        }
+namespace search_detail {
+
+inline constexpr std::size_t block_rows = 64;  ///< that stay in the cache while they meet others
+
+/// The scores of `rows` rows ([rows][dim]) with one vector.
+inline void scores(const kernels& k, std::size_t dim, const float* one, float one_squared, const float* rows_begin,
+                   const float* squares, std::size_t rows, float* to) noexcept {
+  const float_environment ieee;
+  k.dots(dim, one, rows, dim, rows_begin, to);
+  for (std::size_t r = 0; r < rows; ++r) to[r] = cosine_of(to[r], one_squared, squares[r]);
+}
+
+inline void squares(const kernels& k, std::size_t dim, const float* rows_begin, std::size_t rows, float* to) noexcept {
+  const float_environment ieee;
+  for (std::size_t r = 0; r < rows; ++r) k.dots(dim, rows_begin + r * dim, 1, dim, rows_begin + r * dim, to + r);
+}
+
+/// What workers found in one block. Matches are rare; a block of more than there is room for is searched again.
+struct block_matches {
+  static constexpr std::size_t room = 24;
+  std::size_t left = 0, right = 0, count = 0;
+  match matches[room];
+};
+
+/// Calls visit(left, right, found) for each of the blocks that next(left, right) gives until it returns false. On
+/// return from visit, which is false if found said so, all matches of that block have gone to found in order.
+template <class Next, class Visit, class Found>
+void for_blocks(const executor& workers, Next&& next, const Visit& visit, Found&& found) {
+  std::size_t left = 0, right = 0;
+  if (workers.run_tasks == nullptr || workers.workers <= 1) {
+    while (next(left, right))
+      if (!visit(left, right, found)) return;
+    return;
+  }
+  block_matches window[64];
+  for (bool more = true; more;) {
+    std::size_t blocks = 0;
+    while (blocks < std::size(window) && (more = next(left, right)))
+      window[blocks].left = left, window[blocks].right = right, window[blocks++].count = 0;
+    workers.run(blocks, [&](std::size_t i, std::size_t) {
+      block_matches& b = window[i];
+      visit(b.left, b.right, [&b](const match& m) {
+        if (b.count < block_matches::room) b.matches[b.count] = m;
+        return b.count++ < block_matches::room;
+      });
+    });
+    for (const block_matches& b : std::span(window, blocks)) {
+      if (b.count > block_matches::room) {
+        if (!visit(b.left, b.right, found)) return;
+        continue;
       }
+      for (const match& m : std::span(b.matches, b.count))
+        if (!found(m)) return;
     }
   }
 }
 
+}  // namespace search_detail
+
+/// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose cosine is at least the threshold, block by
+/// block, until it returns false. Nothing is allocated; time grows with n^2.
+template <class Found>
+void find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options, Found&& found) {
+  using namespace search_detail;
+  if (dim == 0) return;
+  const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
+  const std::size_t n = vectors.size() / dim;
+  const auto row = [&](std::size_t r) { return vectors.data() + r * dim; };
+  bool first = true;
+  const auto next = [&](std::size_t& a, std::size_t& b) {
+    if (!first) b += block_rows;
+    if (b >= n && !first) b = a += block_rows;
+    first = false;
+    return a < n;
+  };
+  const auto visit = [&](std::size_t a, std::size_t b, auto&& to) {
+    float left[block_rows], right[block_rows], row_scores[block_rows];
+    const std::size_t a_end = std::min(n, a + block_rows), b_end = std::min(n, b + block_rows);
+    squares(k, dim, row(a), a_end - a, left);
+    squares(k, dim, row(b), b_end - b, right);
+    for (std::size_t i = a; i < a_end; ++i) {
+      const std::size_t from = std::max(b, i + 1);
+      if (from >= b_end) continue;
+      scores(k, dim, row(i), left[i - a], row(from), right + (from - b), b_end - from, row_scores);
+      for (std::size_t j = from; j < b_end; ++j)
+        if (row_scores[j - from] >= options.threshold && !to(match{i, j, row_scores[j - from]})) return false;
+    }
+    return true;
+  };
+  for_blocks(options.executor, next, visit, found);
+}
+
 /// Calls found(row, score) for each row of `vectors` whose cosine with `query` is at least the threshold, in order,
-/// until it returns false.
+/// until it returns false. Nothing is allocated.
 template <class Found>
 void find_similar(std::span<const float> query, std::span<const float> vectors, const search_options& options,
                   Found&& found) {
-  constexpr std::size_t block = 64;
+  using namespace search_detail;
   const std::size_t dim = query.size();
   if (dim == 0) return;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
   const std::size_t n = vectors.size() / dim;
-  float square, dots[block];
-  k.dots(dim, query.data(), 1, dim, query.data(), &square);
-  for (std::size_t first = 0; first < n; first += block) {
-    const std::size_t rows = std::min(block, n - first);
-    const float* const b = vectors.data() + first * dim;
-    k.dots(dim, query.data(), rows, dim, b, dots);
-    for (std::size_t r = 0; r < rows; ++r) {
-      float other;
-      k.dots(dim, b + r * dim, 1, dim, b + r * dim, &other);
-      const float score = cosine_of(dots[r], square, other);
-      if (score >= options.threshold && !found(first + r, score)) return;
+  // A worker takes many blocks at a time: one is done in less time than a thread takes to wake up.
+  constexpr std::size_t strip = 16 * block_rows;
+  float square;
+  squares(k, dim, query.data(), 1, &square);
+  bool first = true;
+  const auto next = [&](std::size_t&, std::size_t& at) {
+    if (!first) at += strip;
+    first = false;
+    return at < n;
+  };
+  const auto visit = [&](std::size_t, std::size_t at, auto&& to) {
+    float lengths[block_rows], row_scores[block_rows];
+    for (const std::size_t end = std::min(n, at + strip); at < end; at += block_rows) {
+      const std::size_t rows = std::min(block_rows, end - at);
+      const float* const b = vectors.data() + at * dim;
+      squares(k, dim, b, rows, lengths);
+      scores(k, dim, query.data(), square, b, lengths, rows, row_scores);
+      for (std::size_t r = 0; r < rows; ++r)
+        if (row_scores[r] >= options.threshold && !to(match{0, at + r, row_scores[r]})) return false;
     }
-  }
+    return true;
+  };
+  for_blocks(options.executor, next, visit, [&](const match& m) { return found(m.second, m.score); });
 }
 
 }  // namespace dupq::inline DUPQ_ABI

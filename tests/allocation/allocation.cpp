@@ -89,7 +89,8 @@ TEST_CASE("encoding and scoring allocate nothing") {
     failed |= !encoder->score(texts[0], texts[1]).has_value();
     failed |= scorer->score(pairs.a, pairs.b, scores).has_value();
     failed |= scorer->score(texts[0], texts[1]).has_value() == false;
-    dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f}, [&](dupq::match) { return ++found != 0; });
+    dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f, .executor = pool.executor()},
+                          [&](dupq::match) { return ++found != 0; });
   }
   CHECK(calls == 0);
   CHECK_FALSE(failed);

@@ -1,11 +1,15 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <dupq/core/thread_pool.hpp>
 #include <dupq/duplicates.hpp>
 #include <limits>
 #include <random>
 #include <span>
+#include <thread>
+#include <tuple>
 #include <vector>
 
 namespace {
@@ -89,6 +93,47 @@ TEST_CASE("a search ends when it is told to") {
   calls = 0;
   dupq::find_similar(row(vectors, 4, 0), vectors, {.threshold = -2}, three);
   CHECK(calls == 3);
+}
+
+TEST_CASE("workers find the same matches in the same order, on the calling thread") {
+  using row_match = std::tuple<std::size_t, std::size_t, float>;
+  constexpr std::size_t dim = 9, any_number = static_cast<std::size_t>(-1);
+  for (const std::size_t n : {0u, 1u, 64u, 65u, 700u, 2500u}) {
+    const auto vectors = clustered(n, dim);
+    // Few matches a block, and more than a worker keeps.
+    for (const float threshold : {0.97f, 0.8f, -2.0f}) {
+      if (n > 700 && threshold < 0) continue;
+      const auto search = [&](const dupq::executor& workers, std::size_t most) {
+        std::vector<row_match> out;
+        std::size_t strangers = 0;
+        const auto add = [&, caller = std::this_thread::get_id()](std::size_t i, std::size_t j, float score) {
+          strangers += std::this_thread::get_id() != caller;
+          out.emplace_back(i, j, score);
+          return out.size() != most;
+        };
+        const dupq::search_options options{.threshold = threshold, .executor = workers};
+        dupq::find_duplicates(vectors, dim, options, [&](dupq::match m) { return add(m.first, m.second, m.score); });
+        if (n != 0 && out.size() < most)
+          dupq::find_similar(row(vectors, dim, n / 2), vectors, options,
+                             [&](std::size_t i, float score) { return add(n, i, score); });
+        CHECK(strangers == 0);
+        return out;
+      };
+      const auto expected = search({}, any_number);
+      if (n > 65) REQUIRE(expected.size() > 10);
+      for (const std::size_t workers : {1u, 2u, 3u}) {
+        dupq::thread_pool pool(workers);
+        CHECK(search(pool.executor(), any_number) == expected);
+        for (const std::size_t most : {std::size_t{1}, expected.size() / 2, expected.size()}) {
+          if (most == 0) continue;
+          const std::vector<row_match> some(
+              expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(std::min(most, expected.size())));
+          INFO(n, " ", threshold, " ", workers, " ", most, " ", expected.size());
+          CHECK(search(pool.executor(), most) == some);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("every table gives the same scores") {

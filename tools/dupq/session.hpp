@@ -82,6 +82,7 @@ class session {
   const std::string& path() const noexcept { return path_; }
   const dupq::model& model() const noexcept { return model_; }
   bool cross() const noexcept { return model_.config().kind == dupq::model_kind::cross_encoder; }
+  dupq::executor executor() noexcept { return pool_.executor(); }
   std::size_t tokens() const noexcept { return tokens_; }
   std::size_t dim() const noexcept { return model_.config().dim(); }
   std::uint64_t truncated() const noexcept {
