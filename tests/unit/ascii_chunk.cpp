@@ -143,7 +143,7 @@ TEST_CASE("chunks of every size") {
 }
 
 TEST_CASE("one byte that is not plain, anywhere") {
-  for (const std::size_t size : {1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 256})
+  for (const std::size_t size : {1u, 2u, 15u, 16u, 17u, 31u, 32u, 33u, 63u, 64u, 65u, 127u, 128u, 129u, 256u})
     for (std::size_t place = 0; place<size; place += size> 66 ? 7 : 1)
       for (const char* other : {"\xC3", "\x01", "\x7F"}) {
         std::string text(size, 'a');
@@ -154,8 +154,8 @@ TEST_CASE("one byte that is not plain, anywhere") {
 }
 
 TEST_CASE("words as long as a chunk") {
-  for (const std::size_t begin : {0, 1, 63, 64, 65})
-    for (const std::size_t length : {1, 2, 63, 64, 65, 127, 128, 129, 191}) {
+  for (const std::size_t begin : {0u, 1u, 63u, 64u, 65u})
+    for (const std::size_t length : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 191u}) {
       std::string text(ascii_chunk::capacity, ' ');
       std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(begin), length, 'w');
       check(text, true);
