@@ -22,6 +22,10 @@ namespace dupq::inline DUPQ_ABI {
 
 struct model_options {
   std::string_view kernels{};  ///< the kernel table to run, one of available_kernels(); empty: the fastest
+  /// Whether NaN and infinity among the weights are looked for: the whole file is read then, at the speed of memory.
+  /// Without it a packed file of floats is ready at once, however large, and its pages come when they are needed; such
+  /// weights then give vectors of NaN, and nothing worse. Everything else is checked in any case.
+  bool check_weights = true;
 };
 
 /// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and, where the
@@ -30,7 +34,7 @@ class model {
  public:
   /// Maps the file and takes storage from the heap. Errors carry the file's name.
   static result<model> open(const char* path, const model_options& options = {}) noexcept {
-    auto file = mapped_file::open(path);
+    auto file = mapped_file::open(path, options.check_weights);
     if (!file) return file.error();
     const auto needed = storage_bytes(file->bytes());
     if (!needed) return needed.error().in(path);
@@ -61,7 +65,7 @@ class model {
     if (auto e = m.read(counter)) return *e;
     if (storage.size() < counter.used()) return error(errc::too_small, "storage", counter.used(), storage.size());
     arena from(storage);
-    if (auto e = m.read(from)) return *e;
+    if (auto e = m.read(from, options.check_weights)) return *e;
     return m;
   }
 
@@ -120,7 +124,7 @@ class model {
   model(const gguf::file& file, const dupq::kernels* table) noexcept : file_(file), table_(table) {}
 
   /// Everything from the file; counts what it needs where `storage` has no memory.
-  std::optional<error> read(arena& storage) noexcept {
+  std::optional<error> read(arena& storage, bool check_weights = false) noexcept {
     const auto format = read_format(file_);
     if (!format) return format.error();
     format_ = *format;
@@ -134,7 +138,7 @@ class model {
     const auto t = words.read();
     if (!t) return t.error();
     tokenizer_ = *t;
-    weight_reader tensors(file_, config_, format_.packed, storage);
+    weight_reader tensors(file_, config_, format_.packed, storage, check_weights);
     return tensors.read(weights_);
   }
 

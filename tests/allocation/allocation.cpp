@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <dupq/core/thread_pool.hpp>
 #include <new>
+#include <optional>
+#include <utility>
 
 #include "golden/models.hpp"
 
@@ -22,15 +24,19 @@ namespace {
 
 std::atomic<bool> watching{false};
 std::atomic<int> calls{0};
+std::atomic<std::size_t> taken{0};
 
-void count() {
-  if (watching.load(std::memory_order_relaxed)) calls.fetch_add(1, std::memory_order_relaxed);
+void count(std::size_t bytes) {
+  if (!watching.load(std::memory_order_relaxed)) return;
+  calls.fetch_add(1, std::memory_order_relaxed);
+  taken.fetch_add(bytes, std::memory_order_relaxed);
 }
 
-/// Counts while it lives; `calls` starts at 0.
+/// Counts while it lives; `calls` and the bytes `taken` start at 0.
 struct watch {
   watch() {
     calls = 0;
+    taken = 0;
     watching = true;
   }
   ~watch() { watching = false; }
@@ -39,13 +45,13 @@ struct watch {
 }  // namespace
 
 extern "C" {
-void* malloc(std::size_t n) { return count(), __libc_malloc(n); }
-void* calloc(std::size_t n, std::size_t size) { return count(), __libc_calloc(n, size); }
-void* realloc(void* p, std::size_t n) { return count(), __libc_realloc(p, n); }
-void* aligned_alloc(std::size_t align, std::size_t n) { return count(), __libc_memalign(align, n); }
-void* memalign(std::size_t align, std::size_t n) { return count(), __libc_memalign(align, n); }
+void* malloc(std::size_t n) { return count(n), __libc_malloc(n); }
+void* calloc(std::size_t n, std::size_t size) { return count(n * size), __libc_calloc(n, size); }
+void* realloc(void* p, std::size_t n) { return count(n), __libc_realloc(p, n); }
+void* aligned_alloc(std::size_t align, std::size_t n) { return count(n), __libc_memalign(align, n); }
+void* memalign(std::size_t align, std::size_t n) { return count(n), __libc_memalign(align, n); }
 int posix_memalign(void** p, std::size_t align, std::size_t n) {
-  count();
+  count(n);
   *p = __libc_memalign(align, n);
   return *p == nullptr ? 12 : 0;
 }
@@ -67,6 +73,40 @@ TEST_CASE("the counter sees allocations") {
   delete one;
   std::free(two);
   CHECK(calls == 2);
+}
+
+TEST_CASE("a model of a packed file and an encoder take what they say, to the byte, and no copy of the file") {
+  for (const char* type : {"f32", "int8"})
+    for (const char* name : {"bert", "mpnet"}) {
+      dupq_tool::convert_options options;
+      if (std::string_view(type) == "int8") options.type = decltype(options.type)::int8;
+      const golden::converted file(name, options);
+      const std::size_t longest = file.open().config().max_length;
+      for (const dupq::limits l : {dupq::limits{}, dupq::limits{.text_tokens = longest, .packed_tokens = 64 * 128}}) {
+        std::size_t storage = 0, workspace = 0;
+        int how_often = 0;
+        bool made = false;
+        std::optional<dupq::model> kept;
+        {
+          const watch now;
+          auto m = dupq::model::open(file.path());
+          storage = taken;
+          if (m) {
+            const auto encoder = dupq::bi_encoder::make(*m, {.limits = l});
+            made = encoder.has_value();
+            workspace = taken - storage;
+            how_often = calls;
+            kept.emplace(std::move(*m));
+          }
+        }
+        REQUIRE(made);
+        CHECK(how_often == 2);
+        CHECK(storage == *dupq::model::storage_bytes(kept->file().bytes()));
+        CHECK(workspace == dupq::workspace_bytes(kept->config(), l));
+        // MPNet's attention bias is spread over distances; besides, there is only the list of layers.
+        if (kept->config().relative_buckets == 0) CHECK(storage < 1024);
+      }
+    }
 }
 
 TEST_CASE("encoding and scoring allocate nothing") {

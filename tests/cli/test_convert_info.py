@@ -60,7 +60,8 @@ class Info(Case):
         config = json.loads((GOLDEN / "bert" / "config.json").read_text())
         self.assertEqual(list(info), ["kind", "architecture", "layers", "hidden", "heads", "intermediate", "vocabulary",
                                       "max_length", "pooling", "normalize", "activation", "threshold", "weights",
-                                      "file_bytes", "workspace_bytes", "exact_arithmetic", "kernels", "kernel"])
+                                      "file_bytes", "workspace_bytes", "workspace_64x128",
+                                      "exact_arithmetic", "kernels", "kernel"])
         self.assertEqual(info["kind"], "bi_encoder")
         self.assertEqual(info["architecture"], "bert")
         self.assertEqual(info["layers"], config["num_hidden_layers"])
@@ -72,6 +73,9 @@ class Info(Case):
         self.assertIsNone(info["threshold"])
         self.assertEqual(info["file_bytes"], self.model("bert").stat().st_size)
         self.assertGreater(info["workspace_bytes"], 1000)
+        tokens = 64 * info["max_length"]  # below 128: at least five rows of floats a token
+        self.assertGreater(info["workspace_64x128"], tokens * 5 * 4 * info["hidden"])
+        self.assertLess(info["workspace_64x128"], 2 * tokens * 5 * 4 * info["hidden"] + 100_000)
         self.assertIn("scalar", info["kernels"])
         self.assertEqual(info["kernel"], info["kernels"][0])
 

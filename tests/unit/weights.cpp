@@ -87,6 +87,21 @@ TEST_CASE("no number is NaN or infinite, whichever it is") {
       });
 }
 
+TEST_CASE("weights that are not looked at may be NaN, and the vectors are then") {
+  for (const std::string& name : all_models) {
+    gguf_builder b(tiny_model(name));
+    const std::string same = b.build();
+    CHECK(outputs(*loaded_model(same, {.check_weights = false})) == outputs(*loaded_model(same)));
+    auto& gain = b.at("token_embd_norm.weight");
+    gain.data.replace(0, 4, raw(0x7FC00000u));
+    CHECK(refused(b.build()).code == errc::not_finite);
+    const loaded_model unchecked(b.build(), {.check_weights = false});
+    for (const float x : outputs(*unchecked)) CHECK(std::isnan(x));
+    b.erase_tensor("blk.0.attn_output.bias");  // everything else is looked at
+    CHECK(loaded_model(b.build(), {.check_weights = false}).error().code == errc::missing_tensor);
+  }
+}
+
 TEST_CASE("a cross-encoder without its head, or a bi-encoder called one") {
   gguf_builder headless(tiny_model("cross-packed-f32"));
   for (const char* name : {"cls.weight", "cls.bias", "cls.output.weight", "cls.output.bias"})

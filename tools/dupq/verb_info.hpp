@@ -1,6 +1,7 @@
 // dupq info: what a model file is, and what this machine makes of it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <dupq/core/gguf.hpp>
 #include <dupq/device/cpu/exact.hpp>
@@ -44,6 +45,12 @@ inline void verify_digest(const std::string& path, const dupq::gguf::file& file)
   if (digest.hex() != stored->text()) throw failure(path + ": dupq.digest: the tensors have another digest");
 }
 
+/// Room for 64 texts of up to 128 tokens in one batch, or of as many as the model reads.
+inline dupq::limits usual_batch(const dupq::config& c) {
+  const std::size_t tokens = std::min<std::size_t>(128, c.max_length);
+  return {.text_tokens = tokens, .packed_tokens = 64 * tokens, .texts = 64};
+}
+
 inline void run_info(const arguments& args) {
   const dupq::model model = open_model(args[0], args);
   if (args.has("--verify")) verify_digest(args[0], model.file());
@@ -68,6 +75,7 @@ inline void run_info(const arguments& args) {
                        {"weights", text(c.weights == dupq::weight_type::int8 ? "int8" : weight_types(model.file()))},
                        {"file_bytes", count(model.file().bytes().size())},
                        {"workspace_bytes", count(dupq::workspace_bytes(c))},
+                       {"workspace_64x128", count(dupq::workspace_bytes(c, usual_batch(c)))},
                        {"exact_arithmetic", json::value(dupq::exact_arithmetic(model.kernel_table()))},
                        {"kernels", json::value(kernels)},
                        {"kernel", text(model.kernels())}};
@@ -93,6 +101,7 @@ inline verb info_verb() {
           .summary = "what a model file is and what this machine makes of it",
           .usage = "M.gguf [--json] [--verify] [--kernels NAME]",
           .help =
+              "workspace_bytes is an encoder's memory; workspace_64x128 that for batches of 64 texts of 128 tokens.\n"
               "  --json          one JSON object\n"
               "  --verify        check the digest of the tensors (a mismatch: exit 1)\n"
               "  --kernels NAME  force a kernel table\n",

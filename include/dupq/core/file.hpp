@@ -22,7 +22,8 @@ namespace dupq::inline DUPQ_ABI {
 /// A file's bytes, read-only, until it is destroyed. Pages of a mapped file are shared among processes.
 class mapped_file {
  public:
-  static result<mapped_file> open(const char* path) noexcept;
+  /// `all_now`: all of it will be read at once, so that it is brought in as a whole and not page by page.
+  static result<mapped_file> open(const char* path, bool all_now = false) noexcept;
 
   mapped_file(mapped_file&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)), release_(other.release_) {}
@@ -50,7 +51,7 @@ class mapped_file {
 };
 
 #if defined(DUPQ_POSIX)
-inline result<mapped_file> mapped_file::open(const char* path) noexcept {
+inline result<mapped_file> mapped_file::open(const char* path, [[maybe_unused]] bool all_now) noexcept {
   const auto fail = [&](errc code, int number) {
     return error(code, {}, 0, static_cast<std::uint64_t>(number)).in(path);
   };
@@ -67,14 +68,18 @@ inline result<mapped_file> mapped_file::open(const char* path) noexcept {
     ::close(fd);
     return error(S_ISDIR(status.st_mode) ? errc::is_a_directory : errc::not_gguf).in(path);
   }
-  void* const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  int how = MAP_PRIVATE;
+#if defined(MAP_POPULATE)
+  if (all_now) how |= MAP_POPULATE;
+#endif
+  void* const data = ::mmap(nullptr, size, PROT_READ, how, fd, 0);
   const int number = errno;
   ::close(fd);
   if (data == MAP_FAILED) return fail(errc::cannot_read, number);
   return mapped_file(data, size, [](void* p, std::size_t n) noexcept { ::munmap(p, n); });
 }
 #else
-inline result<mapped_file> mapped_file::open(const char* path) noexcept {
+inline result<mapped_file> mapped_file::open(const char* path, bool) noexcept {
   std::FILE* const f = std::fopen(path, "rb");
   if (f == nullptr) return error(errc::cannot_open, {}, 0, static_cast<std::uint64_t>(errno)).in(path);
   void* data = nullptr;

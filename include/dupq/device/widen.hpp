@@ -10,17 +10,15 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// IEEE 754 binary16 to binary32; every value is representable.
+/// IEEE 754 binary16 to binary32; every value is representable. Without a branch and independent of the rounding mode
+/// and of the flushing of denormals, so that loops over it become vector code.
 constexpr float widen_f16(std::uint16_t half) noexcept {
-  const std::uint32_t sign = (half & 0x8000u) << 16;
-  const std::uint32_t exponent = (half >> 10) & 31u;
-  std::uint32_t fraction = half & 1023u;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
-  if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
-  if (fraction == 0) return std::bit_cast<float>(sign);
-  std::uint32_t shift = 113;  // subnormal: normalise
-  while ((fraction & 1024u) == 0) fraction <<= 1, --shift;
-  return std::bit_cast<float>(sign | shift << 23 | (fraction & 1023u) << 13);
+  constexpr std::uint32_t step = 1u << 23;  // of the exponent
+  const std::uint32_t bits = (half & 0x7FFFu) << 13, sign = (half & 0x8000u) << 16;
+  const std::uint32_t normal = 0u - std::uint32_t{bits >= step}, top = 0u - std::uint32_t{bits >= 31 * step};
+  const float subnormal = std::bit_cast<float>(bits + 113 * step) - 0x1p-14f;  // exact: both are multiples of 2^-24
+  const std::uint32_t small = std::bit_cast<std::uint32_t>(subnormal) & 0x7FFFFFFFu;
+  return std::bit_cast<float>(sign | (small & ~normal) | ((bits + 112 * step + (top & (112 * step))) & normal));
 }
 
 /// Bytes of a row's first `n` numbers; for q8_0, `n` is a multiple of 32.
@@ -38,6 +36,13 @@ inline void widen(const std::byte* row, row_format format, std::size_t n, float*
   switch (format) {
     case row_format::f32: std::memcpy(out, row, n * sizeof(float)); return;
     case row_format::f16:
+      for (; n >= 16; n -= 16, row += 32, out += 16) {  // a fixed number of steps through arrays becomes vector code
+        std::uint16_t halves[16];
+        float wide[16];
+        std::memcpy(halves, row, sizeof halves);
+        for (std::size_t i = 0; i < 16; ++i) wide[i] = widen_f16(halves[i]);
+        std::memcpy(out, wide, sizeof wide);
+      }
       for (std::size_t i = 0; i < n; ++i) {
         std::uint16_t half;
         std::memcpy(&half, row + 2 * i, 2);

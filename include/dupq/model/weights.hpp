@@ -3,7 +3,6 @@
 // Matrices of a packed file are used where they lie. Others (plain files, half precision) are repacked into `storage`.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -17,6 +16,7 @@
 #include "../device/widen.hpp"
 #include "name_buffer.hpp"
 #include "transformer.hpp"
+#include "weight_checks.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -30,26 +30,11 @@ constexpr std::size_t relative_bucket(std::ptrdiff_t distance) noexcept {
   return bucket + (distance > 0 ? 16u : 0u);
 }
 
-/// True if none of the floats is NaN or infinite; else `where` is the first that is.
-inline bool all_finite(const float* x, std::size_t n, std::size_t& where) noexcept {
-  constexpr std::uint32_t exponent = 0x7F800000u;
-  constexpr std::size_t block = 1024;
-  for (std::size_t i = 0; i < n; i += block) {
-    const std::size_t end = n - i < block ? n : i + block;
-    std::uint32_t bad = 0;
-    for (std::size_t j = i; j < end; ++j) bad |= (std::bit_cast<std::uint32_t>(x[j]) & exponent) == exponent ? 1u : 0u;
-    if (bad == 0) continue;
-    for (where = i; (std::bit_cast<std::uint32_t>(x[where]) & exponent) != exponent;) ++where;
-    return false;
-  }
-  return true;
-}
-
 /// Fills a transformer from a file. With an arena that has no memory it only checks names and shapes and counts bytes.
 class weight_reader {
  public:
-  weight_reader(const gguf::file& file, const config& c, bool packed, arena& storage) noexcept
-      : file_(file), config_(c), packed_(packed), storage_(storage) {}
+  weight_reader(const gguf::file& file, const config& c, bool packed, arena& storage, bool check_finite = true) noexcept
+      : file_(file), config_(c), packed_(packed), storage_(storage), finite_(check_finite && storage.has_memory()) {}
 
   std::optional<error> read(transformer<host_memory>& to) noexcept {
     const config& c = config_;
@@ -120,18 +105,16 @@ class weight_reader {
   }
   static const float* floats(const gguf::tensor& t) noexcept { return reinterpret_cast<const float*>(t.bytes.data()); }
 
-  /// Once there is memory, weights are read for good: then they must be finite.
-  bool counting() const noexcept { return !storage_.has_memory(); }
-  void check_finite(const float* x, std::size_t n, std::string_view name) noexcept {
+  void check_finite(const gguf::tensor& t, std::size_t n, std::string_view name) noexcept {
     std::size_t where = 0;
-    if (!all_finite(x, n, where)) fail(error(errc::not_finite, name, 0, where));
+    if (finite_ && !all_finite(t.bytes.data(), format(t.type), n, where)) fail(error(errc::not_finite, name, 0, where));
   }
 
   const float* vector(std::string_view name, std::size_t n) noexcept {
     const auto t = find(name, {n});
     if (!t) return nullptr;
     if (t->type != gguf::tensor_type::f32) return fail(error(errc::wrong_type, name)), nullptr;
-    if (!counting()) check_finite(floats(*t), n, name);
+    check_finite(*t, n, name);
     return floats(*t);
   }
   layer_norm<host_memory> norm(std::string_view prefix) noexcept {
@@ -142,16 +125,7 @@ class weight_reader {
     const auto t = find(name, {config_.hidden, count});
     if (!t) return {};
     const std::size_t row_bytes = t->bytes.size() / count;
-    if (!counting()) {
-      if (t->type == gguf::tensor_type::f32) check_finite(floats(*t), count * config_.hidden, name);
-      float block[32];
-      for (std::size_t r = 0; t->type != gguf::tensor_type::f32 && r < count && !failed_; ++r)
-        for (std::size_t i = 0; i < config_.hidden && !failed_; i += 32) {
-          const std::size_t n = config_.hidden - i < 32 ? config_.hidden - i : 32;
-          widen(t->bytes.data() + r * row_bytes + stored_bytes(format(t->type), i), format(t->type), n, block);
-          check_finite(block, n, name);
-        }
-    }
+    check_finite(*t, count * config_.hidden, name);
     return {t->bytes.data(), format(t->type), count, row_bytes};
   }
 
@@ -166,16 +140,15 @@ class weight_reader {
       const name_buffer weight(*names.begin(), ".weight");
       const auto t = find(weight, {panel_width, inputs, panels});
       if (!t) return to;
+      if (t->type == gguf::tensor_type::q8_0) return fail(error(errc::wrong_type, weight)), to;
+      const std::size_t numbers = panels * inputs * panel_width;
+      check_finite(*t, numbers, weight);
       if (t->type == gguf::tensor_type::f32) {
         to.panels = floats(*t);
-      } else if (float* const wide = storage_.take<float>(panels * inputs * panel_width)) {
-        for (std::size_t i = 0; i < panels * inputs; ++i) {
-          if (t->type == gguf::tensor_type::q8_0) return fail(error(errc::wrong_type, weight)), to;
-          widen(t->bytes.data() + i * 2 * panel_width, row_format::f16, panel_width, wide + i * panel_width);
-        }
+      } else if (float* const wide = storage_.take<float>(numbers)) {
+        widen(t->bytes.data(), row_format::f16, numbers, wide);
         to.panels = wide;
       }
-      if (to.panels != nullptr && !counting()) check_finite(to.panels, panels * inputs * panel_width, weight);
       to.bias = vector(name_buffer(*names.begin(), ".bias"), outputs);
       return to;
     }
@@ -209,22 +182,18 @@ class weight_reader {
     if (!bytes || !sums) return to;
     to.bytes = reinterpret_cast<const std::int8_t*>(bytes->bytes.data());
     to.sums = reinterpret_cast<const std::int32_t*>(sums->bytes.data());
-    if (!counting()) check_bytes(to, weight, sum);
+    if (storage_.has_memory()) check_bytes(to, weight, sum);
     return to;
   }
   /// Larger weights would overflow the 16 bits that some instruction sets add two products in; pads must add nothing.
   void check_bytes(const linear& m, std::string_view weight, std::string_view sum) noexcept {
     const std::size_t groups = (m.inputs + 3) / 4, panels = (m.outputs + panel_width - 1) / panel_width;
     for (std::size_t p = 0; p < panels; ++p) {
-      std::int32_t sums[panel_width] = {};
-      unsigned beyond = 0;
-      for (std::size_t g = 0; g < groups; ++g)
-        for (std::size_t i = 0; i < 4 * panel_width; ++i) {
-          const int byte = m.bytes[(p * groups + g) * 4 * panel_width + i];
-          sums[i / 4] += byte;
-          beyond |= byte < -64 || byte > 64 || (byte != 0 && 4 * g + i % 4 >= m.inputs) ? 1u : 0u;
-        }
-      if (beyond != 0) fail(error(errc::out_of_range, weight));
+      const std::int8_t* const last = m.bytes + ((p + 1) * groups - 1) * 4 * panel_width;  // the only one with pads
+      std::int32_t sums[panel_width];
+      bool fine = sum_panel(reinterpret_cast<const std::byte*>(m.bytes) + p * groups * 4 * panel_width, groups, sums);
+      for (std::size_t i = 0; i < 4 * panel_width; ++i) fine &= last[i] == 0 || 4 * (groups - 1) + i % 4 < m.inputs;
+      if (!fine) fail(error(errc::out_of_range, weight));
       for (std::size_t o = p * panel_width; o < m.outputs && o < (p + 1) * panel_width; ++o)
         if (m.sums[o] != sums[o % panel_width]) fail(error(errc::wrong_value, sum, 0, o));
     }
@@ -234,6 +203,7 @@ class weight_reader {
   void pack(std::string_view name, std::size_t first, std::size_t count, std::size_t inputs, float* panels) noexcept {
     const auto t = find(name, {inputs, count});
     if (!t || panels == nullptr) return;
+    check_finite(*t, count * inputs, name);
     const std::size_t row_bytes = t->bytes.size() / count;
     for (std::size_t r = 0; r < count; ++r) {
       float* const column = panels + (first + r) / panel_width * inputs * panel_width + (first + r) % panel_width;
@@ -242,8 +212,6 @@ class weight_reader {
         const std::size_t n = inputs - i < 32 ? inputs - i : 32;
         widen(t->bytes.data() + r * row_bytes + stored_bytes(format(t->type), i), format(t->type), n, block);
         for (std::size_t j = 0; j < n; ++j) column[(i + j) * panel_width] = block[j];
-        std::size_t where = 0;
-        if (!all_finite(block, n, where)) fail(error(errc::not_finite, name, 0, r * inputs + i + where));
       }
     }
   }
@@ -255,7 +223,7 @@ class weight_reader {
     float* const expanded = storage_.take<float>(config_.heads * width + panel_width);
     if (!t || expanded == nullptr) return;
     if (t->type != gguf::tensor_type::f32) return (void)fail(error(errc::wrong_type, name));
-    check_finite(floats(*t), std::size_t{config_.heads} * config_.relative_buckets, name);
+    check_finite(*t, std::size_t{config_.heads} * config_.relative_buckets, name);
     for (std::size_t head = 0; head < config_.heads; ++head)
       for (std::size_t i = 0; i < width; ++i) {
         const auto distance = static_cast<std::ptrdiff_t>(span - 1) - static_cast<std::ptrdiff_t>(i);
@@ -270,6 +238,7 @@ class weight_reader {
   const config& config_;
   bool packed_;
   arena& storage_;
+  bool finite_;  // weights must be: looked at once there is memory, when they are read for good
   std::optional<error> failed_;
 };
 
