@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 #include <dupq/device/cpu/cpu.hpp>
+#include <limits>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -202,6 +204,15 @@ TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zer
     const dupq::row_scale s = table->quantize(20, zeros.data(), q.data());
     CHECK(s.scale == 0.0f);
     for (const std::uint8_t v : q) CHECK(v == s.zero);
+    // Sums that left the range of floats: no integers can stand for them, but none overflows either.
+    constexpr float most = std::numeric_limits<float>::max(), none = std::numeric_limits<float>::infinity();
+    for (const auto& [low, high] : {std::pair(-none, 1.0f), {-1.0f, none}, {-none, none}, {-most, most}}) {
+      std::vector<float> wide(20, 0.5f);
+      wide[3] = low, wide[17] = high;
+      const dupq::row_scale w = table->quantize(20, wide.data(), q.data());
+      CHECK(w.scale == none);
+      CHECK(w.zero == 0);
+    }
   }
 }
 

@@ -143,7 +143,8 @@ inline std::int32_t rounded(float t) noexcept {
 inline row_scale scale_of(float low, float high, float& inverse) noexcept {
   const float range = high - low;
   inverse = range > 1e-30f ? 255.0f / range : 0.0f;  // the reciprocal of a smaller range could be infinite
-  return {range / 255.0f, rounded(fused(-low, inverse, formulas::round_magic))};
+  // An infinite range has the inverse 0, too: without the test its zero would be the bits of a NaN.
+  return {range / 255.0f, inverse == 0.0f ? 0 : rounded(fused(-low, inverse, formulas::round_magic))};
 }
 inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
   float low = 0, high = 0, inverse;
