@@ -35,6 +35,12 @@ def sections(size, path):
     return {name: int(bytes_) for name, bytes_ in found.items()}
 
 
+def symbols_of(nm, path, pattern):
+    """Bytes of the symbols whose names have the pattern."""
+    lines = (line.split(None, 3) for line in run(nm, "-SC", "--defined-only", "--size-sort", path).splitlines())
+    return sum(int(size, 16) for _, size, _, name in lines if re.search(pattern, name))
+
+
 class Embedded(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -67,10 +73,14 @@ class Embedded(unittest.TestCase):
         for heap in ("malloc", "sbrk", "_free_r", "__cxa_throw", "abort"):
             self.assertNotIn(heap, symbols)
         size = sections("arm-none-eabi-size", firmware)
+        printed = {name: int(n) for name, n in re.findall(r"^(workspace|storage|stack) (\d+)$", output, re.MULTILINE)}
+        ram = size[".data"] + size[".bss"]
+        self.assertEqual(ram, printed["workspace"] + printed["storage"])  # the library has no variables of its own
         model = (self.folder / "bert.gguf").stat().st_size
         flash = size[".text"] + size[".rodata"] + size[".ARM.exidx"] + size[".data"]
-        print(f"Cortex-M7, -Os: flash {flash} bytes ({size['.text']} code, {size['.rodata']} constants) + model {model}; "
-              f"static RAM {size['.data'] + size['.bss']} bytes\n{output}", end="")
+        print(f"Cortex-M7, -Os: flash {flash} bytes ({size['.text']} code, {size['.rodata']} constants, of them "
+              f"{symbols_of('arm-none-eabi-nm', firmware, 'unicode_tables::')} Unicode) + model {model}; static RAM {ram} "
+              f"({printed['workspace']} workspace, {printed['storage']} storage), stack {printed['stack']}")
 
     def test_same_bits_without_floating_point_unit(self):
         self.simulate(self.firmware("soft", SOFT_FLOAT))
@@ -82,8 +92,10 @@ class Embedded(unittest.TestCase):
         size = sections("size", out)
         code = sum(n for name, n in size.items() if name.startswith(".text"))
         constants = sum(n for name, n in size.items() if name.startswith((".rodata", ".data")))
-        self.assertGreater(code, 0)
-        print(f"{os.uname().machine}, -Os: {code} bytes code, {constants} constants")
+        vectorised = symbols_of("nm", out, r"(?<!scalar)_kernels::(?!table$)")  # of all instruction sets: one is chosen at run time
+        self.assertLess(vectorised, code)
+        print(f"{os.uname().machine}, -Os: {code} bytes code, of them {vectorised} for vector instructions, "
+              f"{constants} constants")
 
 
 if __name__ == "__main__":
