@@ -51,8 +51,18 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #define DUPQ_ALWAYS_INLINE inline __attribute__((always_inline))
 #define DUPQ_NOINLINE __attribute__((noinline))
 
+// Code that runs on a GPU under nvcc, and on the host everywhere else.
+#if defined(__CUDACC__)
+#define DUPQ_DEVICE __device__ __forceinline__
+#else
+#define DUPQ_DEVICE DUPQ_ALWAYS_INLINE
+#endif
+
 // Loops over accumulator arrays spill registers unless they are unrolled completely.
-#if defined(__clang__)
+#if defined(__CUDACC__)
+#define DUPQ_UNROLL _Pragma("unroll")
+#define DUPQ_UNROLL_BY_4 _Pragma("unroll 4")
+#elif defined(__clang__)
 #define DUPQ_UNROLL _Pragma("clang loop unroll(full)")
 #define DUPQ_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
 #else
