@@ -61,12 +61,15 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 // Loops over accumulator arrays spill registers unless they are unrolled completely.
 #if defined(__CUDACC__)
 #define DUPQ_UNROLL _Pragma("unroll")
+#define DUPQ_NO_UNROLL _Pragma("unroll 1")
 #define DUPQ_UNROLL_BY_4 _Pragma("unroll 4")
 #elif defined(__clang__)
 #define DUPQ_UNROLL _Pragma("clang loop unroll(full)")
+#define DUPQ_NO_UNROLL _Pragma("clang loop unroll(disable)")
 #define DUPQ_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define DUPQ_UNROLL _Pragma("GCC unroll 32")
+#define DUPQ_NO_UNROLL _Pragma("GCC unroll 1")
 #define DUPQ_UNROLL_BY_4 _Pragma("GCC unroll 4")
 #endif
 

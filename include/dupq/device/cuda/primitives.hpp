@@ -16,7 +16,7 @@ inline constexpr unsigned warp_size = 32;
 
 /// Two numbers in half precision, the first in the low 16 bits: what one register of a matrix fragment holds.
 using half2 = std::uint32_t;
-struct float_pair {
+struct alignas(8) float_pair {
   float low, high;
 };
 /// Four numbers in half precision, moved by one instruction.

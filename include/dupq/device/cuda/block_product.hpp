@@ -1,0 +1,126 @@
+// The product at the heart of all layers: 64 rows of x by `Columns` rows of W, in one block of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "fragment.hpp"
+
+namespace dupq::inline DUPQ_ABI::gpu {
+
+/// x W^T for 64 rows of x [..][inputs] and `Columns` of W [..][inputs], both of half precision; sums are floats.
+///
+/// Every warp makes all 64 rows of 48 columns: 4 x 6 tiles of 16 x 8. Inputs stream through shared memory in stages;
+/// each sum adds its products in the order of the inputs, wherever its row lies, so a row's bits depend on nothing
+/// else.
+template <unsigned Columns>
+struct block_product {
+  static_assert(Columns % 48 == 0);
+  static constexpr unsigned rows = 64;
+  static constexpr unsigned warp_columns = 48;
+  static constexpr unsigned warps = Columns / warp_columns;
+  static constexpr unsigned threads = warps * warp_size;
+  static constexpr unsigned step = Columns > 512 ? 16 : 32;  ///< inputs of a stage, so that three fit 99 KB
+  static constexpr unsigned stage_bytes = (rows + Columns) * step * 2;
+
+  static constexpr unsigned stages(bool asynchronous) noexcept { return asynchronous ? 3 : 2; }
+  /// Of shared memory, for machines with and without asynchronous copies.
+  static constexpr unsigned shared_bytes(bool asynchronous) noexcept { return stages(asynchronous) * stage_bytes; }
+
+  float sums[4][6][4];
+
+  /// `gather` names the rows of x, or is null where they are first_row, first_row + 1, ...; rows from `end_row` on are
+  /// zeros. `w` points at the first of the W's rows. Shared memory is free again after the next barrier.
+  template <machine M>
+  DUPQ_DEVICE void run(const std::uint16_t* x, const std::uint32_t* gather, unsigned first_row, unsigned end_row,
+                       const std::uint16_t* w, unsigned inputs) {
+    constexpr int deep = static_cast<int>(stages(M::asynchronous));
+    DUPQ_UNROLL
+    for (auto& tiles : sums) DUPQ_UNROLL
+    for (auto& tile : tiles) DUPQ_UNROLL
+    for (float& v : tile) v = 0;
+
+    const unsigned thread = M::thread();
+    const std::uint16_t* x_from[x_each];  // this thread's chunks of the first stage
+    bool x_wanted[x_each];
+    DUPQ_UNROLL
+    for (unsigned n = 0; n < x_each; ++n) {
+      const unsigned row = first_row + (thread + n * threads) / chunks;
+      x_wanted[n] = row < end_row;
+      const unsigned at = x_wanted[n] ? (gather == nullptr ? row : M::load(gather + row)) : 0;
+      x_from[n] = x + std::size_t{at} * inputs + thread % chunks * 8;
+    }
+    const std::uint16_t* w_from = w + std::size_t{thread / chunks} * inputs + thread % chunks * 8;
+    const auto copy = [&](unsigned stage) {
+      const std::uint32_t to = M::shared() + stage % deep * stage_bytes;
+      const unsigned input = stage * step;
+      if (input < inputs) {
+        DUPQ_UNROLL
+        for (unsigned n = 0; n < x_each; ++n)
+          if (rows * chunks % threads == 0 || thread + n * threads < rows * chunks)
+            M::copy_16(to + place(thread + n * threads), x_from[n] + input, x_wanted[n]);
+        DUPQ_UNROLL
+        for (unsigned n = 0; n < w_each; ++n)
+          M::copy_16(to + rows * step * 2 + place(thread + n * threads),
+                     w_from + std::size_t{n * (threads / chunks)} * inputs + input, true);
+      }
+      M::copy_commit();
+    };
+
+    DUPQ_UNROLL
+    for (int stage = 0; stage < deep - 1; ++stage) copy(static_cast<unsigned>(stage));
+    DUPQ_NO_UNROLL
+    for (unsigned stage = 0; stage * step < inputs; ++stage) {
+      M::template copy_wait<deep - 2>();
+      M::sync();  // this stage has landed everywhere, and nobody reads the one before it any more
+      copy(stage + deep - 1);
+      multiply<M>(M::shared() + stage % deep * stage_bytes);
+    }
+  }
+
+  /// Calls f(m, half, row) for the 8 rows, of 64, that this lane has values of: sums[m][0 .. 5][2 half and 2 half + 1].
+  template <machine M, class F>
+  DUPQ_DEVICE void for_each_row(F f) {
+    DUPQ_UNROLL
+    for (unsigned m = 0; m < 4; ++m) DUPQ_UNROLL
+    for (unsigned half = 0; half < 2; ++half) f(m, half, 16 * m + 8 * half + M::thread() % warp_size / 4);
+  }
+  /// The first column of this warp.
+  template <machine M>
+  static DUPQ_DEVICE unsigned first_column() {
+    return M::thread() / warp_size * warp_columns;
+  }
+
+ private:
+  using in_rows = gpu::tile<step * 2>;
+  static constexpr unsigned chunks = in_rows::chunks;
+  static constexpr unsigned x_each = (rows * chunks + threads - 1) / threads;
+  static constexpr unsigned w_each = Columns * chunks / threads;
+  static_assert(Columns * chunks % threads == 0 && threads % chunks == 0);
+
+  static DUPQ_DEVICE std::uint32_t place(unsigned chunk) { return in_rows::at(chunk / chunks, chunk % chunks); }
+
+  template <machine M>
+  DUPQ_DEVICE void multiply(std::uint32_t stage) {
+    const unsigned lane = M::thread() % warp_size;
+    DUPQ_UNROLL
+    for (unsigned k = 0; k < step / 16; ++k) {
+      std::uint32_t a[4][4];
+      DUPQ_UNROLL
+      for (unsigned m = 0; m < 4; ++m)
+        M::load_matrices(a[m], stage + in_rows::at(16 * m + lane % 16, 2 * k + lane / 16));
+      DUPQ_UNROLL
+      for (unsigned n = 0; n < 6; n += 2) {
+        std::uint32_t b[4];
+        const unsigned row = first_column<M>() + 8 * n + lane / 16 * 8 + lane % 8;
+        M::load_matrices(b, stage + rows * step * 2 + in_rows::at(row, 2 * k + lane / 8 % 2));
+        DUPQ_UNROLL
+        for (unsigned m = 0; m < 4; ++m) {
+          M::multiply_add(sums[m][n], a[m], b[0], b[1]);
+          M::multiply_add(sums[m][n + 1], a[m], b[2], b[3]);
+        }
+      }
+    }
+  }
+};
+
+}  // namespace dupq::inline DUPQ_ABI::gpu

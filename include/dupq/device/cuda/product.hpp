@@ -1,0 +1,68 @@
+// A linear layer with its bias and activation.
+#pragma once
+
+#include <cstdint>
+
+#include "../device.hpp"
+#include "block_product.hpp"
+#include "quad.hpp"
+
+namespace dupq::inline DUPQ_ABI::gpu {
+
+/// y = act(x W^T + bias), [rows][outputs] of half precision, as are x [..][inputs] and W [outputs][inputs].
+/// `outputs` is a multiple of the kernel's columns, `inputs` of 32.
+struct product_task {
+  const std::uint16_t* x;
+  const std::uint32_t* gather;  ///< [rows], the rows of x; null: all in turn
+  const std::uint16_t* weights;
+  const float* bias;
+  std::uint16_t* y;
+  unsigned rows, outputs, inputs;
+};
+
+template <machine M, activation Activation>
+DUPQ_DEVICE float activated(float v) {
+  if constexpr (Activation == activation::tanh) return M::tanh(v);
+  if constexpr (Activation == activation::gelu) {  // within 5e-4 of the exact one, as half precision is at 1
+    const float half = 0.5f * v;
+    return half + half * M::tanh(v * (0.7978845608f + 0.0356774081f * (v * v)));
+  }
+  return v;
+}
+
+template <unsigned Columns, activation Activation>
+struct product {
+  using block = block_product<Columns>;
+  static constexpr unsigned threads = block::threads;
+  static constexpr unsigned shared_bytes(bool asynchronous) noexcept { return block::shared_bytes(asynchronous); }
+  static constexpr unsigned blocks(unsigned rows, unsigned outputs) noexcept {
+    return (rows + block::rows - 1) / block::rows * (outputs / Columns);
+  }
+
+  template <machine M>
+  static DUPQ_DEVICE void run(const product_task& task) {
+    const unsigned across = task.outputs / Columns;  // blocks that follow each other share their rows of x
+    const unsigned first_row = M::block() / across * block::rows, first_output = M::block() % across * Columns;
+    block made;
+    made.template run<M>(task.x, task.gather, first_row, task.rows,
+                         task.weights + std::size_t{first_output} * task.inputs, task.inputs);
+    const unsigned column = first_output + block::template first_column<M>();
+    DUPQ_UNROLL
+    for (unsigned n = 0; n < 6; n += 2) {
+      const unsigned mine = column + 8 * n + M::thread() % 4 * 2;
+      const float_pair first = M::load(reinterpret_cast<const float_pair*>(task.bias + mine));
+      const float_pair second = M::load(reinterpret_cast<const float_pair*>(task.bias + mine + 8));
+      made.template for_each_row<M>([&](unsigned m, unsigned half, unsigned row) {
+        const auto value = [&](unsigned tile, unsigned i, float bias) {
+          return activated<M, Activation>(made.sums[m][tile][2 * half + i] + bias);
+        };
+        const quad_pairs pairs{M::pack(value(n, 0, first.low), value(n, 1, first.high)),
+                               M::pack(value(n + 1, 0, second.low), value(n + 1, 1, second.high))};
+        quad_store<M>(task.y + std::size_t{first_row + row} * task.outputs + column + 8 * n, pairs,
+                      first_row + row < task.rows);
+      });
+    }
+  }
+};
+
+}  // namespace dupq::inline DUPQ_ABI::gpu
