@@ -22,9 +22,12 @@ struct block_product {
   static constexpr unsigned step = Columns > 512 ? 16 : 32;  ///< inputs of a stage, so that three fit 99 KB
   static constexpr unsigned stage_bytes = (rows + Columns) * step * 2;
 
-  static constexpr unsigned stages(bool asynchronous) noexcept { return asynchronous ? 3 : 2; }
+  template <bool Asynchronous>
+  static constexpr unsigned stages = Asynchronous ? 3 : 2;
   /// Of shared memory, for machines with and without asynchronous copies.
-  static constexpr unsigned shared_bytes(bool asynchronous) noexcept { return stages(asynchronous) * stage_bytes; }
+  static constexpr unsigned shared_bytes(bool asynchronous) noexcept {
+    return (asynchronous ? stages<true> : stages<false>)*stage_bytes;
+  }
 
   float sums[4][6][4];
 
@@ -33,7 +36,7 @@ struct block_product {
   template <machine M>
   DUPQ_DEVICE void run(const std::uint16_t* x, const std::uint32_t* gather, unsigned first_row, unsigned end_row,
                        const std::uint16_t* w, unsigned inputs) {
-    constexpr int deep = static_cast<int>(stages(M::asynchronous));
+    constexpr int deep = static_cast<int>(stages<M::asynchronous>);
     DUPQ_UNROLL
     for (auto& tiles : sums) DUPQ_UNROLL
     for (auto& tile : tiles) DUPQ_UNROLL

@@ -51,7 +51,8 @@ struct pooling {
       if (task.mode.mean) squares += mean.sum([](float v) { return v * v; });
       scale = squares > 1e-24f ? M::inverse_sqrt(squares) : 1e12f;
     }
-    float* to = task.y + std::size_t{text} * task.mode.modes() * Hidden;
+    const unsigned modes = unsigned{task.mode.cls} + unsigned{task.mode.max} + unsigned{task.mode.mean};
+    float* to = task.y + std::size_t{text} * modes * Hidden;
     const auto put = [&](bool wanted, row<M, Hidden>& values) {
       if (!wanted) return;
       values.for_each([&](unsigned column, float(&v)[4]) {

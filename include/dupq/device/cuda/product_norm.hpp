@@ -55,7 +55,6 @@ struct product_norm {
       }
       of_row[2 * m + half] = squares;
     });
-    M::sync();  // all have read the sums
     sum_rows<M>(made, of_row);
     DUPQ_UNROLL
     for (float& v : of_row) v = M::inverse_sqrt(v * (1.0f / Hidden) + task.scale.epsilon);
