@@ -31,17 +31,26 @@ struct block_product {
 
   float sums[4][6][4];
 
-  /// `gather` names the rows of x, or is null where they are first_row, first_row + 1, ...; rows from `end_row` on are
-  /// zeros. `w` points at the first of the W's rows. Shared memory is free again after the next barrier.
+  /// Sets all sums of a column to its bias, [Columns].
+  template <machine M>
+  DUPQ_DEVICE void start(const float* bias) {
+    DUPQ_UNROLL
+    for (unsigned n = 0; n < 6; ++n) {
+      const unsigned column = first_column<M>() + 8 * n + M::thread() % 4 * 2;
+      const float_pair of = M::load(reinterpret_cast<const float_pair*>(bias + column));
+      for_each_row([&](unsigned m, unsigned half, unsigned) {
+        sums[m][n][2 * half] = of.low, sums[m][n][2 * half + 1] = of.high;
+      });
+    }
+  }
+
+  /// Adds the products to the sums. `gather` names the rows of x, or is null where they are first_row, first_row + 1,
+  /// ...; rows from `end_row` on are zeros. `w` points at the first of the W's rows. Shared memory is free again after
+  /// the next barrier.
   template <machine M>
   DUPQ_DEVICE void run(const std::uint16_t* x, const std::uint32_t* gather, unsigned first_row, unsigned end_row,
                        const std::uint16_t* w, unsigned inputs) {
     constexpr int deep = static_cast<int>(stages<M::asynchronous>);
-    DUPQ_UNROLL
-    for (auto& tiles : sums) DUPQ_UNROLL
-    for (auto& tile : tiles) DUPQ_UNROLL
-    for (float& v : tile) v = 0;
-
     const unsigned thread = M::thread();
     const std::uint16_t* x_from[x_each];  // this thread's chunks of the first stage
     bool x_wanted[x_each];
@@ -80,12 +89,18 @@ struct block_product {
     }
   }
 
-  /// Calls f(m, half, row) for the 8 rows, of 64, that this lane has values of: sums[m][0 .. 5][2 half and 2 half + 1].
-  template <machine M, class F>
-  DUPQ_DEVICE void for_each_row(F f) {
+  /// The first of the 8 rows, of 64, that this lane has values of.
+  template <machine M>
+  static DUPQ_DEVICE unsigned first_row_of_lane() {
+    return M::thread() % warp_size / 4;
+  }
+  /// Calls f(m, half, row) for these rows: `row` counts from the first, sums are sums[m][0 .. 5][2 half and 2 half +
+  /// 1].
+  template <class F>
+  static DUPQ_DEVICE void for_each_row(F f) {
     DUPQ_UNROLL
     for (unsigned m = 0; m < 4; ++m) DUPQ_UNROLL
-    for (unsigned half = 0; half < 2; ++half) f(m, half, 16 * m + 8 * half + M::thread() % warp_size / 4);
+    for (unsigned half = 0; half < 2; ++half) f(m, half, 16 * m + 8 * half);
   }
   /// The first column of this warp.
   template <machine M>
@@ -107,20 +122,18 @@ struct block_product {
     const unsigned lane = M::thread() % warp_size;
     DUPQ_UNROLL
     for (unsigned k = 0; k < step / 16; ++k) {
-      std::uint32_t a[4][4];
+      std::uint32_t b[3][4];
       DUPQ_UNROLL
-      for (unsigned m = 0; m < 4; ++m)
-        M::load_matrices(a[m], stage + in_rows::at(16 * m + lane % 16, 2 * k + lane / 16));
+      for (unsigned n = 0; n < 3; ++n) {
+        const unsigned row = first_column<M>() + 16 * n + lane / 16 * 8 + lane % 8;
+        M::load_matrices(b[n], stage + rows * step * 2 + in_rows::at(row, 2 * k + lane / 8 % 2));
+      }
       DUPQ_UNROLL
-      for (unsigned n = 0; n < 6; n += 2) {
-        std::uint32_t b[4];
-        const unsigned row = first_column<M>() + 8 * n + lane / 16 * 8 + lane % 8;
-        M::load_matrices(b, stage + rows * step * 2 + in_rows::at(row, 2 * k + lane / 8 % 2));
+      for (unsigned m = 0; m < 4; ++m) {
+        std::uint32_t a[4];
+        M::load_matrices(a, stage + in_rows::at(16 * m + lane % 16, 2 * k + lane / 16));
         DUPQ_UNROLL
-        for (unsigned m = 0; m < 4; ++m) {
-          M::multiply_add(sums[m][n], a[m], b[0], b[1]);
-          M::multiply_add(sums[m][n + 1], a[m], b[2], b[3]);
-        }
+        for (unsigned n = 0; n < 6; ++n) M::multiply_add(sums[m][n], a, b[n / 2][n % 2 * 2], b[n / 2][n % 2 * 2 + 1]);
       }
     }
   }

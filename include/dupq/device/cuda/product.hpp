@@ -44,24 +44,22 @@ struct product {
     const unsigned across = task.outputs / Columns;  // blocks that follow each other share their rows of x
     const unsigned first_row = M::block() / across * block::rows, first_output = M::block() % across * Columns;
     block made;
+    made.template start<M>(task.bias + first_output);
     made.template run<M>(task.x, task.gather, first_row, task.rows,
                          task.weights + std::size_t{first_output} * task.inputs, task.inputs);
-    const unsigned column = first_output + block::template first_column<M>();
-    DUPQ_UNROLL
-    for (unsigned n = 0; n < 6; n += 2) {
-      const unsigned mine = column + 8 * n + M::thread() % 4 * 2;
-      const float_pair first = M::load(reinterpret_cast<const float_pair*>(task.bias + mine));
-      const float_pair second = M::load(reinterpret_cast<const float_pair*>(task.bias + mine + 8));
-      made.template for_each_row<M>([&](unsigned m, unsigned half, unsigned row) {
-        const auto value = [&](unsigned tile, unsigned i, float bias) {
-          return activated<M, Activation>(made.sums[m][tile][2 * half + i] + bias);
+    const unsigned own_row = first_row + block::template first_row_of_lane<M>();
+    std::uint16_t* const y =
+        task.y + std::size_t{own_row} * task.outputs + first_output + block::template first_column<M>();
+    block::for_each_row([&](unsigned m, unsigned half, unsigned row) {
+      DUPQ_UNROLL
+      for (unsigned n = 0; n < 6; n += 2) {
+        const auto pair = [&](const float(&v)[4]) {
+          return M::pack(activated<M, Activation>(v[2 * half]), activated<M, Activation>(v[2 * half + 1]));
         };
-        const quad_pairs pairs{M::pack(value(n, 0, first.low), value(n, 1, first.high)),
-                               M::pack(value(n + 1, 0, second.low), value(n + 1, 1, second.high))};
-        quad_store<M>(task.y + std::size_t{first_row + row} * task.outputs + column + 8 * n, pairs,
-                      first_row + row < task.rows);
-      });
-    }
+        quad_store<M>(y + row * task.outputs + 8 * n, {pair(made.sums[m][n]), pair(made.sums[m][n + 1])},
+                      own_row + row < task.rows);
+      }
+    });
   }
 };
 
