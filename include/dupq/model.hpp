@@ -23,8 +23,8 @@ namespace dupq::inline DUPQ_ABI {
 struct model_options {
   std::string_view kernels{};  ///< the kernel table to run, one of available_kernels(); empty: the fastest
   /// Whether NaN and infinity among the weights are looked for: the whole file is read then, at the speed of memory.
-  /// Without it a packed file of floats is ready at once, however large, and its pages come when they are needed; such
-  /// weights then give vectors of NaN, and nothing worse. Everything else is checked in any case.
+  /// Without it a packed file of floats is ready at once, however large, and its pages come when they are needed; with
+  /// such weights results are NaN or mean nothing, and no worse happens. Everything else is checked in any case.
   bool check_weights = true;
 };
 
