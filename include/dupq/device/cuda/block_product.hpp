@@ -45,23 +45,25 @@ struct block_product {
   }
 
   /// Adds the products to the sums. `gather` names the rows of x, or is null where they are first_row, first_row + 1,
-  /// ...; rows from `end_row` on are zeros. `w` points at the first of the W's rows. Shared memory is free again after
-  /// the next barrier.
+  /// ...; rows from `end_row` on are zeros. `w` points at the first of the W's rows. x has fewer than 2^32 numbers.
+  /// Shared memory is free again after the next barrier.
   template <machine M>
   DUPQ_DEVICE void run(const std::uint16_t* x, const std::uint32_t* gather, unsigned first_row, unsigned end_row,
                        const std::uint16_t* w, unsigned inputs) {
     constexpr int deep = static_cast<int>(stages<M::asynchronous>);
     const unsigned thread = M::thread();
-    const std::uint16_t* x_from[x_each];  // this thread's chunks of the first stage
+    std::uint32_t x_from[x_each];  // this thread's chunks of the first stage
     bool x_wanted[x_each];
     DUPQ_UNROLL
     for (unsigned n = 0; n < x_each; ++n) {
       const unsigned row = first_row + (thread + n * threads) / chunks;
       x_wanted[n] = row < end_row;
       const unsigned at = x_wanted[n] ? (gather == nullptr ? row : M::load(gather + row)) : 0;
-      x_from[n] = x + std::size_t{at} * inputs + thread % chunks * 8;
+      x_from[n] = at * inputs + thread % chunks * 8;
     }
-    const std::uint16_t* w_from = w + std::size_t{thread / chunks} * inputs + thread % chunks * 8;
+    const std::uint32_t w_from = thread / chunks * inputs + thread % chunks * 8;
+    // Copies that are not asynchronous hold their bytes in registers, which are scarce.
+    constexpr unsigned together = M::asynchronous ? w_each : w_each % 2 == 0 ? w_each / 2 : 1;
     const auto copy = [&](unsigned stage) {
       const std::uint32_t to = M::shared() + stage % deep * stage_bytes;
       const unsigned input = stage * step;
@@ -69,11 +71,12 @@ struct block_product {
         DUPQ_UNROLL
         for (unsigned n = 0; n < x_each; ++n)
           if (rows * chunks % threads == 0 || thread + n * threads < rows * chunks)
-            M::copy_16(to + place(thread + n * threads), x_from[n] + input, x_wanted[n]);
-        DUPQ_UNROLL
-        for (unsigned n = 0; n < w_each; ++n)
+            M::copy_16(to + place(thread + n * threads), x + (x_from[n] + input), x_wanted[n]);
+        DUPQ_NO_UNROLL
+        for (unsigned group = 0; group < w_each; group += together) DUPQ_UNROLL
+        for (unsigned n = group; n < group + together; ++n)
           M::copy_16(to + rows * step * 2 + place(thread + n * threads),
-                     w_from + std::size_t{n * (threads / chunks)} * inputs + input, true);
+                     w + (w_from + n * (threads / chunks) * inputs + input), true);
       }
       M::copy_commit();
     };
