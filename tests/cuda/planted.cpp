@@ -118,10 +118,10 @@ TEST_CASE("every barrier is needed, and its absence is caught") {
   kernels k;
   using asynchronous = skips_sync<>;
   using synchronous = skips_sync<emulator::machine<false>>;
-  every_barrier_is_needed<asynchronous>(4, [&](auto seed) { return k.product<asynchronous>(seed); });
-  every_barrier_is_needed<synchronous>(4, [&](auto seed) { return k.product<synchronous>(seed); });
-  every_barrier_is_needed<asynchronous>(9, [&](auto seed) { return k.product_norm<asynchronous>(seed); });
-  every_barrier_is_needed<skips_sync_warp>(4, [&](auto seed) { return k.attention<skips_sync_warp>(seed); });
+  every_barrier_is_needed<asynchronous>(4, [&](std::uint64_t seed) { return k.product<asynchronous>(seed); });
+  every_barrier_is_needed<synchronous>(4, [&](std::uint64_t seed) { return k.product<synchronous>(seed); });
+  every_barrier_is_needed<asynchronous>(9, [&](std::uint64_t seed) { return k.product_norm<asynchronous>(seed); });
+  every_barrier_is_needed<skips_sync_warp>(4, [&](std::uint64_t seed) { return k.attention<skips_sync_warp>(seed); });
 }
 
 TEST_CASE("a missing wait is caught") {
@@ -142,16 +142,16 @@ double deviation(kernels& k, Run run, Planted planted) {
 
 TEST_CASE("wrong places give wrong results") {
   kernels k;
-  const auto product = [&](auto seed) { return k.product<machine>(seed); };
-  const auto product_norm = [&](auto seed) { return k.product_norm<machine>(seed); };
-  const auto attention = [&](auto seed) { return k.attention<machine>(seed); };
+  const auto product = [&](std::uint64_t seed) { return k.product<machine>(seed); };
+  const auto product_norm = [&](std::uint64_t seed) { return k.product_norm<machine>(seed); };
+  const auto attention = [&](std::uint64_t seed) { return k.attention<machine>(seed); };
   CHECK(deviation(k, product, product) == 0);
   // (In a product both factors read the wrong chunk, which is no error but for the order; attention reads q elsewhere.)
-  CHECK(deviation(k, attention, [&](auto seed) { return k.attention<other_swizzle>(seed); }) > 0.1);
-  CHECK(deviation(k, attention, [&](auto seed) { return k.attention<not_transposed>(seed); }) > 0.1);
-  CHECK(deviation(k, attention, [&](auto seed) { return k.attention<other_lane>(seed); }) > 0.1);
-  CHECK(deviation(k, product, [&](auto seed) { return k.product<other_lane>(seed); }) > 0.1);
-  CHECK(deviation(k, product_norm, [&](auto seed) { return k.product_norm<other_lane>(seed); }) > 0.1);
+  CHECK(deviation(k, attention, [&](std::uint64_t seed) { return k.attention<other_swizzle>(seed); }) > 0.1);
+  CHECK(deviation(k, attention, [&](std::uint64_t seed) { return k.attention<not_transposed>(seed); }) > 0.1);
+  CHECK(deviation(k, attention, [&](std::uint64_t seed) { return k.attention<other_lane>(seed); }) > 0.1);
+  CHECK(deviation(k, product, [&](std::uint64_t seed) { return k.product<other_lane>(seed); }) > 0.1);
+  CHECK(deviation(k, product_norm, [&](std::uint64_t seed) { return k.product_norm<other_lane>(seed); }) > 0.1);
 }
 
 }  // namespace
