@@ -10,6 +10,9 @@ namespace {
 
 namespace gpu = dupq::gpu;
 
+// Bytes of shared memory: every GPU has 49,152 for the asking.
+static_assert(gpu::attention<32, false>::shared_bytes == 16384 && gpu::attention<64, true>::shared_bytes == 32768);
+
 template <class Machine, unsigned HeadDim, bool Relative>
 host::halves attention(const std::vector<unsigned>& lengths, const host::floats& qkv, unsigned heads,
                        const host::floats& relative, unsigned span, std::uint64_t seed) {

@@ -12,6 +12,12 @@ namespace gpu = dupq::gpu;
 using dupq::activation;
 constexpr std::uint64_t schedules = 4;
 
+// Bytes of shared memory: 101,376 are there from capability 8.0, 65,536 on 7.5.
+static_assert(gpu::product_norm<384>::shared_bytes(true) == 86016);
+static_assert(gpu::product_norm<384>::shared_bytes(false) == 57344);
+static_assert(gpu::product_norm<768>::shared_bytes(true) == 79872);
+static_assert(gpu::product_norm<768>::shared_bytes(false) == 53248);
+
 template <class Machine, unsigned Columns, activation Activation>
 host::halves product(const host::floats& x, const host::weights& w, const std::vector<std::uint32_t>* gather,
                      std::uint64_t seed) {
