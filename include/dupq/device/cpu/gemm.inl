@@ -3,11 +3,6 @@
 
 namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
 
-/// 16 floats of an array that ends `width` floats after p.
-DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
-  return width >= 16 ? load(p) : load_first(p, width, 0.0f);
-}
-
 template <activation Act>
 DUPQ_LANE f32x16 activate(f32x16 v) noexcept {
   if constexpr (Act == activation::gelu) return gelu(v);
@@ -123,6 +118,8 @@ struct tiled {
     Tile::template run<Rows, Panels>(g, row, panel, ahead);
   }
 };
+
+/// Rows x (16 * Panels) outputs, held in registers for all of a chain.
 struct float_tiles {
   template <int Rows, int Panels>
   DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel,

@@ -13,6 +13,11 @@ struct column_scales {
     return fused(whole, mul(splat(s.scale), scales), bias);
   }
 };
+/// 16 floats of an array that ends `width` floats after p.
+DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
+  return width >= 16 ? load(p) : load_first(p, width, 0.0f);
+}
+
 DUPQ_LANE column_scales scales_of(const gemm8_args& g, std::size_t panel) noexcept {
   const std::size_t column = panel * panel_width, width = g.n - column;
   std::int32_t last[16] = {};  // the arrays end with the last output
