@@ -107,7 +107,7 @@ def main(tool):
                 bert(folder, name == "cross")
             if name != "cross":
                 add_pooling(folder, name == "mpnet")
-            for layout, number in (("packed", "f32"), ("plain", "f16")):
+            for layout, number in (("packed", "f32"), ("plain", "f16"), ("packed", "int8")):
                 out = OUT / f"{name}-{layout}-{number}.gguf"
                 subprocess.run([tool, "convert", folder, "-o", out, "--layout", layout, "--type", number], check=True)
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <dupq/device/cpu/formulas.hpp>
+#include <initializer_list>
 #include <limits>
 
 namespace f = dupq::formulas;
@@ -49,4 +50,10 @@ TEST_CASE("exp, gelu, tanh and sigmoid are near the truth") {
   CHECK(f::exp_negative(0.0f) == 1.0f);
   CHECK(f::sigmoid(0.0f) == 0.5f);
   CHECK(f::exp_negative(-std::numeric_limits<float>::infinity()) == 0.0f);
+  for (const std::uint32_t bits : {0x7FC00000u, 0xFFC00000u, 0x7FC12345u, 0xFF812345u}) {  // NaN, whatever it carries
+    const float nan = std::bit_cast<float>(bits);
+    CHECK(f::exp_negative(nan) == 0.0f);
+    CHECK(std::isnan(f::tanh(nan)));
+    CHECK(std::isnan(f::sigmoid(nan)));
+  }
 }

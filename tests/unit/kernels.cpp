@@ -204,15 +204,20 @@ TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zer
     const dupq::row_scale s = table->quantize(20, zeros.data(), q.data());
     CHECK(s.scale == 0.0f);
     for (const std::uint8_t v : q) CHECK(v == s.zero);
-    // Sums that left the range of floats: no integers can stand for them, but none overflows either.
+    // What left the range of floats: no integers can stand for it, none overflows, and the results are no numbers.
     constexpr float most = std::numeric_limits<float>::max(), none = std::numeric_limits<float>::infinity();
-    for (const auto& [low, high] : {std::pair(-none, 1.0f), {-1.0f, none}, {-none, none}, {-most, most}}) {
-      std::vector<float> wide(20, 0.5f);
-      wide[3] = low, wide[17] = high;
-      const dupq::row_scale w = table->quantize(20, wide.data(), q.data());
-      CHECK(w.scale == none);
-      CHECK(w.zero == 0);
-    }
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+    for (const std::size_t width : {20u, 70u})
+      for (const auto& [low, high] :
+           {std::pair(-none, 1.0f), {-1.0f, none}, {-none, none}, {-most, most}, {nan, 1.0f}, {-1.0f, -nan}}) {
+        std::vector<float> wide(width, 0.5f);
+        wide[3] = low, wide[width - 3] = high;
+        std::vector<std::uint8_t> bytes(dupq::round_up(width, 4));
+        const dupq::row_scale w = table->quantize(width, wide.data(), bytes.data());
+        CHECK(!std::isfinite(w.scale));
+        CHECK(std::isnan(w.scale) == (low != -most));
+        CHECK(w.zero == 0);
+      }
   }
 }
 

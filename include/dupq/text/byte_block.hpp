@@ -79,7 +79,7 @@ using s8x16 = char __attribute__((vector_size(16)));
 
 template <class V>
 inline std::uint32_t gather(V v) noexcept {
-  return static_cast<std::uint32_t>(__builtin_ia32_pmovmskb128(reinterpret_cast<s8x16>(v)));
+  return static_cast<std::uint32_t>(__builtin_ia32_pmovmskb128(std::bit_cast<s8x16>(v)));
 }
 
 inline classes classify(const char* from, char* to, bool lowercase) noexcept {

@@ -37,7 +37,7 @@ inline constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // l
 inline constexpr float exp_low = -87.0f;  ///< below it exp is exactly 0, so that no denormal is made
 inline constexpr float exp_terms[7] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
 
-/// e^x for x <= 0 within 2 ulp.
+/// e^x for x <= 0 within 2 ulp; 0 for NaN, whose bits would come out as any number.
 inline float exp_negative(float x) noexcept {
   const float t = fused(x, log2_e, round_magic);
   const float n = t - round_magic;
@@ -45,7 +45,7 @@ inline float exp_negative(float x) noexcept {
   float p = exp_terms[0];
   for (int i = 1; i < 7; ++i) p = fused(p, r, exp_terms[i]);
   const std::uint32_t scaled = std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(t) << 23);
-  return x < exp_low ? 0.0f : std::bit_cast<float>(scaled);
+  return x >= exp_low ? std::bit_cast<float>(scaled) : 0.0f;
 }
 
 // gelu(x) = max(x, 0) - |x| Phi(-|x|), so that neither tail cancels. Phi(-a) is one polynomial in s = 2a / 5.5 - 1,
@@ -72,11 +72,13 @@ inline float gelu(float x) noexcept {
 
 /// (1 - e) / (1 + e) with e = e^(-2|x|), and the sign of x.
 inline float tanh(float x) noexcept {
+  if (std::isnan(x)) return x;
   const float e = exp_negative(-2.0f * std::fabs(x));
   return std::copysign((1.0f - e) / (1.0f + e), x);
 }
 
 inline float sigmoid(float x) noexcept {
+  if (std::isnan(x)) return x;
   const float e = exp_negative(-std::fabs(x));
   return (x < 0 ? e : 1.0f) / (1.0f + e);
 }

@@ -227,7 +227,7 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
 
 DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
   // Two of each, so that the chains overlap; the order does not change an extreme.
-  f32x16 low = splat(0.0f), high = low, other_low = low, other_high = low;
+  f32x16 low = splat(0.0f), high = low, other_low = low, other_high = low, spoiled = low, other_spoiled = low;
   const std::size_t whole = n / 16 * 16;
   std::size_t at = 0;
   for (; at + 32 <= n; at += 32) {
@@ -235,17 +235,21 @@ DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* 
     high = greater(load(x + at), high);
     other_low = smaller(load(x + at + 16), other_low);
     other_high = greater(load(x + at + 16), other_high);
+    spoiled = fused(load(x + at), splat(0.0f), spoiled);
+    other_spoiled = fused(load(x + at + 16), splat(0.0f), other_spoiled);
   }
   for (; at < n; at += 16) {
     const f32x16 v = at < whole ? load(x + at) : load_first(x + at, n - at, 0.0f);
     low = smaller(v, low);
     high = greater(v, high);
+    spoiled = fused(v, splat(0.0f), spoiled);
   }
   low = smaller(other_low, low);
   high = greater(other_high, high);
   float inverse;
   const float least = -max_lanes(sub(splat(0.0f), low));
-  const row_scale s = scalar_kernels::scale_of(least, max_lanes(high), inverse);
+  const float most = max_lanes(high) + sum_lanes(add(spoiled, other_spoiled));
+  const row_scale s = scalar_kernels::scale_of(least, most, inverse);
   const f32x16 inverses = splat(inverse), magic = splat(formulas::round_magic);
   std::size_t i = 0;
   for (; i + 64 <= n; i += 64) {

@@ -76,10 +76,10 @@ DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
   return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
 }
-/// x where x >= limit came from `test`, 0 elsewhere
+/// x where test >= limit, 0 elsewhere, also where test is NaN
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
-  return {_mm256_andnot_ps(_mm256_cmp_ps(test.low, limit.low, _CMP_LT_OQ), x.low),
-          _mm256_andnot_ps(_mm256_cmp_ps(test.high, limit.high, _CMP_LT_OQ), x.high)};
+  return {_mm256_and_ps(_mm256_cmp_ps(test.low, limit.low, _CMP_GE_OQ), x.low),
+          _mm256_and_ps(_mm256_cmp_ps(test.high, limit.high, _CMP_GE_OQ), x.high)};
 }
 /// p * 2^n, where the low bits of t hold n (formulas.hpp, exp_negative)
 DUPQ_LANE __m256 scale_by_power(__m256 p, __m256 t) noexcept {

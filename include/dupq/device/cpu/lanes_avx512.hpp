@@ -54,7 +54,7 @@ DUPQ_LANE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) noexcept { return {_mm512_f
 DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept { return {_mm512_max_ps(a.all, b.all)}; }
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept { return {_mm512_min_ps(a.all, b.all)}; }
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
-  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test.all, limit.all, _CMP_NLT_UQ), x.all)};
+  return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test.all, limit.all, _CMP_GE_OQ), x.all)};
 }
 DUPQ_LANE f32x16 scale_by_power(f32x16 p, f32x16 t) noexcept {
   return {_mm512_castsi512_ps(

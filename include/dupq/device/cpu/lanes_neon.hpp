@@ -84,11 +84,11 @@ DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
   return each([&](int i) { return vbslq_f32(vcltq_f32(a.quarter[i], b.quarter[i]), a.quarter[i], b.quarter[i]); });
 }
-/// x where x >= limit came from `test`, 0 elsewhere
+/// x where test >= limit, 0 elsewhere, also where test is NaN
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
   return each([&](int i) {
-    const uint32x4_t below = vcltq_f32(test.quarter[i], limit.quarter[i]);
-    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(x.quarter[i]), below));
+    const uint32x4_t kept = vcgeq_f32(test.quarter[i], limit.quarter[i]);
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x.quarter[i]), kept));
   });
 }
 /// p * 2^n, where the low bits of t hold n (formulas.hpp, exp_negative)

@@ -147,12 +147,13 @@ inline row_scale scale_of(float low, float high, float& inverse) noexcept {
   return {range / 255.0f, inverse == 0.0f ? 0 : rounded(fused(-low, inverse, formulas::round_magic))};
 }
 inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
-  float low = 0, high = 0, inverse;
+  float low = 0, high = 0, spoiled = 0, inverse;
   for (std::size_t i = 0; i < n; ++i) {
     low = x[i] < low ? x[i] : low;
     high = x[i] > high ? x[i] : high;
+    spoiled = fused(x[i], 0.0f, spoiled);
   }
-  const row_scale s = scale_of(low, high, inverse);
+  const row_scale s = scale_of(low, high + spoiled, inverse);
   for (std::size_t i = 0; i < n; ++i)
     q[i] = static_cast<std::uint8_t>(
         std::clamp<std::int32_t>(rounded(fused(x[i], inverse, formulas::round_magic)) + s.zero, 0, 255));
