@@ -14,7 +14,7 @@ namespace dupq::inline DUPQ_ABI {
 
 /// A sentence-transformers bi-encoder. Nothing is allocated after `make`; results do not depend on how texts are
 /// batched, on their order, the number of workers or the CPU.
-template <device D>
+template <encoder_device D>
 class basic_bi_encoder : public encoder<D> {
  public:
   /// With a workspace from the heap. Errors: wrong_kind, bad_limit, out_of_memory.

@@ -66,7 +66,7 @@ class model {
     if (storage.size() < counter.used()) return error(errc::too_small, "storage", counter.used(), storage.size());
     arena from(storage);
     if (auto e = m.read(from, options.check_weights)) return *e;
-    return m;
+    return result<model>(std::move(m));
   }
 
   /// Bytes of storage that `load` needs for a file.

@@ -1,95 +1,126 @@
-// Attention against `reference`: all lengths, both sizes of heads, with and without MPNet's bias; any schedule and
-// batch.
+// Attention in the emulator against the reference.
+#include <doctest/doctest.h>
+
 #include <dupq/device/cuda/attention.hpp>
+#include <dupq/device/reference.hpp>
+#include <optional>
 
-#include <cstring>
+#include "data.hpp"
 
-#include "host.hpp"
+using namespace cuda_test;
+namespace gpu = dupq::gpu;
 
 namespace {
 
-namespace gpu = dupq::gpu;
+/// Attention over texts of these lengths: the reference's result, and the kernel's.
+template <int Dims>
+struct attention_case {
+  static constexpr std::size_t dims = Dims;
 
-// Bytes of shared memory: every GPU has 49,152 for the asking.
-static_assert(gpu::attention<32, false>::shared_bytes == 16384 && gpu::attention<64, true>::shared_bytes == 32768);
-
-template <class Machine, unsigned HeadDim, bool Relative>
-host::halves attention(const std::vector<unsigned>& lengths, const host::floats& qkv, unsigned heads,
-                       const host::floats& relative, unsigned span, std::uint64_t seed) {
-  const auto offsets = host::offsets(lengths);
-  std::vector<gpu::attention_tile> tiles(offsets.back() / gpu::attention_tile::queries + lengths.size());
-  tiles.resize(gpu::attention_tiles(offsets.data(), lengths.size(), tiles.data()));
-  const host::halves qkv_16 = host::to_halves(qkv);
-  host::halves y(offsets.back() * heads * HeadDim, 0xFFFF);
-  host::arrays arrays;
-  arrays.read(qkv_16), arrays.read(tiles), arrays.read(relative), arrays.write(y);
-  const auto count = static_cast<unsigned>(tiles.size());
-  const gpu::attention_task task{qkv_16.data(), tiles.data(), relative.data(), y.data(), count, heads, span};
-  using kernel = gpu::attention<HeadDim, Relative>;
-  emulator::gpu.bank_conflicts = 0;
-  CHECK(emulator::gpu.launch("attention", {kernel::blocks(count, heads), kernel::threads, kernel::shared_bytes}, seed,
-                             [&] { kernel::template run<Machine>(task); }) == "");
-  CHECK(emulator::gpu.bank_conflicts == 0);
-  return y;
-}
-
-template <unsigned HeadDim, bool Relative>
-void check(const std::vector<unsigned>& lengths, unsigned heads, std::uint64_t seeds) {
-  CAPTURE(HeadDim);
-  CAPTURE(Relative);
-  const unsigned hidden = heads * HeadDim, span = 512;
-  const auto offsets = host::offsets(lengths);
-  const host::floats qkv = host::numbers(offsets.back() * 3 * hidden, 11, 1);
-  const host::floats relative = host::numbers(heads * (2 * span - 1), 12, 1);
-  const auto run = [&](auto machine, std::uint64_t seed) {
-    return attention<decltype(machine), HeadDim, Relative>(lengths, qkv, heads, relative, span, seed);
-  };
-  const host::halves y = run(emulator::machine<true>{}, 1);
-  for (std::uint64_t seed = 2; seed <= seeds; ++seed) CHECK(run(emulator::machine<true>{}, seed) == y);
-  CHECK(run(emulator::machine<false>{}, 1) == y);
-
-  host::floats expected(y.size()), scratch(512);
-  dupq::token_batch batch;
-  batch.offsets = offsets.data(), batch.texts = lengths.size(), batch.tokens = offsets.back();
-  dupq::attention_shape shape;
-  shape.heads = heads, shape.head_dim = HeadDim, shape.relative = Relative ? relative.data() : nullptr;
-  shape.span = span;
-  dupq::reference{}.attention(batch, shape, {qkv.data(), offsets.back(), 3 * hidden}, scratch.data(),
-                              {expected.data(), offsets.back(), hidden});
-  CHECK(host::relative_error(host::to_floats(y), expected) < 5e-4);
-
-  // Each text alone: the same bits.
-  for (std::size_t t = 0; t < lengths.size(); t += 5) {
-    const auto alone = attention<emulator::machine<true>, HeadDim, Relative>(
-        {lengths[t]}, {qkv.begin() + offsets[t] * 3 * hidden, qkv.begin() + offsets[t + 1] * 3 * hidden}, heads,
-        relative, span, 1);
-    CHECK(std::memcmp(alone.data(), y.data() + offsets[t] * hidden, alone.size() * 2) == 0);
+  attention_case(const std::vector<std::uint32_t>& lengths, int heads_, int head_dim_, bool relative)
+      : t(lengths),
+        heads(static_cast<std::size_t>(heads_)),
+        head_dim(static_cast<std::size_t>(head_dim_)),
+        span(*std::max_element(lengths.begin(), lengths.end())),
+        values(random_halves(t.batch.tokens * 3 * heads * head_dim, 1)),
+        bias(random_halves(heads * (2 * span - 1), relative ? 1.0f : 0.0f)),
+        qkv(t.batch.tokens * 3 * heads * dims),
+        y(t.batch.tokens * heads * dims),
+        truth(t.batch.tokens * heads * head_dim) {
+    const gpu::head_columns columns{heads_, head_dim_};
+    for (std::size_t i = 0; i < qkv.size(); ++i) qkv[i] = 0;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      qkv[i / (3 * heads * head_dim) * 3 * heads * dims +
+          static_cast<std::size_t>(columns.column(static_cast<int>(i % (3 * heads * head_dim))))] =
+          dupq::narrow_f16(values[i]);
+    if (relative) {
+      std::vector<float> scaled(bias);
+      for (float& b : scaled) b *= 1.44269504f;
+      packed_bias.emplace(scaled);
+    }
+    for (std::size_t text = 0; text < t.batch.texts; ++text)
+      for (std::uint32_t first = t.offsets[text]; first < t.offsets[text + 1]; first += gpu::tile_queries)
+        tiles.push_back({t.offsets[text], t.offsets[text + 1], first, 0});
+    const dupq::attention_shape shape{heads, head_dim, relative ? bias.data() : nullptr, span};
+    std::vector<float> scratch(span);
+    dupq::reference().attention(t.batch, shape, {values.data(), t.batch.tokens, 3 * heads * head_dim}, scratch.data(),
+                                {truth.data(), t.batch.tokens, heads * head_dim});
   }
-}
-
-TEST_CASE("tiles cover every query of every text once") {
-  const std::uint32_t offsets[] = {0, 1, 17, 34, 50, 82};
-  gpu::attention_tile tiles[82 / 16 + 5];
-  CHECK(gpu::attention_tiles(offsets, 5, tiles) == 7);
-  std::uint32_t next = 0;
-  for (unsigned n = 0; n < 7; ++n) {
-    CHECK(tiles[n].first == next);
-    CHECK(tiles[n].begin <= next);
-    next = std::min(next + 16, tiles[n].end);
+  std::string run(std::uint32_t seed) {
+    const emulator::buffer<gpu::query_tile> list(tiles);
+    gpu::attention_args args;
+    args.qkv = qkv.data(), args.y = y.data(), args.tiles = list.data();
+    args.tile_count = static_cast<int>(tiles.size()), args.heads = static_cast<int>(heads);
+    args.stride = static_cast<int>(3 * heads * dims), args.y_stride = static_cast<int>(heads * dims);
+    args.scale = 1.44269504f / std::sqrt(static_cast<float>(head_dim));
+    if (packed_bias) args.relative = packed_bias->data(), args.span = static_cast<int>(span);
+    return emulator::launch({.blocks = gpu::attention_blocks(args.tile_count, args.heads),
+                             .threads = 32 * gpu::attention_warps,
+                             .seed = seed},
+                            [&] { gpu::attention_kernel<Dims>(args); });
   }
-  CHECK(next == 82);
-}
+  float apart() const {
+    const std::vector<float> found = widen(y);
+    float most = 0;
+    for (std::size_t h = 0; h < heads; ++h) {
+      const auto part = [&](const std::vector<float>& v, std::size_t from) {
+        return std::vector<float>(v.begin() + static_cast<std::ptrdiff_t>(from), v.end());
+      };
+      const float d = distance(part(truth, h * head_dim), heads * head_dim, part(found, h * dims), heads * dims,
+                               t.batch.tokens, head_dim);
+      most = d <= most ? most : d;
+      if (std::isnan(d)) return d;
+    }
+    return most;
+  }
 
-TEST_CASE("attention is that of the reference, in any schedule and batch") {
-  std::vector<unsigned> lengths;
-  for (unsigned n = 1; n <= 130; n += n < 36 ? 1 : 13) lengths.push_back(n);
-  lengths.push_back(130);
-  check<32, false>(lengths, 3, 4);
-  check<32, true>(lengths, 2, 2);
-  check<64, false>(lengths, 1, 2);
-  check<64, true>(lengths, 3, 4);
-  check<32, false>({14, 9, 22, 3, 16}, 12, 10);
-  check<64, true>({512, 7}, 1, 2);
+  texts t;
+  std::size_t heads, head_dim, span;
+  std::vector<float> values, bias;
+  std::optional<floats> packed_bias;
+  halves qkv, y;
+  std::vector<float> truth;
+  std::vector<gpu::query_tile> tiles;
+};
+
+template <int Dims>
+void check_attention(const std::vector<std::uint32_t>& lengths, int heads, int head_dim, bool relative,
+                     std::uint32_t seeds) {
+  attention_case<Dims> one(lengths, heads, head_dim, relative);
+  std::vector<half> first;
+  for (std::uint32_t seed = 1; seed <= seeds; ++seed) {
+    CHECK(one.run(seed) == "");
+    CHECK(one.apart() < 1e-3f);
+    if (first.empty()) first = one.y.copy();
+    CHECK(first == one.y.copy());
+  }
 }
 
 }  // namespace
+
+TEST_CASE("attention over texts of 1 to 130 tokens is near the reference") {
+  check_attention<32>(lengths_to(130), 1, 32, false, 10);
+  check_attention<64>(lengths_to(130), 1, 64, true, 10);
+}
+
+TEST_CASE("attention is the same for every order, with odd numbers of heads and texts") {
+  const std::vector<std::uint32_t> lengths{7, 1, 33, 16, 17, 15, 48, 2, 31};
+  check_attention<32>(lengths, 3, 32, false, 10);
+  check_attention<64>(lengths, 3, 64, true, 10);
+  check_attention<128>(lengths, 1, 128, false, 10);
+  check_attention<32>(lengths, 5, 8, true, 2);
+  check_attention<64>(lengths, 1, 40, false, 2);
+  check_attention<128>(lengths, 2, 96, true, 2);
+}
+
+TEST_CASE("a text's attention does not depend on the texts beside it") {
+  attention_case<32> one({5, 19, 40, 3}, 2, 32, false), other({40, 3, 5, 19}, 2, 32, false);
+  const std::size_t row = 2 * 32, from[] = {0, 5, 24, 64}, to[] = {43, 48, 0, 40}, length[] = {5, 19, 40, 3};
+  for (std::size_t t = 0; t < 4; ++t)
+    std::copy_n(one.qkv.data() + from[t] * 3 * row, length[t] * 3 * row, other.qkv.data() + to[t] * 3 * row);
+  CHECK(one.run(1) == "");
+  CHECK(other.run(2) == "");
+  for (std::size_t t = 0; t < 4; ++t)
+    CHECK(std::equal(one.y.data() + from[t] * row, one.y.data() + (from[t] + length[t]) * row,
+                     other.y.data() + to[t] * row));
+}

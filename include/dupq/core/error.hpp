@@ -46,6 +46,7 @@ enum class errc : std::uint16_t {
   bad_limit,    ///< a limit of `found` where at least/at most `expected` is possible
   too_small,    ///< storage or workspace of `found` bytes where `expected` are needed
   not_aligned,  ///< a buffer that is not aligned to `expected` bytes
+  gpu_failed,   ///< CUDA reports error number `found`; the subject is its name
   // splits
   too_few_rows,   ///< a part, or the rows of a label, has `found` rows where `expected` are needed
   too_many_rows,  ///< a part asks for `found` rows where at most `expected` can be had
@@ -167,6 +168,7 @@ constexpr const char* describe(errc code) noexcept {
     case errc::bad_limit: return "impossible limit";
     case errc::too_small: return "too small";
     case errc::not_aligned: return "not aligned";
+    case errc::gpu_failed: return "the GPU failed";
     case errc::too_few_rows: return "too few rows";
     case errc::too_many_rows: return "too many rows";
     case errc::bad_fraction: return "the fraction is not between 0 and 1";

@@ -51,26 +51,33 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #define DUPQ_ALWAYS_INLINE inline __attribute__((always_inline))
 #define DUPQ_NOINLINE __attribute__((noinline))
 
-// Code that runs on a GPU under nvcc, and on the host everywhere else.
-#if defined(__CUDACC__)
-#define DUPQ_DEVICE __device__ __forceinline__
-#else
-#define DUPQ_DEVICE DUPQ_ALWAYS_INLINE
-#endif
-
 // Loops over accumulator arrays spill registers unless they are unrolled completely.
-#if defined(__CUDACC__)
-#define DUPQ_UNROLL _Pragma("unroll")
-#define DUPQ_NO_UNROLL _Pragma("unroll 1")
-#define DUPQ_UNROLL_BY_4 _Pragma("unroll 4")
-#elif defined(__clang__)
+#if defined(__clang__)
 #define DUPQ_UNROLL _Pragma("clang loop unroll(full)")
-#define DUPQ_NO_UNROLL _Pragma("clang loop unroll(disable)")
 #define DUPQ_UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
 #else
 #define DUPQ_UNROLL _Pragma("GCC unroll 32")
-#define DUPQ_NO_UNROLL _Pragma("GCC unroll 1")
 #define DUPQ_UNROLL_BY_4 _Pragma("GCC unroll 4")
+#endif
+
+// GPU kernels are one source for nvcc and for the host's compiler, which runs them in the tests' emulator.
+// DUPQ_KERNEL: threads of a block, and blocks that a processor should hold, which Turing's compiler would spill for.
+#if defined(__CUDACC__)
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define DUPQ_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads)
+#else
+#define DUPQ_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
+#endif
+#define DUPQ_DEVICE __device__ __attribute__((always_inline))
+#define DUPQ_HOST_DEVICE __host__ __device__
+#define DUPQ_GPU_UNROLL _Pragma("unroll")
+#define DUPQ_GPU_ROLLED _Pragma("unroll 1")
+#else
+#define DUPQ_KERNEL(threads, blocks) void
+#define DUPQ_DEVICE
+#define DUPQ_HOST_DEVICE
+#define DUPQ_GPU_UNROLL
+#define DUPQ_GPU_ROLLED
 #endif
 
 namespace dupq::inline DUPQ_ABI {

@@ -1,76 +1,157 @@
-// What a GPU kernel may ask of the machine that runs it. Kernels are templates over a `machine`, so that the same text
-// runs on a GPU (ptx.cuh, one instruction or two an operation) and in the tests' emulator, which knows their rules.
+// The primitives that GPU kernels are written in, one function for each instruction.
 //
-// A block's threads form warps of 32 lanes. Operations marked "warp" are executed by all lanes of a warp together.
-// Shared memory is addressed in bytes from shared(), as 32-bit numbers.
+// nvcc gets them as PTX (ptx.inl, wgmma.inl). For a host compiler they are only declared: the tests define them as an
+// emulator, and run the very kernels. Shared memory is addressed by its 32-bit offset, never by a pointer, so that
+// every access is seen there. A "fragment" is the part of a matrix that a lane holds: see layouts.hpp.
 #pragma once
 
-#include <concepts>
+#include <cstddef>
 #include <cstdint>
 
 #include "../../core/platform.hpp"
 
-namespace dupq::inline DUPQ_ABI::gpu {
+namespace dupq::inline DUPQ_ABI::ptx {
 
-inline constexpr unsigned warp_size = 32;
-
-/// Two numbers in half precision, the first in the low 16 bits: what one register of a matrix fragment holds.
-using half2 = std::uint32_t;
-struct alignas(8) float_pair {
-  float low, high;
-};
-/// Four numbers in half precision, moved by one instruction.
-struct alignas(8) half4 {
-  half2 pair[2];
+/// 16 bytes: what one thread loads or stores at a time.
+struct alignas(16) words4 {
+  std::uint32_t w[4];
 };
 
-// clang-format off
-/// The operations; all are static and none fails.
-template <class M>
-concept machine = requires(std::uint32_t address, std::uint32_t (&fragment)[4], const std::uint32_t (&a)[4], float (&sums)[4],
-                           float f, half2 h, unsigned lanes, const float* from, float* to, bool wanted) {
-  // true if copies run asynchronously; otherwise copy_16 is done when it returns
-  { M::asynchronous } -> std::convertible_to<bool>;
-  // indices within the block, and of the block
-  { M::thread() } -> std::same_as<unsigned>;
-  { M::block() } -> std::same_as<unsigned>;
+// ---- where this thread is ----
+DUPQ_DEVICE int thread_index() noexcept;
+DUPQ_DEVICE int block_index() noexcept;
+DUPQ_DEVICE int block_count() noexcept;
+/// `value`, which is the same in all lanes of the warp, as one that the compiler knows to be.
+DUPQ_DEVICE int uniform(int value) noexcept;
 
-  // all threads of the block meet; what they wrote to shared memory before is seen by all afterwards
-  M::sync();
-  // warp: the same for its lanes
-  M::sync_warp();
-  // warp: the value of the lane whose number differs in the bits `lanes`
-  { M::exchange(f, lanes) } -> std::same_as<float>;
-  { M::exchange(h, lanes) } -> std::same_as<half2>;
+// ---- barriers ----
+/// All threads of the block; orders their accesses to memory.
+DUPQ_DEVICE void block_barrier() noexcept;
+/// `threads` (a multiple of 32) threads meet at barrier `id`, 1 to 15.
+DUPQ_DEVICE void named_barrier(int id, int threads) noexcept;
+/// Counts as arrived at a named barrier without waiting there.
+DUPQ_DEVICE void named_arrive(int id, int threads) noexcept;
+/// The lanes of a warp; orders their accesses to memory.
+DUPQ_DEVICE void warp_barrier() noexcept;
 
-  { M::shared() } -> std::same_as<std::uint32_t>;
-  { M::load_shared(address) } -> std::same_as<float>;
-  M::store_shared(address, f);
-  // 16 bytes from global to shared memory, or 16 zero bytes; both addresses are multiples of 16. Copies since the last
-  // commit form a group, and copy_wait<n> returns when all of this thread's groups but the last n have landed.
-  M::copy_16(address, static_cast<const void*>(from), wanted);
-  M::copy_commit();
-  M::template copy_wait<1>();
+// ---- between lanes of a warp; no order of accesses to memory follows from these ----
+DUPQ_DEVICE float shuffle_xor(float value, int mask) noexcept;
+DUPQ_DEVICE int shuffle_xor(int value, int mask) noexcept;
+DUPQ_DEVICE int warp_min(int value) noexcept;
+DUPQ_DEVICE int warp_max(int value) noexcept;
 
-  // warp: four 8 x 8 matrices of half precision; lane 8 m + r gives the address of row r of matrix m. Lane l receives
-  // in register m the elements (l / 4, 2 (l % 4)) and the next of its row; transposed: (2 (l % 4), l / 4) and below.
-  M::load_matrices(fragment, address);
-  M::load_matrices_transposed(fragment, address);
-  // warp: sums[16 x 8] += a[16 x 16] b[16 x 8], products exact, sums in float; fragment.hpp says who holds what
-  M::multiply_add(sums, a, h, h);
+// ---- global memory ----
+DUPQ_DEVICE std::uint32_t load_global(const void* from) noexcept;
+DUPQ_DEVICE words4 load_global4(const void* from) noexcept;  ///< 16-byte aligned
+/// Of memory that no kernel writes, such as weights; goes through the read-only cache.
+DUPQ_DEVICE std::uint32_t load_constant(const void* from) noexcept;
+DUPQ_DEVICE words4 load_constant4(const void* from) noexcept;
+DUPQ_DEVICE void store_global(void* to, std::uint32_t value) noexcept;
+DUPQ_DEVICE void store_global4(void* to, const words4& value) noexcept;
 
-  // global memory
-  { M::load(from) } -> std::same_as<float>;
-  M::store(to, f);
+// ---- shared memory ----
+/// Address of the block's shared memory, aligned to 1,024 bytes; as many bytes as the launch asks for.
+DUPQ_DEVICE std::uint32_t shared_base() noexcept;
+DUPQ_DEVICE std::uint32_t load_shared(std::uint32_t from) noexcept;
+DUPQ_DEVICE words4 load_shared4(std::uint32_t from) noexcept;
+DUPQ_DEVICE void store_shared(std::uint32_t to, std::uint32_t value) noexcept;
+DUPQ_DEVICE void store_shared4(std::uint32_t to, const words4& value) noexcept;
+/// Adds to a counter of the block and returns what it was; acquires and releases (`atom.acq_rel.cta`).
+DUPQ_DEVICE std::uint32_t add_shared(std::uint32_t at, std::uint32_t value) noexcept;
 
-  // rounded to nearest even, and exact
-  { M::pack(f, f) } -> std::same_as<half2>;
-  { M::unpack(h) } -> std::same_as<float_pair>;
-  // to about 2^-22, 2^-11 and 2^-22
-  { M::exp2(f) } -> std::same_as<float>;
-  { M::tanh(f) } -> std::same_as<float>;
-  { M::inverse_sqrt(f) } -> std::same_as<float>;
-};
-// clang-format on
+// ---- matrices ----
+/// Four 8x8 matrices of halves to fragments: lane i gives the address of row i % 8 (16 bytes) of matrix i / 8, and gets
+/// elements 2 (lane % 4) and the next of row lane / 4 of matrix m in r[m].
+DUPQ_DEVICE void load_matrices(std::uint32_t (&r)[4], std::uint32_t row) noexcept;
+/// The same, each matrix transposed.
+DUPQ_DEVICE void load_matrices_transposed(std::uint32_t (&r)[4], std::uint32_t row) noexcept;
+/// Transposes an 8x8 matrix of halves that lies in the warp's registers as such a fragment.
+DUPQ_DEVICE std::uint32_t transpose_matrix(std::uint32_t fragment) noexcept;
+/// d += a b: 16x16 halves by 16x8 halves, summed as floats. Below sm_80 as two products of depth 8.
+DUPQ_DEVICE void multiply(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0, std::uint32_t b1) noexcept;
 
-}  // namespace dupq::inline DUPQ_ABI::gpu
+// ---- asynchronous copies, 16 bytes a thread (before sm_80: at once, through registers) ----
+DUPQ_DEVICE void copy_async(std::uint32_t to, const void* from) noexcept;
+/// Ends a group of this thread's copies.
+DUPQ_DEVICE void commit_copies() noexcept;
+/// Waits until at most `Pending` of this thread's groups are unfinished. Others see the bytes after a barrier.
+template <int Pending>
+DUPQ_DEVICE void wait_copies() noexcept;
+
+// ---- barriers in shared memory, 8 bytes each (sm_90) ----
+DUPQ_DEVICE void init_barrier(std::uint32_t barrier, int arrivals) noexcept;
+/// Makes initialised barriers visible to asynchronous copies; a block barrier must follow.
+DUPQ_DEVICE void fence_barriers() noexcept;
+DUPQ_DEVICE void arrive(std::uint32_t barrier) noexcept;
+/// Arrives, and announces `bytes` of asynchronous copies that the phase waits for as well.
+DUPQ_DEVICE void arrive_expect(std::uint32_t barrier, std::uint32_t bytes) noexcept;
+/// Waits for the end of the phase of this parity: 0 for the first, 1 for the second, 0 again, ...
+DUPQ_DEVICE void wait_barrier(std::uint32_t barrier, std::uint32_t parity) noexcept;
+
+// ---- bulk copies by one thread; addresses and sizes are multiples of 16 (sm_90) ----
+DUPQ_DEVICE void bulk_load(std::uint32_t to, const void* from, std::uint32_t bytes, std::uint32_t barrier) noexcept;
+DUPQ_DEVICE void bulk_prefetch(const void* from, std::uint32_t bytes) noexcept;
+DUPQ_DEVICE void bulk_store(void* to, std::uint32_t from, std::uint32_t bytes) noexcept;
+DUPQ_DEVICE void commit_bulk_stores() noexcept;
+/// Waits until at most `Pending` groups of this thread's stores still read shared memory.
+template <int Pending>
+DUPQ_DEVICE void wait_bulk_stores() noexcept;
+/// Orders this thread's ordinary accesses to shared memory before later asynchronous ones (wgmma, bulk copies).
+DUPQ_DEVICE void fence_async() noexcept;
+
+// ---- products by a warpgroup, 64 rows at a time (sm_90a) ----
+/// Describes a matrix of 64 halves a row: 128 bytes, 128-byte swizzle, aligned to 1,024 bytes. Adding n / 16 to a
+/// descriptor moves it by n bytes.
+DUPQ_DEVICE std::uint64_t descriptor128(std::uint32_t at) noexcept;
+/// Of 32 halves a row: 64 bytes, 64-byte swizzle, aligned to 512 bytes.
+DUPQ_DEVICE std::uint64_t descriptor64(std::uint32_t at) noexcept;
+DUPQ_DEVICE void warpgroup_fence() noexcept;
+DUPQ_DEVICE void warpgroup_commit() noexcept;
+template <int Pending>
+DUPQ_DEVICE void warpgroup_wait() noexcept;
+/// d = a b^T (+ d): 64x16 by 16xN, N = 4 / 2 * registers. d[4 i + e]: row 16 warp + lane / 4 + 8 (e / 2), column
+/// 8 i + 2 (lane % 4) + e % 2. N is 64, 128, 192 or 256.
+template <int Registers>
+DUPQ_DEVICE void warpgroup_multiply(float (&d)[Registers], std::uint64_t a, std::uint64_t b, bool add) noexcept;
+/// The same with `a` as fragments, as `multiply` takes them.
+template <int Registers>
+DUPQ_DEVICE void warpgroup_multiply(float (&d)[Registers], const std::uint32_t (&a)[4], std::uint64_t b,
+                                    bool add) noexcept;
+/// Moves registers between the warpgroups of a block.
+template <int Registers>
+DUPQ_DEVICE void more_registers() noexcept;
+template <int Registers>
+DUPQ_DEVICE void fewer_registers() noexcept;
+
+// ---- clusters of blocks (sm_90) ----
+DUPQ_DEVICE int cluster_rank() noexcept;
+/// All threads of the cluster; orders their accesses to memory.
+DUPQ_DEVICE void cluster_barrier() noexcept;
+/// The same place in the shared memory of another block of the cluster, for store_cluster.
+DUPQ_DEVICE std::uint32_t cluster_address(std::uint32_t at, int rank) noexcept;
+DUPQ_DEVICE void store_cluster(std::uint32_t to, std::uint32_t value) noexcept;
+
+// ---- one kernel after another without a gap (sm_90; before, kernels follow each other anyway) ----
+/// Waits until the kernels before this one in the stream are done and their writes visible.
+DUPQ_DEVICE void wait_for_previous_kernel() noexcept;
+/// Lets the next kernel start, as far as it does not wait for this one.
+DUPQ_DEVICE void launch_next_kernel() noexcept;
+
+// ---- numbers ----
+/// Two floats to halves, rounded to the nearest; `low` in the low 16 bits.
+DUPQ_DEVICE std::uint32_t pack_halves(float low, float high) noexcept;
+DUPQ_DEVICE void unpack_halves(std::uint32_t halves, float& low, float& high) noexcept;
+DUPQ_DEVICE float as_float(std::uint32_t bits) noexcept;
+DUPQ_DEVICE std::uint32_t as_bits(float value) noexcept;
+// Approximate, with relative errors of about 2^-22 but for tanh (2^-11).
+DUPQ_DEVICE float fast_exp2(float x) noexcept;
+DUPQ_DEVICE float fast_reciprocal(float x) noexcept;
+DUPQ_DEVICE float fast_rsqrt(float x) noexcept;
+DUPQ_DEVICE float fast_tanh(float x) noexcept;
+
+}  // namespace dupq::inline DUPQ_ABI::ptx
+
+#if defined(__CUDACC__)
+#include "ptx.inl"
+#include "wgmma.inl"
+#endif

@@ -1,0 +1,137 @@
+// Bi-encoders and cross-encoders over an engine, with the CPU encoders' interface.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "../../core/texts.hpp"
+#include "../../duplicates.hpp"
+#include "../cpu/formulas.hpp"
+#include "engine.hpp"
+
+namespace dupq::inline DUPQ_ABI::gpu {
+
+template <class Runtime>
+class bi_encoder {
+ public:
+  static result<bi_encoder> make(const model& m, const encoder_options& options, Runtime&& runtime) noexcept {
+    auto made = engine<Runtime>::make(m, options, model_kind::bi_encoder, std::move(runtime));
+    if (!made) return made.error();
+    bi_encoder e(std::move(*made));
+    e.odd_.reset(new (std::nothrow) float[m.dim()]);
+    if (e.odd_ == nullptr) return error(errc::out_of_memory, "vector", m.dim() * sizeof(float));
+    return result<bi_encoder>(std::move(e));
+  }
+
+  std::uint64_t truncated() const noexcept { return engine_.truncated(); }
+  const limits& sizes() const noexcept { return engine_.sizes(); }
+
+  /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed.
+  std::optional<error> encode(texts list, std::span<float> out) noexcept {
+    const std::size_t dim = engine_.of().dim();
+    if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
+    return run(
+        list.size(), [&](std::size_t i) { return list[i]; },
+        [&](std::size_t first, std::size_t count, const float* vectors) {
+          std::copy_n(vectors, count * dim, out.data() + first * dim);
+        });
+  }
+  /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size, gpu_failed.
+  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
+    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
+    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    const std::size_t dim = engine_.of().dim();
+    // Items 2 i and 2 i + 1 are the texts of pair i; a pair may lie in two batches.
+    return run(
+        2 * a.size(), [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; },
+        [&](std::size_t first, std::size_t count, const float* vectors) {
+          const float_environment ieee;
+          for (std::size_t i = 0; i < count; ++i) {
+            const float* const vector = vectors + i * dim;
+            if ((first + i) % 2 == 0)
+              std::copy_n(vector, dim, odd_.get());
+            else
+              out[(first + i) / 2] = cosine({odd_.get(), dim}, {vector, dim}, &engine_.of().kernel_table());
+          }
+        });
+  }
+  /// Cosine of two texts' vectors. Errors: gpu_failed.
+  result<float> score(std::string_view a, std::string_view b) noexcept {
+    const std::string_view first[] = {a}, second[] = {b};
+    float out[1] = {};
+    if (auto failed = score(first, second, out)) return *failed;
+    return out[0];
+  }
+
+ private:
+  explicit bi_encoder(engine<Runtime>&& e) noexcept : engine_(std::move(e)) {}
+
+  template <class At, class Retire>
+  std::optional<error> run(std::size_t n, At&& at, Retire&& retire) noexcept {
+    return engine_.run(
+        n,
+        [&](std::size_t i, std::span<std::int32_t> ids) {
+          return engine_.of().tokenizer().encode(at(i), ids.size(), ids, engine_.options().special_tokens);
+        },
+        retire);
+  }
+
+  engine<Runtime> engine_;
+  std::unique_ptr<float[]> odd_;  ///< the first vector of a pair
+};
+
+template <class Runtime>
+class cross_encoder {
+ public:
+  static result<cross_encoder> make(const model& m, const encoder_options& options, Runtime&& runtime) noexcept {
+    auto made = engine<Runtime>::make(m, options, model_kind::cross_encoder, std::move(runtime));
+    if (!made) return made.error();
+    return cross_encoder(std::move(*made));
+  }
+
+  std::uint64_t truncated() const noexcept { return engine_.truncated(); }
+  const limits& sizes() const noexcept { return engine_.sizes(); }
+
+  /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size,
+  /// gpu_failed.
+  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
+    auto failed = logits(a, b, out);
+    if (!failed && engine_.of().config().activation == score_activation::sigmoid)
+      for (float& x : out) x = formulas::sigmoid(x);
+    return failed;
+  }
+  /// The model's output before its activation. Errors: wrong_size, gpu_failed.
+  std::optional<error> logits(texts a, texts b, std::span<float> out) noexcept {
+    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
+    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    return engine_.run(
+        a.size(),
+        [&](std::size_t i, std::span<std::int32_t> ids) {
+          return engine_.of().tokenizer().encode_pair(a[i], b[i], ids.size(), ids, engine_.options().special_tokens);
+        },
+        [&](std::size_t first, std::size_t count, const float* logits) {
+          std::copy_n(logits, count, out.data() + first);
+        });
+  }
+  /// The score of one pair. Errors: gpu_failed.
+  result<float> score(std::string_view a, std::string_view b) noexcept {
+    const std::string_view first[] = {a}, second[] = {b};
+    float out[1] = {};
+    if (auto failed = score(first, second, out)) return *failed;
+    return out[0];
+  }
+
+ private:
+  explicit cross_encoder(engine<Runtime>&& e) noexcept : engine_(std::move(e)) {}
+
+  engine<Runtime> engine_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI::gpu

@@ -1,0 +1,217 @@
+// Texts through a model on a GPU: tokenized on the host while the GPU works, in two slots that take turns.
+//
+// A Runtime is what the engine needs of CUDA: memory, copies, launches, waiting. The tests have one that emulates.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "../../encoder.hpp"
+#include "batch.hpp"
+
+namespace dupq::inline DUPQ_ABI::gpu {
+
+/// A Runtime has, beside being movable:
+///   void* device_memory(bytes), void* pinned_memory(bytes): null where there is none; kept until it is destroyed
+///   void clear(to, bytes), void upload(slot, to, from, bytes), void download(slot, to, from, bytes)
+///   void launch(slot, kernel, blocks, threads, shared_bytes, args)
+///   std::optional<error> begin(): what follows comes after the caller's work on the GPU
+///   std::optional<error> wait(slot): for all of a slot's work, and its first error
+///   int processors()
+template <class Runtime>
+class engine {
+ public:
+  /// Limits of one pass, where the caller's options leave them open: what keeps a large GPU busy.
+  static constexpr std::size_t default_tokens = 8192;
+
+  /// Errors: as a CPU encoder's; unsupported, out_of_range (a weight too large for half precision), gpu_failed.
+  static result<engine> make(const model& m, encoder_options options, model_kind kind, Runtime&& runtime) noexcept {
+    if (options.limits.packed_tokens == 0)
+      options.limits.packed_tokens = std::max<std::size_t>(default_tokens, m.config().max_length);
+    if (options.limits.texts == limits{}.texts) options.limits.texts = options.limits.packed_tokens / 4;
+    const auto l = checked::check(m, options, kind);
+    if (!l) return l.error();
+    engine e(m, options, *l, std::move(runtime));
+    if (auto failed = e.take_memory()) return *failed;
+    return result<engine>(std::move(e));
+  }
+
+  const model& of() const noexcept { return *model_; }
+  const limits& sizes() const noexcept { return limits_; }
+  const encoder_options& options() const noexcept { return options_; }
+  std::uint64_t truncated() const noexcept { return truncated_; }
+  /// Floats of one text's result.
+  std::size_t outputs() const noexcept {
+    return model_->config().kind == model_kind::cross_encoder ? 1 : model_->dim();
+  }
+
+  /// Runs texts 0..n-1, which tokenize(i, ids) writes; retire(first, count, results) gets their results in order.
+  template <class Tokenize, class Retire>
+  std::optional<error> run(std::size_t n, Tokenize&& tokenize, Retire&& retire) noexcept {
+    if (n == 0) return {};
+    auto failed = runtime_.begin();
+    std::size_t filling = 0;
+    const auto collect = [&](slot& s) {  // a slot's results, once the GPU is done with it
+      if (!s.busy) return;
+      auto e = runtime_.wait(s.number);
+      if (e && !failed) failed = e;
+      if (!failed) retire(s.first, s.batch.texts(), static_cast<const float*>(s.results));
+      s.busy = false;
+      s.batch.clear();
+    };
+    for (std::size_t first = 0; first < n && !failed; first += limits_.texts) {
+      const std::size_t count = std::min(limits_.texts, n - first);
+      tokenize_all(first, count, tokenize);
+      for (std::size_t i = 0; i < count && !failed; ++i) {
+        const tokenizer::encoding& e = host_.encodings[i];
+        if (!slots_[filling].batch.fits(e.tokens)) {
+          submit(slots_[filling]);
+          filling = 1 - filling;
+          collect(slots_[filling]);
+        }
+        slot& s = slots_[filling];
+        if (s.batch.texts() == 0) s.first = first + i;
+        s.batch.add({host_.ids + i * limits_.text_tokens, e.tokens}, e.first_segment, model_->config(),
+                    model_->tokenizer().options().pad);
+        if (e.truncated) ++truncated_;
+      }
+    }
+    if (!failed && slots_[filling].batch.texts() != 0) submit(slots_[filling]);
+    collect(slots_[1 - filling]);
+    collect(slots_[filling]);
+    for (slot& s : slots_) s.batch.clear();
+    return failed;
+  }
+
+ private:
+  struct checked : encoder<cpu> {
+    using encoder<cpu>::check;
+  };
+  struct slot {
+    int number = 0;
+    bool busy = false;
+    std::size_t first = 0;
+    host_batch batch;
+    pass on_gpu;
+    float* results = nullptr;  ///< on the host
+  };
+  struct host_room {
+    std::int32_t* ids = nullptr;               ///< [texts][text_tokens]
+    tokenizer::encoding* encodings = nullptr;  ///< [texts]
+
+    void lay_out(arena& from, const limits& l) noexcept {
+      ids = from.take<std::int32_t>(l.texts * l.text_tokens);
+      encodings = from.take<tokenizer::encoding>(l.texts);
+    }
+  };
+  struct release {
+    void operator()(void* p) const noexcept { std::free(p); }
+  };
+  using host_memory_block = std::unique_ptr<void, release>;
+
+  engine(const model& m, const encoder_options& options, const limits& l, Runtime&& runtime) noexcept
+      : model_(&m), options_(options), limits_(l), runtime_(std::move(runtime)) {}
+
+  static std::span<std::byte> bytes(void* p, std::size_t n) noexcept { return {static_cast<std::byte*>(p), n}; }
+  static host_memory_block allocate(std::size_t n) noexcept {
+    return host_memory_block(::aligned_alloc(alignment, std::max(n, alignment)));
+  }
+
+  std::optional<error> take_memory() noexcept {
+    if (!shapes_.set(model_->config())) return error(errc::unsupported, "sizes on a GPU").in(model_->path());
+    if (auto failed = upload_weights()) return failed;
+    arena host;
+    host_.lay_out(host, limits_);
+    host_block_ = allocate(host.used());
+    if (host_block_ == nullptr) return error(errc::out_of_memory, "workspace", host.used());
+    arena taken(bytes(host_block_.get(), host.used()));
+    host_.lay_out(taken, limits_);
+    for (slot& s : slots_) {
+      s.number = static_cast<int>(&s - slots_);
+      arena pinned, device;
+      lay_out(s, pinned, device);
+      void* const here = runtime_.pinned_memory(pinned.used());
+      void* const there = runtime_.device_memory(device.used());
+      if (here == nullptr || there == nullptr)
+        return error(errc::out_of_memory, "GPU workspace", here == nullptr ? pinned.used() : device.used());
+      runtime_.clear(there, device.used());
+      arena from_pinned(bytes(here, pinned.used())), from_device(bytes(there, device.used()));
+      lay_out(s, from_pinned, from_device);
+    }
+    return {};
+  }
+  void lay_out(slot& s, arena& pinned, arena& device) noexcept {
+    s.batch.lay_out(pinned, limits_);
+    s.results = pinned.take<float>(limits_.texts * outputs());
+    s.on_gpu.lay_out_sent(device, limits_.packed_tokens, limits_.texts);
+    s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens);
+    s.on_gpu.out = device.take<float>(limits_.texts * outputs());
+  }
+  std::optional<error> upload_weights() noexcept {
+    arena counter;
+    weights_.lay_out(counter, model_->weights(), shapes_, false);
+    const std::size_t size = counter.used();
+    const host_memory_block staging = allocate(size);
+    if (staging == nullptr) return error(errc::out_of_memory, "weights", size);
+    arena host(bytes(staging.get(), size));
+    if (!weights_.lay_out(host, model_->weights(), shapes_, true))
+      return error(errc::out_of_range, "a weight in half precision").in(model_->path());
+    void* const there = runtime_.device_memory(size);
+    if (there == nullptr) return error(errc::out_of_memory, "GPU weights", size);
+    runtime_.upload(0, there, staging.get(), size);
+    arena device(bytes(there, size));
+    weights_.lay_out(device, model_->weights(), shapes_, false);
+    return runtime_.wait(0);
+  }
+
+  template <class Tokenize>
+  void tokenize_all(std::size_t first, std::size_t count, Tokenize&& tokenize) noexcept {
+    constexpr std::size_t each = 32;  // texts of a task
+    options_.executor.run((count + each - 1) / each, [&](std::size_t task, std::size_t) {
+      const float_environment ieee;
+      for (std::size_t i = task * each; i < std::min(count, (task + 1) * each); ++i)
+        host_.encodings[i] =
+            tokenize(first + i, std::span<std::int32_t>(host_.ids + i * limits_.text_tokens, limits_.text_tokens));
+    });
+  }
+
+  void submit(slot& s) noexcept {
+    s.batch.finish();
+    pass& p = s.on_gpu;
+    const auto send = [&](const auto* to, auto from) {
+      using item = std::remove_cv_t<std::remove_pointer_t<decltype(to)>>;
+      runtime_.upload(s.number, const_cast<item*>(to), from.data(), from.size_bytes());
+    };
+    send(p.tokens, s.batch.tokens());
+    send(p.tiles, s.batch.tiles());
+    send(p.offsets, s.batch.offsets());
+    p.token_count = static_cast<int>(s.batch.tokens().size());
+    p.tile_count = static_cast<int>(s.batch.tiles().size());
+    p.texts = static_cast<int>(s.batch.texts());
+    auto launch = [&](auto kernel, int blocks, int threads, std::size_t shared_bytes, const auto& args) {
+      runtime_.launch(s.number, kernel, blocks, threads, shared_bytes, args);
+    };
+    forward_pass(weights_, shapes_, model_->config(), p, runtime_.processors(), launch).run();
+    runtime_.download(s.number, s.results, p.out, s.batch.texts() * outputs() * sizeof(float));
+    s.busy = true;
+  }
+
+  const model* model_;
+  encoder_options options_;
+  limits limits_;
+  shapes shapes_;
+  packed_model weights_;
+  Runtime runtime_;
+  host_memory_block host_block_;
+  host_room host_;
+  slot slots_[2];
+  std::uint64_t truncated_ = 0;
+};
+
+}  // namespace dupq::inline DUPQ_ABI::gpu

@@ -1,0 +1,180 @@
+// What the engine needs of CUDA: memory, copies, launches on two streams, waiting; every failure comes back as an
+// error.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "../../core/error.hpp"
+#include "primitives.hpp"
+
+namespace dupq::inline DUPQ_ABI::gpu {
+
+inline error cuda_error(cudaError_t e) noexcept {
+  return error(errc::gpu_failed, cudaGetErrorName(e), 0, static_cast<std::uint64_t>(e));
+}
+
+/// Makes a device current for its lifetime; the caller's is current again afterwards.
+class current_device {
+ public:
+  explicit current_device(int device) noexcept {
+    if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) restore_ = cudaSetDevice(device) == cudaSuccess;
+  }
+  ~current_device() {
+    if (restore_) (void)cudaSetDevice(before_);
+  }
+  current_device(const current_device&) = delete;
+  current_device& operator=(const current_device&) = delete;
+
+ private:
+  int before_ = 0;
+  bool restore_ = false;
+};
+
+/// Two streams and the memory of one encoder on one GPU. See engine.hpp for what each function is for.
+class cuda_runtime {
+ public:
+  /// `device` -1: the current one. Work is ordered behind what is in `stream` when an encoder is called.
+  static result<cuda_runtime> open(int device, cudaStream_t stream) noexcept {
+    cuda_runtime r;
+    cudaError_t e = device < 0 ? cudaGetDevice(&device) : cudaSuccess;
+    int major = 0;
+    if (e == cudaSuccess) e = cudaDeviceGetAttribute(&r.processors_, cudaDevAttrMultiProcessorCount, device);
+    if (e == cudaSuccess) e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    if (e != cudaSuccess) {
+      (void)cudaGetLastError();
+      return cuda_error(e);
+    }
+    r.device_ = device;
+    r.caller_ = stream;
+    r.overlaps_ = major >= 9;
+    const current_device here(device);
+    for (cudaStream_t& s : r.streams_)
+      if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
+    if (e == cudaSuccess) e = cudaEventCreateWithFlags(&r.event_, cudaEventDisableTiming);
+    if (e != cudaSuccess) {
+      (void)cudaGetLastError();
+      return cuda_error(e);
+    }
+    return result<cuda_runtime>(std::move(r));
+  }
+
+  cuda_runtime(cuda_runtime&& other) noexcept { swap(other); }
+  cuda_runtime& operator=(cuda_runtime&& other) noexcept { return swap(other), *this; }
+  ~cuda_runtime() {
+    if (device_ < 0) return;
+    const current_device here(device_);
+    for (cudaStream_t s : streams_)
+      if (s != nullptr) (void)cudaStreamSynchronize(s), (void)cudaStreamDestroy(s);
+    if (event_ != nullptr) (void)cudaEventDestroy(event_);
+    for (void* p : on_device_)
+      if (p != nullptr) (void)cudaFree(p);
+    for (void* p : pinned_)
+      if (p != nullptr) (void)cudaFreeHost(p);
+  }
+
+  void* device_memory(std::size_t bytes) noexcept {
+    const current_device here(device_);
+    return keep(on_device_, [bytes](void** p) { return cudaMalloc(p, bytes); });
+  }
+  void* pinned_memory(std::size_t bytes) noexcept {
+    const current_device here(device_);
+    return keep(pinned_, [bytes](void** p) { return cudaMallocHost(p, bytes); });
+  }
+  void clear(void* to, std::size_t bytes) noexcept {
+    const current_device here(device_);
+    note(cudaMemsetAsync(to, 0, bytes, streams_[0]));
+    note(cudaStreamSynchronize(streams_[0]));
+  }
+  void upload(int slot, void* to, const void* from, std::size_t bytes) noexcept {
+    copy(slot, to, from, bytes, cudaMemcpyHostToDevice);
+  }
+  void download(int slot, void* to, const void* from, std::size_t bytes) noexcept {
+    copy(slot, to, from, bytes, cudaMemcpyDeviceToHost);
+  }
+
+  /// On Hopper and later a kernel may start while the one before it ends: kernels wait for each other themselves.
+  template <class Args>
+  void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes,
+              const Args& args) noexcept {
+    const current_device here(device_);
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(static_cast<unsigned>(blocks));
+    config.blockDim = dim3(static_cast<unsigned>(threads));
+    config.dynamicSmemBytes = shared_bytes;
+    config.stream = streams_[slot];
+    config.attrs = &overlap;
+    config.numAttrs = overlaps_ ? 1 : 0;
+    note(cudaLaunchKernelEx(&config, kernel, args));
+  }
+
+  std::optional<error> begin() noexcept {
+    const current_device here(device_);
+    note(cudaEventRecord(event_, caller_));
+    for (cudaStream_t s : streams_) note(cudaStreamWaitEvent(s, event_, 0));
+    return take();
+  }
+  std::optional<error> wait(int slot) noexcept {
+    const current_device here(device_);
+    note(cudaStreamSynchronize(streams_[slot]));
+    return take();
+  }
+  int processors() const noexcept { return processors_; }
+
+ private:
+  cuda_runtime() noexcept = default;
+
+  void copy(int slot, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) noexcept {
+    const current_device here(device_);
+    note(cudaMemcpyAsync(to, from, bytes, kind, streams_[slot]));
+  }
+  template <std::size_t N, class Allocate>
+  static void* keep(void* (&list)[N], Allocate&& allocate) noexcept {
+    for (void*& p : list)
+      if (p == nullptr) {
+        if (allocate(&p) == cudaSuccess) return p;
+        (void)cudaGetLastError();  // it is reported, and not left for others
+        return p = nullptr;
+      }
+    return nullptr;
+  }
+  /// Remembers the first failure; clears CUDA's own memory of it.
+  void note(cudaError_t e) noexcept {
+    if (e == cudaSuccess) return;
+    (void)cudaGetLastError();
+    if (failed_ == cudaSuccess) failed_ = e;
+  }
+  std::optional<error> take() noexcept {
+    const cudaError_t e = std::exchange(failed_, cudaSuccess);
+    if (e == cudaSuccess) return {};
+    return cuda_error(e);
+  }
+  void swap(cuda_runtime& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(processors_, other.processors_);
+    std::swap(overlaps_, other.overlaps_);
+    std::swap(caller_, other.caller_);
+    std::swap(streams_, other.streams_);
+    std::swap(event_, other.event_);
+    std::swap(on_device_, other.on_device_);
+    std::swap(pinned_, other.pinned_);
+    std::swap(failed_, other.failed_);
+  }
+
+  int device_ = -1, processors_ = 0;
+  bool overlaps_ = false;
+  cudaStream_t caller_ = nullptr, streams_[2]{};
+  cudaEvent_t event_ = nullptr;
+  void* on_device_[4]{};
+  void* pinned_[4]{};
+  cudaError_t failed_ = cudaSuccess;
+};
+
+}  // namespace dupq::inline DUPQ_ABI::gpu

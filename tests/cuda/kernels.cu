@@ -1,0 +1,44 @@
+// Every kernel that the library launches, for the compile gate (compile.py).
+#include <dupq/device/cuda/attention.hpp>
+#include <dupq/device/cuda/ends.hpp>
+#include <dupq/device/cuda/rows.hpp>
+
+namespace dupq::inline DUPQ_ABI::gpu {
+
+template __global__ void embed_kernel<1>(embed_args);
+template __global__ void embed_kernel<2>(embed_args);
+template __global__ void embed_kernel<3>(embed_args);
+template __global__ void embed_kernel<4>(embed_args);
+template __global__ void linear_kernel<large_tile, activation::none>(linear_args);
+template __global__ void linear_kernel<large_tile, activation::gelu>(linear_args);
+template __global__ void linear_kernel<small_tile, activation::none>(linear_args);
+template __global__ void linear_kernel<small_tile, activation::gelu>(linear_args);
+template __global__ void linear_norm_kernel<128>(linear_norm_args);
+template __global__ void linear_norm_kernel<256>(linear_norm_args);
+template __global__ void linear_norm_kernel<384>(linear_norm_args);
+template __global__ void linear_norm_kernel<512>(linear_norm_args);
+template __global__ void linear_norm_kernel<768>(linear_norm_args);
+template __global__ void linear_norm_kernel<1024>(linear_norm_args);
+template __global__ void head_kernel<128>(head_args);
+template __global__ void head_kernel<256>(head_args);
+template __global__ void head_kernel<384>(head_args);
+template __global__ void head_kernel<512>(head_args);
+template __global__ void head_kernel<768>(head_args);
+template __global__ void head_kernel<1024>(head_args);
+template __global__ void attention_kernel<32>(attention_args);
+template __global__ void attention_kernel<64>(attention_args);
+template __global__ void attention_kernel<128>(attention_args);
+template __global__ void pool_kernel<pool_threads>(pool_args);
+
+// Shared memory is asked for at launch; 48 kB need no leave.
+static_assert(large_tile::ring_bytes == 49152);
+static_assert(small_tile::ring_bytes == 8192);
+static_assert(row_shared_bytes<128>() == 34816);
+static_assert(row_shared_bytes<256>() == 36864);
+static_assert(row_shared_bytes<384>() == 38912);
+static_assert(row_shared_bytes<512>() == 36864);
+static_assert(row_shared_bytes<768>() == 18432);
+static_assert(row_shared_bytes<1024>() == 9216);
+static_assert(pool_shared_bytes == 16);
+
+}  // namespace dupq::inline DUPQ_ABI::gpu

@@ -1,0 +1,160 @@
+// Whole models: the engine and its kernels, launched in the emulator, against the CPU.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <dupq/device/cuda/encoders.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data.hpp"
+#include "golden/models.hpp"
+
+namespace {
+
+/// A runtime whose GPU is the emulator; copies are put off until they are waited for.
+class emulated {
+ public:
+  explicit emulated(std::uint32_t seed, int processors = 1000) : seed_(seed), processors_(processors) {}
+
+  void* device_memory(std::size_t bytes) {
+    memory_.push_back(std::make_unique<emulator::buffer<std::byte>>((bytes + 3) / 4 * 4));
+    return memory_.back()->data();
+  }
+  void* pinned_memory(std::size_t bytes) {
+    pinned_.push_back(std::make_unique<emulator::buffer<std::byte>>(bytes, emulator::use::read));
+    emulator::global_memory::all().remove(pinned_.back()->data());  // no kernel reaches it
+    return pinned_.back()->data();
+  }
+  void clear(void* to, std::size_t bytes) { std::memset(to, 0, bytes); }
+  void upload(int slot, void* to, const void* from, std::size_t bytes) { later(slot, to, from, bytes); }
+  void download(int slot, void* to, const void* from, std::size_t bytes) { later(slot, to, from, bytes); }
+  template <class Args>
+  void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes, const Args& args) {
+    work_[slot].push_back([=, this] {
+      const std::string problem = emulator::launch(
+          {.blocks = blocks, .threads = threads, .shared_bytes = shared_bytes, .seed = seed_++}, [&] { kernel(args); });
+      CHECK(problem == "");
+    });
+  }
+  std::optional<dupq::error> begin() { return {}; }
+  std::optional<dupq::error> wait(int slot) {
+    for (const auto& step : work_[slot]) step();
+    work_[slot].clear();
+    if (fail_after != 0 && --fail_after == 0) return dupq::error(dupq::errc::gpu_failed, "test", 0, 700);
+    return {};
+  }
+  int processors() const { return processors_; }
+
+  int fail_after = 0;  ///< waits
+
+ private:
+  void later(int slot, void* to, const void* from, std::size_t bytes) {
+    work_[slot].push_back([=] { std::memcpy(to, from, bytes); });
+  }
+
+  std::vector<std::unique_ptr<emulator::buffer<std::byte>>> memory_, pinned_;
+  std::vector<std::function<void()>> work_[2];
+  std::uint32_t seed_;
+  int processors_;
+};
+
+using bi = dupq::gpu::bi_encoder<emulated>;
+using cross = dupq::gpu::cross_encoder<emulated>;
+
+/// Half precision in tiny random models, whose values are large: real ones come within 2e-3.
+constexpr float tolerance = 4e-3f;
+
+float apart(const std::vector<float>& a, const std::vector<float>& b) {
+  return cuda_test::distance(a, 1, b, 1, a.size(), 1);
+}
+
+std::vector<std::string> some_texts() {
+  std::vector<std::string> all = golden::texts();
+  all.resize(std::min<std::size_t>(all.size(), 24));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("bi-encoders on the GPU are near the CPU's, the same bits for any batch and order") {
+  const auto texts = some_texts();
+  for (const std::string name : {"bert", "mpnet", "bert_pooled"}) {
+    INFO(name);
+    const golden::converted file(name);
+    const dupq::model m = file.open();
+    const auto truth = golden::vectors(m, texts);
+    const dupq::encoder_options small{.limits = {.packed_tokens = m.config().max_length + 10u, .texts = 5}};
+    auto whole = bi::make(m, {}, emulated(1));
+    auto parts = bi::make(m, small, emulated(2, 0));  // large tiles, small batches
+    REQUIRE(whole);
+    REQUIRE(parts);
+    std::vector<float> a(truth.size()), b(truth.size());
+    REQUIRE(!whole->encode(texts, a));
+    REQUIRE(!parts->encode(texts, b));
+    CHECK(apart(truth, a) < tolerance);
+    CHECK(a == b);
+    std::vector<float> reversed(truth.size());
+    REQUIRE(!whole->encode(std::vector<std::string>(texts.rbegin(), texts.rend()), reversed));
+    for (std::size_t t = 0; t < texts.size(); ++t)
+      CHECK(std::equal(a.begin() + static_cast<std::ptrdiff_t>(t * m.dim()),
+                       a.begin() + static_cast<std::ptrdiff_t>((t + 1) * m.dim()),
+                       reversed.begin() + static_cast<std::ptrdiff_t>((texts.size() - 1 - t) * m.dim())));
+  }
+}
+
+TEST_CASE("scores of pairs, also of those that lie in two batches") {
+  const golden::converted file("bert");
+  const dupq::model m = file.open();
+  auto pairs = golden::pairs();
+  pairs.a.resize(11), pairs.b.resize(11);
+  auto on_cpu = dupq::bi_encoder::make(m);
+  auto on_gpu = bi::make(m, {.limits = {.packed_tokens = m.config().max_length + 7u, .texts = 3}}, emulated(3));
+  REQUIRE(on_gpu);
+  std::vector<float> truth(11), found(11);
+  REQUIRE(!on_cpu->score(pairs.a, pairs.b, truth));
+  REQUIRE(!on_gpu->score(pairs.a, pairs.b, found));
+  CHECK(apart(truth, found) < tolerance);
+  const auto one = on_gpu->score(pairs.a[4], pairs.b[4]);
+  REQUIRE(one);
+  CHECK(*one == found[4]);
+}
+
+TEST_CASE("cross-encoders on the GPU are near the CPU's") {
+  auto pairs = golden::pairs();
+  pairs.a.resize(15), pairs.b.resize(15);
+  for (const std::string name : {"cross", "cross_identity"}) {
+    INFO(name);
+    const golden::converted file(name);
+    const dupq::model m = file.open();
+    const auto truth = golden::logits(m, pairs);
+    auto encoder = cross::make(m, {.limits = {.texts = 4}}, emulated(5));
+    REQUIRE(encoder);
+    std::vector<float> found(15), scores(15), cpu_scores(15);
+    REQUIRE(!encoder->logits(pairs.a, pairs.b, found));
+    CHECK(apart(truth, found) < tolerance);
+    REQUIRE(!encoder->score(pairs.a, pairs.b, scores));
+    REQUIRE(!dupq::cross_encoder::make(m)->score(pairs.a, pairs.b, cpu_scores));
+    CHECK(apart(cpu_scores, scores) < tolerance);
+  }
+}
+
+TEST_CASE("errors come back as errors, and the encoder works afterwards") {
+  const golden::converted file("bert"), judge("cross");
+  const dupq::model m = file.open(), c = judge.open();
+  CHECK(!bi::make(c, {}, emulated(1)));
+  CHECK(!cross::make(m, {}, emulated(1)));
+  emulated failing(1);
+  failing.fail_after = 2;  // the weights are the first
+  auto encoder = bi::make(m, {}, std::move(failing));
+  REQUIRE(encoder);
+  const std::vector<std::string> texts{"one", "two words"};
+  std::vector<float> out(2 * m.dim()), again(2 * m.dim());
+  const auto failed = encoder->encode(texts, out);
+  REQUIRE(failed);
+  CHECK(failed->code == dupq::errc::gpu_failed);
+  REQUIRE(!encoder->encode(texts, again));
+  CHECK(apart(golden::vectors(m, texts), again) < tolerance);
+  CHECK(encoder->encode(texts, std::span<float>(out).first(3))->code == dupq::errc::wrong_size);
+  CHECK(!encoder->encode(std::vector<std::string>{}, {}));
+}
