@@ -21,9 +21,9 @@ void gemm8(benchmark::State& state, const kernels& table, std::size_t m, const p
 
 void quantize(benchmark::State& state, const kernels& table) {
   constexpr std::size_t n = 384;
-  buffer<float> x(n);
+  buffer<float> x(n), factors(n);
   buffer<std::uint8_t> q(n);
-  for (auto _ : state) benchmark::DoNotOptimize(table.quantize(n, x.data(), q.data()));
+  for (auto _ : state) benchmark::DoNotOptimize(table.quantize(n, x.data(), factors.data(), q.data()));
   count_elements(state, n);
 }
 

@@ -28,10 +28,25 @@ gguf::tensor tensor(const converted& c, const std::string& name, gguf::tensor_ty
   return *t;
 }
 
+/// What the inputs of a linear matrix are multiplied with; those that are a norm's outputs have such factors.
+std::vector<float> factors(const converted& c, const std::string& name, std::size_t inputs) {
+  const bool smoothed = name.ends_with("attn_qkv") || name.ends_with("ffn_up") || name == "cls";
+  CHECK(c.file.tensor(name + ".input_scale").has_value() == smoothed);
+  if (!smoothed) return std::vector<float>(inputs, 1.0f);
+  const std::vector<float> f = c.values(name + ".input_scale");
+  REQUIRE(f.size() == inputs);
+  const auto [least, most] = std::minmax_element(f.begin(), f.end());
+  CHECK(*least > 0);
+  CHECK(*most > *least);
+  return f;
+}
+
 /// The linear matrix `name` against the rows it was made of.
-void check_linear(const converted& c, const std::string& name, std::size_t outputs, const std::vector<float>& rows) {
+void check_linear(const converted& c, const std::string& name, std::size_t outputs, std::vector<float> rows) {
   INFO(name);
   const std::size_t inputs = rows.size() / outputs, groups = (inputs + 3) / 4, panels = (outputs + 15) / 16;
+  const std::vector<float> factor = factors(c, name, inputs);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = rows[i] / factor[i % inputs];
   const gguf::tensor weight = tensor(c, name + ".weight", gguf::tensor_type::i8);
   const gguf::tensor scale = tensor(c, name + ".scale", gguf::tensor_type::f32);
   const gguf::tensor sum = tensor(c, name + ".sum", gguf::tensor_type::i32);
@@ -123,7 +138,7 @@ TEST_CASE("int8: a bi-encoder") {
   CHECK(c.text("general.architecture") == "dupq-bert");
   CHECK(c.number("general.file_type") == 7);
   CHECK(c.text("dupq.digest") == sha256_hex(c.file.bytes().subspan(c.file.data_offset())));
-  CHECK(c.file.tensor_count() == 5 + 2 * 20);
+  CHECK(c.file.tensor_count() == 5 + 2 * 22);
   check_table(c, "token_embd.weight", source({"embeddings.word_embeddings.weight"}), 32);
   check_table(c, "position_embd.weight", source({"embeddings.position_embeddings.weight"}), 32);
   check_table(c, "token_types.weight", source({"embeddings.token_type_embeddings.weight"}), 32);

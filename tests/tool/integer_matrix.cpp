@@ -48,7 +48,7 @@ struct problem {
     return round_matrix(kernels, weights, biases, {samples.data(), count, columns});
   }
   integer_matrix nearest() const {
-    integer_matrix m{rows, columns, std::vector<std::int8_t>(weights.size()), {}, biases};
+    integer_matrix m{rows, columns, std::vector<std::int8_t>(weights.size()), {}, biases, {}};
     for (std::size_t r = 0; r < rows; ++r) {
       m.scales.push_back(scale_of_row(std::span(weights).subspan(r * columns, columns)));
       for (std::size_t i = r * columns; i < (r + 1) * columns; ++i)

@@ -138,7 +138,7 @@ TEST_CASE("8-bit integers: quantize and gemm8") {
         CAPTURE(k);
         const std::size_t groups = (k + 3) / 4, panels = (n + panel_width - 1) / panel_width;
         const floats x(m * k, 1), drawn(panels * groups * 64, 2, 64.9f), scales(n, 3, 0.01f), bias(n, 4),
-            start(m * n, 5);
+            start(m * n, 5), factors(k, 6);
         std::vector<std::int8_t> weights(drawn.size());
         std::vector<std::int32_t> sums(n);
         const auto weight = [&](std::size_t o, std::size_t i) -> std::int8_t& {
@@ -153,15 +153,18 @@ TEST_CASE("8-bit integers: quantize and gemm8") {
         std::vector<dupq::row_scale> rows(m);
         const auto quantize = [&](const dupq::kernels& table) {
           std::vector<std::uint8_t> q(m * groups * 4, 77);
-          for (std::size_t r = 0; r < m; ++r) rows[r] = table.quantize(k, x.data() + r * k, q.data() + r * groups * 4);
+          for (std::size_t r = 0; r < m; ++r)
+            rows[r] = table.quantize(k, x.data() + r * k, r % 2 == 0 ? nullptr : factors.data(), &q[r * groups * 4]);
           return q;
         };
         expected = quantize(dupq::scalar_kernels::table);
         for (const dupq::kernels* table : dupq::available_kernels()) CHECK(quantize(*table) == expected);
         for (std::size_t r = 0; r < m; ++r)
-          for (std::size_t i = 0; i < k; ++i)  // half a step of rounding, and half of the zero point's
-            CHECK(std::fabs(static_cast<float>(expected[r * groups * 4 + i] - rows[r].zero) * rows[r].scale -
-                            x.data()[r * k + i]) <= rows[r].scale * 1.01f);
+          for (std::size_t i = 0; i < k; ++i) {  // half a step of rounding, and half of the zero point's
+            const float value = x.data()[r * k + i] * (r % 2 == 0 ? 1.0f : factors.data()[i]);
+            CHECK(std::fabs(static_cast<float>(expected[r * groups * 4 + i] - rows[r].zero) * rows[r].scale - value) <=
+                  rows[r].scale * 1.01f);
+          }
         const floats c = same(start, [&](const dupq::kernels& table, floats& out) {
           dupq::gemm8_args g;
           g.a = expected.data(), g.a_scales = rows.data();
@@ -201,7 +204,7 @@ TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zer
   for (const dupq::kernels* table : dupq::available_kernels()) {
     const std::vector<float> zeros(20);
     std::vector<std::uint8_t> q(20, 9);
-    const dupq::row_scale s = table->quantize(20, zeros.data(), q.data());
+    const dupq::row_scale s = table->quantize(20, zeros.data(), nullptr, q.data());
     CHECK(s.scale == 0.0f);
     for (const std::uint8_t v : q) CHECK(v == s.zero);
     // What left the range of floats: no integers can stand for it, none overflows, and the results are no numbers.
@@ -213,7 +216,7 @@ TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zer
         std::vector<float> wide(width, 0.5f);
         wide[3] = low, wide[width - 3] = high;
         std::vector<std::uint8_t> bytes(dupq::round_up(width, 4));
-        const dupq::row_scale w = table->quantize(width, wide.data(), bytes.data());
+        const dupq::row_scale w = table->quantize(width, wide.data(), nullptr, bytes.data());
         CHECK(!std::isfinite(w.scale));
         CHECK(std::isnan(w.scale) == (low != -most));
         CHECK(w.zero == 0);

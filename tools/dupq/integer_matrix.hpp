@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "quantize.hpp"
+#include "smoothing.hpp"
 
 namespace dupq_tool {
 
@@ -25,6 +26,7 @@ struct integer_matrix {
   std::size_t rows = 0, columns = 0;
   std::vector<std::int8_t> values;    ///< [rows][columns]
   std::vector<float> scales, biases;  ///< [rows]
+  std::vector<float> factors;         ///< [columns], of the inputs, or none
 
   std::span<const std::int8_t> row(std::size_t r) const noexcept {
     return std::span(values).subspan(r * columns, columns);
@@ -145,6 +147,17 @@ inline integer_matrix round_matrix(const dupq::kernels& kernels, std::span<const
                      out.values.data() + r * out.columns, out.biases.data() + r);
     }
   }
+  return out;
+}
+
+/// The same for inputs that are multiplied with factors before.
+inline integer_matrix round_smoothed(const dupq::kernels& kernels, std::span<const float> weights,
+                                     std::span<const float> biases, dupq::matrix<const float> samples) {
+  std::vector<float> factors = smoothing_factors(kernels, samples);
+  if (factors.empty()) return round_matrix(kernels, weights, biases, samples);
+  const std::vector<float> inputs = scaled_up(samples, factors), divided = scaled_down(weights, factors);
+  integer_matrix out = round_matrix(kernels, divided, biases, {inputs.data(), samples.rows, samples.columns});
+  out.factors = std::move(factors);
   return out;
 }
 

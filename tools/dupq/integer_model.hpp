@@ -39,12 +39,12 @@ class rounding_device {
   }
   void apply(const linear& weight, matrix<const float> x, dupq::activation act, float* scratch,
              matrix<float> y) const noexcept {
-    round(weight, x);
+    round(round_smoothed, weight, x);  // of a norm's outputs
     cpu_.apply(weight, x, act, scratch, y);
   }
   void apply_residual_norm(const linear& weight, matrix<const float> x, const dupq::layer_norm<memory>& norm,
                            float* scratch, matrix<float> y) const noexcept {
-    round(weight, x);
+    round(round_matrix, weight, x);
     cpu_.apply_residual_norm(weight, x, norm, scratch, y);
   }
   void attention(const dupq::token_batch& batch, const dupq::attention_shape& shape, matrix<const float> qkv,
@@ -61,13 +61,13 @@ class rounding_device {
   }
 
  private:
-  void round(const linear& weight, matrix<const float> x) const {
+  void round(decltype(round_matrix)& to_integers, const linear& weight, matrix<const float> x) const {
     std::vector<float> rows(weight.outputs * weight.inputs);
     for (std::size_t o = 0; o < weight.outputs; ++o)
       for (std::size_t i = 0; i < weight.inputs; ++i)
         rows[o * weight.inputs + i] =
             weight.panels[(o / dupq::panel_width * weight.inputs + i) * dupq::panel_width + o % dupq::panel_width];
-    (*rounded_)[&weight] = round_matrix(*kernels_, rows, {weight.bias, weight.outputs}, x);
+    (*rounded_)[&weight] = to_integers(*kernels_, rows, {weight.bias, weight.outputs}, x);
   }
 
   const dupq::kernels* kernels_;

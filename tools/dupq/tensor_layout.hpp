@@ -34,12 +34,13 @@ inline constexpr std::uint64_t panel_width = 16, group_width = 4;
 
 /// What a tensor of the model file says of the rows of its parts, put one after the other.
 enum class tensor_form {
-  rows,    ///< the rows themselves
-  panels,  ///< output o = 16p + j, input i at [p][i][j]; pads are 0
-  groups,  ///< integers; output o = 16p + j, input i = 4g + b at [p][g][4j + b]; pads are 0
-  scales,  ///< for each row, the scale of its integers
-  sums,    ///< for each row, the sum of its integers
-  biases,  ///< for each row, its bias, which makes up for the integers' mean error
+  rows,     ///< the rows themselves
+  panels,   ///< output o = 16p + j, input i at [p][i][j]; pads are 0
+  groups,   ///< integers; output o = 16p + j, input i = 4g + b at [p][g][4j + b]; pads are 0
+  scales,   ///< for each row, the scale of its integers
+  sums,     ///< for each row, the sum of its integers
+  biases,   ///< for each row, its bias, which makes up for the integers' mean error
+  factors,  ///< for each column, what inputs are multiplied with
 };
 
 /// One tensor of the model file and what it is made of.
@@ -111,6 +112,7 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout lay
       put(".scale", tensor_form::scales, tensor_type::f32, {t.rows});
       put(".sum", tensor_form::sums, tensor_type::i32, {t.rows});
       put(".bias", tensor_form::biases, tensor_type::f32, {t.rows});
+      if (!t.integers->factors.empty()) put(".input_scale", tensor_form::factors, tensor_type::f32, {t.columns});
       return;
     }
     if (packed) {

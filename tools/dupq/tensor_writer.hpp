@@ -47,6 +47,7 @@ class tensor_writer {
         return put_panels<std::int8_t>(group_width, [&](std::uint64_t r) { return tensor_.integers->row(r); });
       case tensor_form::scales: return put(tensor_.integers->scales);
       case tensor_form::biases: return put(tensor_.integers->biases);
+      case tensor_form::factors: return put(tensor_.integers->factors);
       case tensor_form::sums: {
         std::vector<std::int32_t> sums(tensor_.rows);
         for (std::uint64_t r = 0; r < tensor_.rows; ++r) {

@@ -130,7 +130,8 @@ class reference {
     if (w.bytes == nullptr) return static_cast<double>(w.panels[(panel * w.inputs + i) * panel_width + lane]);
     const std::size_t groups = (w.inputs + 3) / 4;
     const std::int8_t byte = w.bytes[((panel * groups + i / 4) * panel_width + lane) * 4 + i % 4];
-    return static_cast<double>(byte) * static_cast<double>(w.scales[o]);
+    const double factor = w.factors == nullptr ? 1.0 : static_cast<double>(w.factors[i]);
+    return static_cast<double>(byte) * static_cast<double>(w.scales[o]) * factor;
   }
   static double output(const linear<memory>& w, const float* x, std::size_t o) noexcept {
     double sum = w.bias == nullptr ? 0.0 : static_cast<double>(w.bias[o]);

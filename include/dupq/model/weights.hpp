@@ -179,6 +179,7 @@ class weight_reader {
     const auto sums = find(sum, {to.outputs}, gguf::tensor_type::i32);
     to.scales = vector(name_buffer(name, ".scale"), to.outputs);
     to.bias = vector(name_buffer(name, ".bias"), to.outputs);
+    if (const name_buffer factor(name, ".input_scale"); file_.tensor(factor)) to.factors = vector(factor, to.inputs);
     if (!bytes || !sums) return to;
     to.bytes = reinterpret_cast<const std::int8_t*>(bytes->bytes.data());
     to.sums = reinterpret_cast<const std::int32_t*>(sums->bytes.data());

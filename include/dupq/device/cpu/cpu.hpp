@@ -110,7 +110,7 @@ class cpu {
     auto* const quantized = reinterpret_cast<std::uint8_t*>(row_scales + x.rows);
     const std::size_t width = quantized_bytes(weight.inputs);
     for (std::size_t r = 0; r < x.rows; ++r)
-      row_scales[r] = kernels_->quantize(weight.inputs, x.row(r), quantized + r * width);
+      row_scales[r] = kernels_->quantize(weight.inputs, x.row(r), weight.factors, quantized + r * width);
     gemm8_args g{to};
     g.a = quantized, g.a_scales = row_scales;
     g.b = weight.bytes, g.scales = weight.scales, g.sums = weight.sums, g.groups = width / 4;

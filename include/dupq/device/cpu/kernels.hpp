@@ -76,8 +76,9 @@ struct kernels {
   void (*dots)(std::size_t n, const float* a, std::size_t rows, std::size_t stride, const float* b, float* y) noexcept;
   /// x = x / divisor
   void (*divide)(std::size_t n, float divisor, float* x) noexcept;
-  /// q = x / scale + zero, nearest even, in 0..255 with 0 among the values; zeros up to the next multiple of 4.
-  row_scale (*quantize)(std::size_t n, const float* x, std::uint8_t* q) noexcept;
+  /// q = x * factor / scale + zero, nearest even, in 0..255 with 0 among the values; zeros up to the next multiple of
+  /// 4. `factors` may be null: then all are 1. The scale is NaN where an x is NaN or infinite.
+  row_scale (*quantize)(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept;
   void (*gemm8)(const gemm8_args& args) noexcept;
 };
 

@@ -225,21 +225,39 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
   for (; i < n; ++i) x[i] = x[i] / divisor;
 }
 
-DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
+/// Sixteen numbers of a row, times their factors where there are some
+template <bool Scaled>
+DUPQ_LANE f32x16 scaled(const float* x, const float* factors, std::size_t at) noexcept {
+  if constexpr (Scaled)
+    return mul(load(x + at), load(factors + at));
+  else
+    return load(x + at);
+}
+template <bool Scaled>
+DUPQ_LANE f32x16 scaled_first(const float* x, const float* factors, std::size_t at, std::size_t n) noexcept {
+  if constexpr (Scaled)
+    return mul(load_first(x + at, n, 0.0f), load_first(factors + at, n, 0.0f));
+  else
+    return load_first(x + at, n, 0.0f);
+}
+
+template <bool Scaled>
+DUPQ_ISA row_scale quantize_as(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
   // Two of each, so that the chains overlap; the order does not change an extreme.
   f32x16 low = splat(0.0f), high = low, other_low = low, other_high = low, spoiled = low, other_spoiled = low;
   const std::size_t whole = n / 16 * 16;
   std::size_t at = 0;
   for (; at + 32 <= n; at += 32) {
-    low = smaller(load(x + at), low);
-    high = greater(load(x + at), high);
-    other_low = smaller(load(x + at + 16), other_low);
-    other_high = greater(load(x + at + 16), other_high);
-    spoiled = fused(load(x + at), splat(0.0f), spoiled);
-    other_spoiled = fused(load(x + at + 16), splat(0.0f), other_spoiled);
+    const f32x16 v = scaled<Scaled>(x, factors, at), other = scaled<Scaled>(x, factors, at + 16);
+    low = smaller(v, low);
+    high = greater(v, high);
+    spoiled = fused(v, splat(0.0f), spoiled);
+    other_low = smaller(other, other_low);
+    other_high = greater(other, other_high);
+    other_spoiled = fused(other, splat(0.0f), other_spoiled);
   }
   for (; at < n; at += 16) {
-    const f32x16 v = at < whole ? load(x + at) : load_first(x + at, n - at, 0.0f);
+    const f32x16 v = at < whole ? scaled<Scaled>(x, factors, at) : scaled_first<Scaled>(x, factors, at, n - at);
     low = smaller(v, low);
     high = greater(v, high);
     spoiled = fused(v, splat(0.0f), spoiled);
@@ -253,18 +271,24 @@ DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* 
   const f32x16 inverses = splat(inverse), magic = splat(formulas::round_magic);
   std::size_t i = 0;
   for (; i + 64 <= n; i += 64) {
-    const f32x16 four[] = {fused(load(x + i), inverses, magic), fused(load(x + i + 16), inverses, magic),
-                           fused(load(x + i + 32), inverses, magic), fused(load(x + i + 48), inverses, magic)};
+    const f32x16 four[] = {fused(scaled<Scaled>(x, factors, i), inverses, magic),
+                           fused(scaled<Scaled>(x, factors, i + 16), inverses, magic),
+                           fused(scaled<Scaled>(x, factors, i + 32), inverses, magic),
+                           fused(scaled<Scaled>(x, factors, i + 48), inverses, magic)};
     store_bytes(q + i, four, s.zero);
   }
-  for (; i < whole; i += 16) store_bytes(q + i, fused(load(x + i), inverses, magic), s.zero);
+  for (; i < whole; i += 16) store_bytes(q + i, fused(scaled<Scaled>(x, factors, i), inverses, magic), s.zero);
   if (whole < n) {
     std::uint8_t last[16];
-    store_bytes(last, fused(load_first(x + whole, n - whole, 0.0f), inverses, magic), s.zero);
+    store_bytes(last, fused(scaled_first<Scaled>(x, factors, whole, n - whole), inverses, magic), s.zero);
     for (; i < n; ++i) q[i] = last[i - whole];
     for (; i % 4 != 0; ++i) q[i] = 0;
   }
   return s;
+}
+
+DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
+  return factors == nullptr ? quantize_as<false>(n, x, factors, q) : quantize_as<true>(n, x, factors, q);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

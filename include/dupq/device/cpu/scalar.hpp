@@ -146,17 +146,19 @@ inline row_scale scale_of(float low, float high, float& inverse) noexcept {
   // An infinite range has the inverse 0, too: without the test its zero would be the bits of a NaN.
   return {range / 255.0f, inverse == 0.0f ? 0 : rounded(fused(-low, inverse, formulas::round_magic))};
 }
-inline row_scale quantize(std::size_t n, const float* x, std::uint8_t* q) noexcept {
+inline row_scale quantize(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
+  const auto value = [&](std::size_t i) { return factors == nullptr ? x[i] : x[i] * factors[i]; };
   float low = 0, high = 0, spoiled = 0, inverse;
   for (std::size_t i = 0; i < n; ++i) {
-    low = x[i] < low ? x[i] : low;
-    high = x[i] > high ? x[i] : high;
-    spoiled = fused(x[i], 0.0f, spoiled);
+    const float v = value(i);
+    low = v < low ? v : low;
+    high = v > high ? v : high;
+    spoiled = fused(v, 0.0f, spoiled);
   }
   const row_scale s = scale_of(low, high + spoiled, inverse);
   for (std::size_t i = 0; i < n; ++i)
     q[i] = static_cast<std::uint8_t>(
-        std::clamp<std::int32_t>(rounded(fused(x[i], inverse, formulas::round_magic)) + s.zero, 0, 255));
+        std::clamp<std::int32_t>(rounded(fused(value(i), inverse, formulas::round_magic)) + s.zero, 0, 255));
   for (std::size_t i = n; i % 4 != 0; ++i) q[i] = 0;
   return s;
 }

@@ -24,7 +24,8 @@ inline float weight_of(const linear<host_memory>& w, std::size_t o, std::size_t 
   const std::size_t panel = o / panel_width, lane = o % panel_width;
   if (w.bytes == nullptr) return w.panels[(panel * w.inputs + i) * panel_width + lane];
   const std::size_t groups = (w.inputs + 3) / 4;
-  return static_cast<float>(w.bytes[((panel * groups + i / 4) * panel_width + lane) * 4 + i % 4]) * w.scales[o];
+  const float value = static_cast<float>(w.bytes[((panel * groups + i / 4) * panel_width + lane) * 4 + i % 4]);
+  return value * w.scales[o] * (w.factors == nullptr ? 1.0f : w.factors[i]);
 }
 
 /// Output o goes to to_output(o) of `outputs`, input i to to_input(i) of `inputs`; the others are 0. False: a weight is
