@@ -47,6 +47,21 @@ TEST_CASE("a file appears at its commit") {
   CHECK(f.files() == 1);
 }
 
+TEST_CASE("a large file in many writes is what was written, an overwritten header too") {
+  const folder f;
+  std::string all;
+  output_file out(f / "a");
+  for (int i = 0; all.size() < (9u << 20); ++i) {
+    const std::string part(static_cast<std::size_t>(1000 + 997 * (i % 90)), static_cast<char>('a' + i % 26));
+    out.write(part);
+    all += part;
+  }
+  out.overwrite(0, "header");
+  out.write("end");
+  out.commit();
+  CHECK(contents(f / "a") == "header" + all.substr(6) + "end");
+}
+
 TEST_CASE("without a commit the old file stays and nothing else does") {
   const folder f;
   std::ofstream(f / "a") << "old";

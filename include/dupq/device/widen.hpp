@@ -54,8 +54,12 @@ inline void widen(const std::byte* row, row_format format, std::size_t n, float*
         std::uint16_t half;
         std::memcpy(&half, row, 2);
         const float scale = widen_f16(half);
-        for (std::size_t i = 0; i < 32; ++i)  // 11 bits by 8 bits: the product is exact
-          out[32 * block + i] = scale * static_cast<float>(static_cast<std::int8_t>(row[2 + i]));
+        std::int8_t bytes[32];
+        float wide[32];
+        std::memcpy(bytes, row + 2, sizeof bytes);
+        for (std::size_t i = 0; i < 32; ++i)
+          wide[i] = scale * static_cast<float>(bytes[i]);  // exact: 11 bits by 8 bits
+        std::memcpy(out + 32 * block, wide, sizeof wide);
       }
       return;
   }

@@ -48,25 +48,35 @@ inline float exp_negative(float x) noexcept {
   return x >= exp_low ? std::bit_cast<float>(scaled) : 0.0f;
 }
 
-// gelu(x) = max(x, 0) - |x| Phi(-|x|), so that neither tail cancels. Phi(-a) is one polynomial in s = 2a / 5.5 - 1,
-// without an exponential or a division: our own fit of the absolute error of gelu (weighted least squares, iterated
-// towards minimax), at most 3.3e-8 before rounding; with it 2.7e-7 below 0 and 1.3e-7 on [0, 2]. Below -5.5 it is 0.
-inline constexpr float gelu_end = 5.5f;
-inline constexpr float gelu_terms[17] = {0.0023757366f,  -0.00814160518f, -0.00216967729f, 0.0383773893f, -0.034240745f,
-                                         -0.0595674217f, 0.127540916f,    -0.0282222256f,  -0.161288276f, 0.216179445f,
-                                         -0.0516571254f, -0.176783487f,   0.271902651f,    -0.206835896f, 0.0945580527f,
-                                         -0.0250074919f, 0.00297976914f};
+// gelu(x) = max(x, 0) - |x| Phi(-|x|), so that neither tail cancels. Phi(-a) is one polynomial in s = 2a / end - 1,
+// without an exponential or a division: our own fits of the absolute error of gelu (weighted least squares, iterated
+// towards minimax). Beyond `end`, -|x| Phi is what it is there.
+template <int Terms>
+struct gelu_fit {
+  float end;
+  float terms[Terms];
+};
+/// At most 3.3e-8 before rounding; with it 2.7e-7 below 0 and 1.3e-7 on [0, 2]. Below -5.5 it is 0.
+inline constexpr gelu_fit<17> gelu_full{
+    5.5f,
+    {0.0023757366f, -0.00814160518f, -0.00216967729f, 0.0383773893f, -0.034240745f, -0.0595674217f, 0.127540916f,
+     -0.0282222256f, -0.161288276f, 0.216179445f, -0.0516571254f, -0.176783487f, 0.271902651f, -0.206835896f,
+     0.0945580527f, -0.0250074919f, 0.00297976914f}};
+/// At most 1.1e-4, for what becomes one of 256 steps next.
+inline constexpr gelu_fit<9> gelu_short{4.5f,
+                                        {0.0123656318f, 0.0185020473f, -0.102608941f, 0.0532081053f, 0.144109592f,
+                                         -0.24917683f, 0.182678014f, -0.0712380558f, 0.0121847698f}};
 
-inline float gelu(float x) noexcept {
+template <int Terms>
+inline float gelu(float x, const gelu_fit<Terms>& fit) noexcept {
   const float positive = x > 0.0f ? x : 0.0f;
   const float negated = (x < 0.0f ? x : 0.0f) - positive;
-  const float a = negated > -gelu_end ? negated : -gelu_end;  // -|x|
-  const float s = fused(a, -2.0f / gelu_end, -1.0f);
+  const float a = negated > -fit.end ? negated : -fit.end;  // -|x|
+  const float s = fused(a, -2.0f / fit.end, -1.0f);
   const float s2 = s * s, s4 = s2 * s2;
-  float q = gelu_terms[0];
-  for (int i = 1; i < 17; i += 4)  // four terms at a time: one chain over all of them would be waited for
-    q = fused(q, s4,
-              fused(fused(gelu_terms[i], s, gelu_terms[i + 1]), s2, fused(gelu_terms[i + 2], s, gelu_terms[i + 3])));
+  float q = fit.terms[0];
+  for (int i = 1; i < Terms; i += 4)  // four terms at a time: one chain over all of them would be waited for
+    q = fused(q, s4, fused(fused(fit.terms[i], s, fit.terms[i + 1]), s2, fused(fit.terms[i + 2], s, fit.terms[i + 3])));
   return fused(a, q, positive);
 }
 

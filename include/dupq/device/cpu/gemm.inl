@@ -3,9 +3,10 @@
 
 namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS {
 
-template <activation Act>
+template <activation Act, bool Short>
 DUPQ_LANE f32x16 activate(f32x16 v) noexcept {
-  if constexpr (Act == activation::gelu) return gelu(v);
+  if constexpr (Act == activation::gelu && Short) return gelu(v, formulas::gelu_short);
+  if constexpr (Act == activation::gelu) return gelu(v, formulas::gelu_full);
   if constexpr (Act == activation::tanh) {
     float lanes[16];
     store(lanes, v);
@@ -16,7 +17,7 @@ DUPQ_LANE f32x16 activate(f32x16 v) noexcept {
 }
 
 /// Bias (if any), activation, residual (if any) and the store of a tile's sums, [rows][panels * 16].
-template <activation Act>
+template <activation Act, bool Short = false>
 DUPQ_ISA DUPQ_NOINLINE void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
                                    std::size_t panels, std::size_t row, std::size_t panel) noexcept {
   const std::size_t first = panel * panel_width, width = std::min(panels * panel_width, g.n - first);
@@ -27,24 +28,26 @@ DUPQ_ISA DUPQ_NOINLINE void finish(const gemm_output& g, const float* bias, cons
     for (std::size_t i = 0; i < whole; i += panel_width) {
       f32x16 v = load(sums + i);
       if (bias != nullptr) v = add(v, load(bias + first + i));
-      v = activate<Act>(v);
+      v = activate<Act, Short>(v);
       if (residual != nullptr) v = add(v, load(residual + i));
       store(c + i, v);
     }
     if (tail != 0) {
       f32x16 v = load(sums + whole);
       if (bias != nullptr) v = add(v, load_first(bias + first + whole, tail, 0.0f));
-      v = activate<Act>(v);
+      v = activate<Act, Short>(v);
       if (residual != nullptr) v = add(v, load_first(residual + whole, tail, 0.0f));
       store_first(c + whole, tail, v);
     }
   }
 }
-DUPQ_ISA inline void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows,
-                            std::size_t panels, std::size_t row, std::size_t panel) noexcept {
+/// `Short`: GELU's short form will do.
+template <bool Short>
+DUPQ_ISA void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows, std::size_t panels,
+                     std::size_t row, std::size_t panel) noexcept {
   switch (g.act) {
     case activation::none: return finish<activation::none>(g, bias, sums, rows, panels, row, panel);
-    case activation::gelu: return finish<activation::gelu>(g, bias, sums, rows, panels, row, panel);
+    case activation::gelu: return finish<activation::gelu, Short>(g, bias, sums, rows, panels, row, panel);
     case activation::tanh: return finish<activation::tanh>(g, bias, sums, rows, panels, row, panel);
   }
 }
@@ -155,7 +158,7 @@ struct float_tiles {
       for (int i = 0; i < Rows * Panels; ++i)
         store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
     }
-    finish(g, g.bias, lanes, Rows, Panels, row, panel);
+    finish<false>(g, g.bias, lanes, Rows, Panels, row, panel);
   }
 };
 DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { tiled<float_tiles, tile_rows, tile_accumulators>::product(g); }

@@ -91,7 +91,7 @@ struct byte_tiles {
       for (int i = 0; i < Rows * Panels; ++i) store(exact + 16 * i, sums[i]);
       scale_sums(g, exact, Rows, Panels, row, panel, lanes);
     }
-    finish(g, nullptr, lanes, Rows, Panels, row, panel);
+    finish<true>(g, nullptr, lanes, Rows, Panels, row, panel);
   }
 };
 DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept {

@@ -36,17 +36,18 @@ DUPQ_LANE f32x16 exp_negative(f32x16 x) noexcept {
   return zero_below(scale_by_power(p, t), x, splat(formulas::exp_low));
 }
 
-DUPQ_LANE f32x16 gelu(f32x16 x) noexcept {
+template <int Terms>
+DUPQ_LANE f32x16 gelu(f32x16 x, const formulas::gelu_fit<Terms>& fit) noexcept {
   const f32x16 zero = splat(0.0f);
   const f32x16 positive = greater(x, zero);
-  const f32x16 a = greater(sub(smaller(x, zero), positive), splat(-formulas::gelu_end));
-  const f32x16 s = fused(a, splat(-2.0f / formulas::gelu_end), splat(-1.0f));
+  const f32x16 a = greater(sub(smaller(x, zero), positive), splat(-fit.end));
+  const f32x16 s = fused(a, splat(-2.0f / fit.end), splat(-1.0f));
   const f32x16 s2 = mul(s, s), s4 = mul(s2, s2);
-  f32x16 q = splat(formulas::gelu_terms[0]);
+  f32x16 q = splat(fit.terms[0]);
   DUPQ_UNROLL
-  for (int i = 1; i < 17; i += 4) {
-    const f32x16 high = fused(splat(formulas::gelu_terms[i]), s, splat(formulas::gelu_terms[i + 1]));
-    const f32x16 low = fused(splat(formulas::gelu_terms[i + 2]), s, splat(formulas::gelu_terms[i + 3]));
+  for (int i = 1; i < Terms; i += 4) {
+    const f32x16 high = fused(splat(fit.terms[i]), s, splat(fit.terms[i + 1]));
+    const f32x16 low = fused(splat(fit.terms[i + 2]), s, splat(fit.terms[i + 3]));
     q = fused(q, s4, fused(high, s2, low));
   }
   return fused(a, q, positive);
@@ -241,32 +242,42 @@ DUPQ_LANE f32x16 scaled_first(const float* x, const float* factors, std::size_t 
     return load_first(x + at, n, 0.0f);
 }
 
+/// What numbers lie between, by lanes; `spoiled` is 0 as long as all are finite.
+struct row_range {
+  f32x16 low, high, spoiled;
+
+  DUPQ_LANE void take(f32x16 v) noexcept {
+    low = smaller(v, low);
+    high = greater(v, high);
+    spoiled = fused(v, splat(0.0f), spoiled);
+  }
+  DUPQ_LANE void join(const row_range& other) noexcept {
+    low = smaller(other.low, low);
+    high = greater(other.high, high);
+    spoiled = add(other.spoiled, spoiled);
+  }
+};
+
 template <bool Scaled>
 DUPQ_ISA row_scale quantize_as(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
-  // Two of each, so that the chains overlap; the order does not change an extreme.
-  f32x16 low = splat(0.0f), high = low, other_low = low, other_high = low, spoiled = low, other_spoiled = low;
+  // Several of them, so that the chains overlap; the order does not change an extreme, nor a sum of zeros.
+  constexpr std::size_t chains = 4;
+  row_range ranges[chains];
+  DUPQ_UNROLL
+  for (std::size_t c = 0; c < chains; ++c) ranges[c] = {splat(0.0f), splat(0.0f), splat(0.0f)};
   const std::size_t whole = n / 16 * 16;
   std::size_t at = 0;
-  for (; at + 32 <= n; at += 32) {
-    const f32x16 v = scaled<Scaled>(x, factors, at), other = scaled<Scaled>(x, factors, at + 16);
-    low = smaller(v, low);
-    high = greater(v, high);
-    spoiled = fused(v, splat(0.0f), spoiled);
-    other_low = smaller(other, other_low);
-    other_high = greater(other, other_high);
-    other_spoiled = fused(other, splat(0.0f), other_spoiled);
+  for (; at + chains * 16 <= n; at += chains * 16) {
+    DUPQ_UNROLL
+    for (std::size_t c = 0; c < chains; ++c) ranges[c].take(scaled<Scaled>(x, factors, at + c * 16));
   }
-  for (; at < n; at += 16) {
-    const f32x16 v = at < whole ? scaled<Scaled>(x, factors, at) : scaled_first<Scaled>(x, factors, at, n - at);
-    low = smaller(v, low);
-    high = greater(v, high);
-    spoiled = fused(v, splat(0.0f), spoiled);
-  }
-  low = smaller(other_low, low);
-  high = greater(other_high, high);
+  for (; at < n; at += 16)
+    ranges[0].take(at < whole ? scaled<Scaled>(x, factors, at) : scaled_first<Scaled>(x, factors, at, n - at));
+  DUPQ_UNROLL
+  for (std::size_t c = 1; c < chains; ++c) ranges[0].join(ranges[c]);
   float inverse;
-  const float least = -max_lanes(sub(splat(0.0f), low));
-  const float most = max_lanes(high) + sum_lanes(add(spoiled, other_spoiled));
+  const float least = -max_lanes(sub(splat(0.0f), ranges[0].low));
+  const float most = max_lanes(ranges[0].high) + sum_lanes(ranges[0].spoiled);
   const row_scale s = scalar_kernels::scale_of(least, most, inverse);
   const f32x16 inverses = splat(inverse), magic = splat(formulas::round_magic);
   std::size_t i = 0;

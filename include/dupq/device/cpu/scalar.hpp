@@ -25,18 +25,20 @@ inline float max_lanes(float* lanes) noexcept {
   return lanes[0];
 }
 
-inline float activate(float x, activation act) noexcept {
+template <bool Short>
+float activate(float x, activation act) noexcept {
   switch (act) {
-    case activation::gelu: return formulas::gelu(x);
+    case activation::gelu: return Short ? gelu(x, formulas::gelu_short) : gelu(x, formulas::gelu_full);
     case activation::tanh: return formulas::tanh(x);
     case activation::none: break;
   }
   return x;
 }
 
-/// Activation and residual of one output whose bias is in.
-inline void finish(const gemm_output& g, float v, std::size_t row, std::size_t column) noexcept {
-  v = activate(v, g.act);
+/// Activation and residual of one output whose bias is in. `Short`: GELU's short form will do.
+template <bool Short>
+void finish(const gemm_output& g, float v, std::size_t row, std::size_t column) noexcept {
+  v = activate<Short>(v, g.act);
   if (g.residual != nullptr) v = v + g.residual[row * g.c_stride + column];
   g.c[row * g.c_stride + column] = v;
 }
@@ -56,7 +58,7 @@ inline void gemm(const gemm_args& g) noexcept {
         for (std::size_t j = 0; j < width; ++j) totals[j] = start ? sums[j] : totals[j] + sums[j];
       }
       for (std::size_t j = 0; j < width; ++j)
-        finish(g, g.bias == nullptr ? totals[j] : totals[j] + g.bias[first + j], i, first + j);
+        finish<false>(g, g.bias == nullptr ? totals[j] : totals[j] + g.bias[first + j], i, first + j);
     }
 }
 
@@ -172,7 +174,7 @@ inline void gemm8(const gemm8_args& g) noexcept {
       for (std::size_t k = 0; k < 4 * g.groups; ++k) sum += a[k] * b[k / 4 * 64 + k % 4];
       const row_scale& s = g.a_scales[i];
       const float exact = static_cast<float>(sum - s.zero * g.sums[o]);
-      finish(g, fused(exact, s.scale * g.scales[o], g.bias[o]), i, o);
+      finish<true>(g, fused(exact, s.scale * g.scales[o], g.bias[o]), i, o);
     }
 }
 
