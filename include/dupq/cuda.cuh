@@ -35,7 +35,8 @@ struct cuda {
 template <>
 class basic_bi_encoder<cuda> : public gpu::bi_encoder<gpu::cuda_runtime> {
  public:
-  /// Errors: wrong_kind, bad_limit, out_of_memory, unsupported, out_of_range, gpu_failed.
+  /// Errors: wrong_kind, bad_limit, out_of_memory, unsupported, out_of_range, no_gpu,
+  /// gpu_failed.
   static result<basic_bi_encoder> make(const model& m, const encoder_options& options = {}, cuda where = {}) noexcept {
     auto runtime = gpu::cuda_runtime::open(where.device, where.stream);
     if (!runtime) return runtime.error();
@@ -53,7 +54,8 @@ class basic_bi_encoder<cuda> : public gpu::bi_encoder<gpu::cuda_runtime> {
 template <>
 class basic_cross_encoder<cuda> : public gpu::cross_encoder<gpu::cuda_runtime> {
  public:
-  /// Errors: wrong_kind, bad_limit, out_of_memory, unsupported, out_of_range, gpu_failed.
+  /// Errors: wrong_kind, bad_limit, out_of_memory, unsupported, out_of_range, no_gpu,
+  /// gpu_failed.
   static result<basic_cross_encoder> make(const model& m, const encoder_options& options = {},
                                           cuda where = {}) noexcept {
     auto runtime = gpu::cuda_runtime::open(where.device, where.stream);

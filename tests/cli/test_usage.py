@@ -45,6 +45,8 @@ class Usage(Case):
                                                                    "--layout", "plain", status=2))
         self.assertIn("--layout cannot be", self.refused("convert", "x", "-o", "y", "--layout", "odd", status=2))
         self.assertIn("--threads cannot be '0'", self.refused("score", m, "a", "b", "--threads", "0", status=2))
+        self.assertIn("--device cannot be 'abacus' (cpu, cuda)",
+                      self.refused("score", m, "a", "b", "--device", "abacus", status=2))
         self.assertIn("two texts or --pairs", self.refused("score", m, "a", status=2))
         self.assertIn("two texts or --pairs", self.refused("score", m, "a", "b", "--pairs", "x.csv", status=2))
         self.assertIn("needs --pairs", self.refused("score", m, "a", "b", "--skip-bad", status=2))

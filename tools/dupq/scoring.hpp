@@ -22,9 +22,9 @@ namespace dupq_tool {
 inline std::vector<float> encode_all(session& s, std::span<const std::string_view> texts) {
   std::vector<float> vectors(texts.size() * s.dim());
   progress shown("questions", texts.size());
-  for (std::size_t at = 0; at < texts.size(); at += chunk_texts) {
-    const auto chunk = texts.subspan(at, std::min(chunk_texts, texts.size() - at));
-    check(s.vectors().encode(chunk, std::span(vectors).subspan(at * s.dim(), chunk.size() * s.dim())));
+  for (std::size_t at = 0; at < texts.size(); at += s.chunk_texts()) {
+    const auto chunk = texts.subspan(at, std::min(s.chunk_texts(), texts.size() - at));
+    s.encode(chunk, std::span(vectors).subspan(at * s.dim(), chunk.size() * s.dim()));
     shown.update(at + chunk.size());
   }
   return vectors;
@@ -55,8 +55,8 @@ inline std::vector<float> score_rows(session& s, const labelled_pairs& pairs, st
     questions = 2 * rows.size();
     progress shown("pairs", rows.size());
     std::vector<std::string_view> first, second;
-    for (std::size_t at = 0; at < rows.size(); at += chunk_texts) {
-      const auto chunk = rows.subspan(at, std::min(chunk_texts, rows.size() - at));
+    for (std::size_t at = 0; at < rows.size(); at += s.chunk_texts()) {
+      const auto chunk = rows.subspan(at, std::min(s.chunk_texts(), rows.size() - at));
       first.clear(), second.clear();
       for (std::size_t row : chunk) first.push_back(pairs.first[row]), second.push_back(pairs.second[row]);
       s.score(first, second, std::span(scores).subspan(at, chunk.size()));

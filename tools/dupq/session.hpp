@@ -13,18 +13,20 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "args.hpp"
 #include "failure.hpp"
 #include "format.hpp"
+#include "text_encoder.hpp"
 
 namespace dupq_tool {
 
-/// Texts that one call of an encoder gets: enough to keep every core busy, few enough to show progress.
-inline constexpr std::size_t chunk_texts = 1024;
+#ifdef DUPQ_TOOL_CUDA
+inline constexpr bool has_cuda = true;
+#else
+inline constexpr bool has_cuda = false;
+#endif
 
 inline void check(const std::optional<dupq::error>& e) {
   if (e) throw failure(*e);
@@ -68,13 +70,13 @@ class session {
       : path_(path),
         model_(open_model(path, args)),
         tokens_(token_limit(model_, args, cross(), 1)),
-        pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)) {
+        pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)),
+        on_gpu_(wants_gpu(args)) {
     const dupq::encoder_options options{
         .limits = {.text_tokens = tokens_}, .executor = pool_.executor(), .special_tokens = special_mode(args)};
-    if (cross())
-      encoder_.emplace<dupq::cross_encoder>(take(dupq::cross_encoder::make(model_, options)));
-    else
-      encoder_.emplace<dupq::bi_encoder>(take(dupq::bi_encoder::make(model_, options)));
+    if constexpr (has_cuda)
+      if (on_gpu_) encoder_ = take(make_cuda_encoder(model_, options));
+    if (!on_gpu_) encoder_ = take(make_encoder<dupq::bi_encoder, dupq::cross_encoder>(model_, options));
   }
   session(const session&) = delete;
   session& operator=(const session&) = delete;
@@ -85,25 +87,18 @@ class session {
   dupq::executor executor() noexcept { return pool_.executor(); }
   std::size_t tokens() const noexcept { return tokens_; }
   std::size_t dim() const noexcept { return model_.config().dim(); }
-  std::uint64_t truncated() const noexcept {
-    if (const auto* c = std::get_if<dupq::cross_encoder>(&encoder_)) return c->truncated();
-    return std::get<dupq::bi_encoder>(encoder_).truncated();
-  }
+  std::uint64_t truncated() const { return encoder_->truncated(); }
+  /// Texts that one call gets: enough to keep every core or the GPU busy, few enough to show progress.
+  std::size_t chunk_texts() const noexcept { return on_gpu_ ? 16384 : 1024; }
 
-  /// The encoder, for what only bi-encoders do.
-  dupq::bi_encoder& vectors() {
+  /// Fails for a cross-encoder, which has no vectors.
+  void need_vectors() const {
     if (cross())
       throw failure(dupq::error(dupq::errc::wrong_kind, "a bi_encoder is needed, not a cross_encoder").in(path_));
-    return std::get<dupq::bi_encoder>(encoder_);
   }
-
+  void encode(dupq::texts list, std::span<float> vectors) { check(encoder_->encode(list, vectors)); }
   void score(dupq::texts first, dupq::texts second, std::span<float> scores) {
-    std::visit(
-        [&](auto& encoder) {
-          if constexpr (!std::is_same_v<decltype(encoder), std::monostate&>)
-            check(encoder.score(first, second, scores));
-        },
-        encoder_);
+    check(encoder_->score(first, second, scores));
   }
 
   /// From which score on a pair is called a duplicate: --threshold, the model's own, or a usual value, which is said.
@@ -117,11 +112,18 @@ class session {
   }
 
  private:
+  static bool wants_gpu(const arguments& args) {
+    const bool wanted = args.choice("--device", {"cpu", "cuda"}) == 1;
+    if (wanted && !has_cuda) throw usage_error("--device cuda: this dupq is built without it (cmake -DDUPQ_CUDA=ON)");
+    return wanted;
+  }
+
   std::string path_;
   dupq::model model_;
   std::size_t tokens_;
   dupq::thread_pool pool_;
-  std::variant<std::monostate, dupq::bi_encoder, dupq::cross_encoder> encoder_;
+  bool on_gpu_;
+  std::unique_ptr<text_encoder> encoder_;
 };
 
 }  // namespace dupq_tool

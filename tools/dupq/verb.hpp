@@ -26,8 +26,9 @@ struct verb {
 };
 
 inline constexpr option model_option_list[] = {
-    {"--threads", true}, {"--kernels", true}, {"--max-length", true}, {"--literal", false}};
+    {"--device", true}, {"--threads", true}, {"--kernels", true}, {"--max-length", true}, {"--literal", false}};
 inline constexpr std::string_view model_option_help =
+    "  --device D      cpu (default) or cuda, an NVIDIA GPU; CUDA_VISIBLE_DEVICES chooses which\n"
     "  --threads N     threads to use (default: the cores that this process may use)\n"
     "  --kernels NAME  force a kernel table; `dupq info` lists them, results are the same\n"
     "  --max-length N  cut texts to N tokens, special tokens included\n"

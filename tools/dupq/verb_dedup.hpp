@@ -55,7 +55,7 @@ class match_list {
 inline void run_dedup(const arguments& args) {
   const auto top = args.number<std::size_t>("--top", 1, match_list::limit);
   session s(args[0], args);
-  s.vectors();  // fails here for a cross-encoder, before anything is read
+  s.need_vectors();  // before anything is read
   const float threshold = s.threshold(args);
   row_source rows(args, args.size() > 1 ? args[1] : "-", row_kind::text);
   std::vector<std::string> texts;

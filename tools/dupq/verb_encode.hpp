@@ -55,7 +55,7 @@ class vector_writer {
 inline void run_encode(const arguments& args) {
   const std::string to = args.needed("-o");
   session s(args[0], args);
-  dupq::bi_encoder& encoder = s.vectors();
+  s.need_vectors();
   row_source rows(args, args.size() > 1 ? args[1] : "-", row_kind::text);
   vector_writer out(to, s.dim());
   {
@@ -65,10 +65,10 @@ inline void run_encode(const arguments& args) {
     std::uint64_t done = 0;
     for (bool more = true; more;) {
       texts.clear();
-      for (text_row row; texts.size() < chunk_texts && (more = rows.next(row));)
+      for (text_row row; texts.size() < s.chunk_texts() && (more = rows.next(row));)
         texts.push_back(std::move(row.texts[0]));
       vectors.resize(texts.size() * s.dim());
-      check(encoder.encode(texts, vectors));
+      s.encode(texts, vectors);
       out.write(vectors);
       shown.update(done += texts.size(), rows.fraction());
     }

@@ -34,7 +34,7 @@ class pair_stream {
       second_.push_back(std::move(row.texts[1]));
       raw_.push_back(std::move(row.record.raw));
       endings_.push_back(row.record.ending);
-      if (first_.size() == chunk_texts) answer();
+      if (first_.size() == session_.chunk_texts()) answer();
     }
     answer();
   }

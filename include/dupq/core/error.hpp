@@ -46,6 +46,7 @@ enum class errc : std::uint16_t {
   bad_limit,    ///< a limit of `found` where at least/at most `expected` is possible
   too_small,    ///< storage or workspace of `found` bytes where `expected` are needed
   not_aligned,  ///< a buffer that is not aligned to `expected` bytes
+  no_gpu,       ///< there is no GPU, or no driver for it; the subject is what CUDA calls that
   gpu_failed,   ///< CUDA reports error number `found`; the subject is its name
   // splits
   too_few_rows,   ///< a part, or the rows of a label, has `found` rows where `expected` are needed
@@ -168,6 +169,7 @@ constexpr const char* describe(errc code) noexcept {
     case errc::bad_limit: return "impossible limit";
     case errc::too_small: return "too small";
     case errc::not_aligned: return "not aligned";
+    case errc::no_gpu: return "no GPU that CUDA can use";
     case errc::gpu_failed: return "the GPU failed";
     case errc::too_few_rows: return "too few rows";
     case errc::too_many_rows: return "too many rows";

@@ -47,7 +47,7 @@ class cuda_runtime {
     if (e == cudaSuccess) e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
     if (e != cudaSuccess) {
       (void)cudaGetLastError();
-      return cuda_error(e);
+      return error(errc::no_gpu, cudaGetErrorName(e));
     }
     r.device_ = device;
     r.caller_ = stream;

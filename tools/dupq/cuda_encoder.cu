@@ -1,0 +1,13 @@
+// The encoders of --device cuda, the only part of the tool that nvcc compiles.
+#include <dupq/cuda.cuh>
+
+#include "text_encoder.hpp"
+
+namespace dupq_tool {
+
+dupq::result<std::unique_ptr<text_encoder>> make_cuda_encoder(const dupq::model& m,
+                                                              const dupq::encoder_options& options) {
+  return make_encoder<dupq::basic_bi_encoder<dupq::cuda>, dupq::basic_cross_encoder<dupq::cuda>>(m, options);
+}
+
+}  // namespace dupq_tool

@@ -1,0 +1,63 @@
+// What verbs need of an encoder, whichever device it runs on and whatever it makes of texts.
+#pragma once
+
+#include <cstdint>
+#include <dupq/core/error.hpp>
+#include <dupq/core/executor.hpp>
+#include <dupq/core/texts.hpp>
+#include <dupq/encoder.hpp>
+#include <dupq/model.hpp>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+namespace dupq_tool {
+
+class text_encoder {
+ public:
+  virtual ~text_encoder() = default;
+  virtual std::optional<dupq::error> score(dupq::texts first, dupq::texts second, std::span<float> scores) = 0;
+  /// Only bi-encoders have vectors; wrong_kind from others.
+  virtual std::optional<dupq::error> encode(dupq::texts list, std::span<float> vectors) = 0;
+  virtual std::uint64_t truncated() const = 0;
+};
+
+/// One of the library's encoders, seen as a text_encoder.
+template <class Encoder>
+class encoder_of final : public text_encoder {
+ public:
+  explicit encoder_of(Encoder&& e) : encoder_(std::move(e)) {}
+
+  std::optional<dupq::error> score(dupq::texts first, dupq::texts second, std::span<float> scores) override {
+    return encoder_.score(first, second, scores);
+  }
+  std::optional<dupq::error> encode(dupq::texts list, std::span<float> vectors) override {
+    if constexpr (requires { encoder_.encode(list, vectors); })
+      return encoder_.encode(list, vectors);
+    else
+      return dupq::error(dupq::errc::wrong_kind, "a bi_encoder is needed, not a cross_encoder");
+  }
+  std::uint64_t truncated() const override { return encoder_.truncated(); }
+
+ private:
+  Encoder encoder_;
+};
+
+/// The encoder of a model's kind: a Bi or a Cross.
+template <class Bi, class Cross>
+dupq::result<std::unique_ptr<text_encoder>> make_encoder(const dupq::model& m, const dupq::encoder_options& options) {
+  using made = std::unique_ptr<text_encoder>;
+  const auto as_text_encoder = [](auto encoder) -> dupq::result<made> {
+    if (!encoder) return encoder.error();
+    return made(std::make_unique<encoder_of<std::remove_reference_t<decltype(*encoder)>>>(std::move(*encoder)));
+  };
+  if (m.config().kind == dupq::model_kind::cross_encoder) return as_text_encoder(Cross::make(m, options));
+  return as_text_encoder(Bi::make(m, options));
+}
+
+/// On the current GPU. Only where the tool is built with CUDA: it is compiled by nvcc, in cuda_encoder.cu.
+dupq::result<std::unique_ptr<text_encoder>> make_cuda_encoder(const dupq::model& m,
+                                                              const dupq::encoder_options& options);
+
+}  // namespace dupq_tool
