@@ -99,6 +99,23 @@ TEST_CASE("reads of nothing, accesses beyond, parted lanes, deadlocks and meetin
   ten_runs({.blocks = 2}, "", [&] { ptx::load_global(one.data() + ptx::thread_index()); });
 }
 
+TEST_CASE("a kernel that starts early touches what others write only after it has waited for them") {
+  const words data(32), weights(std::vector<std::uint32_t>(32));
+  const auto address = [&] { return data.data() + ptx::thread_index(); };
+  const emulator::launch_shape early{.overlaps = true};
+  const auto kernel = [&](bool wait, bool write) {
+    ptx::load_constant(weights.data() + ptx::thread_index());
+    if (wait) ptx::wait_for_previous_kernel();
+    write ? ptx::store_global(address(), 1) : (void)ptx::load_global(address());
+  };
+  ten_runs(early, "", [&] { kernel(false, false); });  // nothing wrote it so far
+  ten_runs(early, "a write before it waits", [&] { kernel(false, true); });
+  ten_runs(early, "", [&] { kernel(true, true); });
+  ten_runs(early, "before it waits for it", [&] { kernel(false, false); });
+  ten_runs(early, "", [&] { kernel(true, false); });
+  ten_runs({}, "", [&] { kernel(false, false); });
+}
+
 namespace {
 
 /// Producer: thread 0 of warp 4. Consumers: a warpgroup that adds up A_i B_i^T, two stages of 128-byte rows.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data.hpp"
+#include "emulator/mutations.hpp"
 #include "golden/models.hpp"
 
 namespace {
@@ -33,8 +34,12 @@ class emulated {
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes, const Args& args) {
     work_[slot].push_back([=, this] {
       const std::string problem = emulator::launch(
-          {.blocks = blocks, .threads = threads, .shared_bytes = shared_bytes, .seed = seed_++}, [&] { kernel(args); });
-      CHECK(problem == "");
+          {.blocks = blocks, .threads = threads, .shared_bytes = shared_bytes, .seed = seed_++, .overlaps = true},
+          [&] { kernel(args); });
+      if (problems == nullptr)
+        CHECK(problem == "");
+      else if (problems->empty())
+        *problems = problem;
     });
   }
   std::optional<dupq::error> begin() { return {}; }
@@ -46,7 +51,8 @@ class emulated {
   }
   int processors() const { return processors_; }
 
-  int fail_after = 0;  ///< waits
+  int fail_after = 0;                             ///< waits
+  static inline std::string* problems = nullptr;  ///< where kernels' problems are expected: the first of them
 
  private:
   void later(int slot, void* to, const void* from, std::size_t bytes) {
@@ -137,6 +143,26 @@ TEST_CASE("cross-encoders on the GPU are near the CPU's") {
     REQUIRE(!dupq::cross_encoder::make(m)->score(pairs.a, pairs.b, cpu_scores));
     CHECK(apart(cpu_scores, scores) < tolerance);
   }
+}
+
+TEST_CASE("every kernel waits for the one before it, and one that does not is found") {
+  const golden::converted bert("bert"), judge("cross");
+  const dupq::model m = bert.open(), c = judge.open();
+  std::vector<float> vector(m.dim());
+  std::string problem;
+  emulated::problems = &problem;
+  std::set<std::string> planted;
+  const auto unnoticed = emulator::unnoticed_defects(
+      [&] {
+        problem.clear();
+        (void)bi::make(m, {}, emulated(1))->encode(std::vector<std::string>{"one text"}, vector);
+        (void)cross::make(c, {}, emulated(1))->score("one text", "and another");
+        return problem;
+      },
+      planted, "wait_for_previous_kernel");
+  emulated::problems = nullptr;
+  for (const auto& line : unnoticed) FAIL_CHECK(line);
+  CHECK(planted.size() == 6);  // embedding, linear layers, those with a norm, attention, pooling, heads
 }
 
 TEST_CASE("errors come back as errors, and the encoder works afterwards") {

@@ -23,7 +23,8 @@ struct launch_shape {
   int threads = 32;
   std::size_t shared_bytes = 0;
   std::uint32_t seed = 1;
-  int cluster = 1;  ///< blocks of a cluster
+  int cluster = 1;        ///< blocks of a cluster
+  bool overlaps = false;  ///< begins while the kernels before it still run: see wait_for_previous_kernel
 };
 
 /// A copy under way.
@@ -52,6 +53,7 @@ struct thread {
   int block = 0, lane = 0, warp = 0;  ///< `block` within the cluster, `warp` within the cluster
   const char* waits_for = nullptr;
   bool done = false;
+  bool waited = false;              ///< for the kernels before this one
   epoch copies = 0, committed = 0;  ///< asynchronous copies so far, and of them in ended groups
   std::vector<epoch> groups;        ///< the last copy of each ended group that was not waited for
   std::vector<transfer> pending;    ///< its copies under way
@@ -235,7 +237,7 @@ class machine {
       t.c.known[i] = 1;
       t.block = static_cast<int>(i) / shape.threads;
       t.lane = static_cast<int>(i) % 32, t.warp = static_cast<int>(i) / 32;
-      t.waits_for = nullptr, t.done = false;
+      t.waits_for = nullptr, t.done = false, t.waited = !shape.overlaps;
       t.copies = t.committed = 0;
       t.groups.clear();
       t.pending.clear();

@@ -33,8 +33,10 @@ class global_memory {
   }
   void remove(const void* at) { arrays_.erase(reinterpret_cast<std::uintptr_t>(at)); }
 
-  /// Null, or what is wrong with an access by `block` of launch number `launch`.
-  const char* check(const void* at, std::size_t bytes, bool write, std::uint64_t launch, std::uint64_t block) {
+  /// Null, or what is wrong with an access by `block` of launch number `launch`. `early`: the kernels before it may
+  /// still run.
+  const char* check(const void* at, std::size_t bytes, bool write, std::uint64_t launch, std::uint64_t block,
+                    bool early) {
     const auto address = reinterpret_cast<std::uintptr_t>(at);
     if (address % bytes != 0 && address % 16 != 0) return "a misaligned access to global memory";
     auto next = arrays_.upper_bound(address);
@@ -42,9 +44,11 @@ class global_memory {
     auto& [begin, a] = *--next;
     if (address + bytes > begin + a.bytes) return "an access beyond a global array";
     if (write && a.allowed == use::read) return "a write to a constant array";
+    if (write && early) return "a write before it waits for the kernel before this one";
     const std::uint64_t self = (launch << 20) + block + 1, many = (launch << 20) + 0xFFFFF;
     for (std::size_t word = (address - begin) / 4; word < (address - begin + bytes + 3) / 4; ++word) {
       std::uint64_t &writer = a.writers[word], &reader = a.readers[word];
+      if (early && writer != 0) return "a read of what a kernel before this one wrote, before it waits for it";
       if (writer >> 20 == launch && writer != self) return "two blocks touch the same global word, one writes it";
       if (write) {
         if (reader >> 20 == launch && reader != self) return "a block writes a global word that another has read";

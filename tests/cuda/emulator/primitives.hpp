@@ -224,7 +224,9 @@ EMULATED void wait_copies() noexcept {
   t.groups.erase(t.groups.begin(), over + 1);
 }
 
-inline void wait_for_previous_kernel() noexcept {}
+EMULATED void wait_for_previous_kernel() noexcept {
+  if (!m().defect(PLACE, "wait_for_previous_kernel")) m().current().waited = true;
+}
 inline void launch_next_kernel() noexcept {}
 
 // ---- numbers ----

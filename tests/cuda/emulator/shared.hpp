@@ -46,8 +46,8 @@ inline std::byte* touch(bool write, std::uint32_t address, std::uint32_t bytes, 
 
 inline void check_global(const void* at, std::size_t bytes, bool write, const char* what) {
   const int block = m().first_block + m().current().block;
-  const char* const wrong =
-      global_memory::all().check(at, bytes, write, m().launch_number, static_cast<std::uint64_t>(block));
+  const char* const wrong = global_memory::all().check(at, bytes, write, m().launch_number,
+                                                       static_cast<std::uint64_t>(block), !m().current().waited);
   if (wrong != nullptr) m().fail(std::string(what) + ": " + wrong);
 }
 

@@ -177,6 +177,7 @@ head_kernel(head_args args) {
       ptx::shared_base(), row_at,
       args.dense.weights + static_cast<std::size_t>(column) * static_cast<std::size_t>(args.dense.inputs),
       args.dense.inputs, sums);
+  ptx::launch_next_kernel();
   float parts[2 * shape::tiles];
   DUPQ_GPU_UNROLL
   for (int i = 0; i < 2 * shape::tiles; ++i) parts[i] = 0.0f;
