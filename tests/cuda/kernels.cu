@@ -1,6 +1,7 @@
 // Every kernel that the library launches, for the compile gate (compile.py).
 #include <dupq/device/cuda/attention.hpp>
 #include <dupq/device/cuda/ends.hpp>
+#include <dupq/device/cuda/latency/receive.hpp>
 #include <dupq/device/cuda/rows.hpp>
 
 namespace dupq::inline DUPQ_ABI::gpu {
@@ -28,6 +29,7 @@ template __global__ void head_kernel<1024>(head_args);
 template __global__ void attention_kernel<32>(attention_args);
 template __global__ void attention_kernel<64>(attention_args);
 template __global__ void attention_kernel<128>(attention_args);
+template __global__ void receive_kernel<receive_threads>(receive_args);
 template __global__ void pool_kernel<pool_threads>(pool_args);
 
 // Shared memory is asked for at launch; 48 kB need no leave.

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <deque>
 #include <dupq/device/cuda/encoders.hpp>
 #include <memory>
 #include <string>
@@ -16,7 +17,8 @@ namespace {
 /// A runtime whose GPU is the emulator; copies are put off until they are waited for.
 class emulated {
  public:
-  explicit emulated(std::uint32_t seed, int processors = 1000) : seed_(seed), processors_(processors) {}
+  explicit emulated(std::uint32_t seed, int processors = 1000)
+      : seed_(std::make_shared<std::uint32_t>(seed)), processors_(processors) {}
 
   void* device_memory(std::size_t bytes) {
     memory_.push_back(std::make_unique<emulator::buffer<std::byte>>((bytes + 3) / 4 * 4));
@@ -27,14 +29,18 @@ class emulated {
     emulator::global_memory::all().remove(pinned_.back()->data());  // no kernel reaches it
     return pinned_.back()->data();
   }
+  void* mapped_memory(std::size_t bytes) {
+    mapped_.push_back(std::make_unique<emulator::buffer<std::byte>>((bytes + 3) / 4 * 4));
+    return mapped_.back()->data();
+  }
   void clear(void* to, std::size_t bytes) { std::memset(to, 0, bytes); }
   void upload(int slot, void* to, const void* from, std::size_t bytes) { later(slot, to, from, bytes); }
   void download(int slot, void* to, const void* from, std::size_t bytes) { later(slot, to, from, bytes); }
   template <class Args>
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes, const Args& args) {
-    work_[slot].push_back([=, this] {
+    (recorded_ != nullptr ? *recorded_ : work_[slot]).push_back([=, seed = seed_] {
       const std::string problem = emulator::launch(
-          {.blocks = blocks, .threads = threads, .shared_bytes = shared_bytes, .seed = seed_++, .overlaps = true},
+          {.blocks = blocks, .threads = threads, .shared_bytes = shared_bytes, .seed = ++*seed, .overlaps = true},
           [&] { kernel(args); });
       if (problems == nullptr)
         CHECK(problem == "");
@@ -42,10 +48,26 @@ class emulated {
         *problems = problem;
     });
   }
+  template <class Launches>
+  int record(int, Launches&& launches) {
+    recorded_ = &graphs_.emplace_back();
+    launches();
+    recorded_ = nullptr;
+    return static_cast<int>(graphs_.size()) - 1;
+  }
+  void replay(int slot, int graph) {
+    const auto& steps = graphs_[static_cast<std::size_t>(graph)];
+    work_[slot].insert(work_[slot].end(), steps.begin(), steps.end());
+  }
+  /// The first look sees that it is not done, but lets it be done.
+  bool finished(int slot) {
+    const bool nothing_left = work_[slot].empty();
+    run(slot);
+    return nothing_left;
+  }
   std::optional<dupq::error> begin() { return {}; }
   std::optional<dupq::error> wait(int slot) {
-    for (const auto& step : work_[slot]) step();
-    work_[slot].clear();
+    run(slot);
     if (fail_after != 0 && --fail_after == 0) return dupq::error(dupq::errc::gpu_failed, "test", 0, 700);
     return {};
   }
@@ -55,13 +77,20 @@ class emulated {
   static inline std::string* problems = nullptr;  ///< where kernels' problems are expected: the first of them
 
  private:
+  using step_list = std::vector<std::function<void()>>;
+
+  void run(int slot) {
+    for (const auto& step : work_[slot]) step();
+    work_[slot].clear();
+  }
   void later(int slot, void* to, const void* from, std::size_t bytes) {
     work_[slot].push_back([=] { std::memcpy(to, from, bytes); });
   }
 
-  std::vector<std::unique_ptr<emulator::buffer<std::byte>>> memory_, pinned_;
-  std::vector<std::function<void()>> work_[2];
-  std::uint32_t seed_;
+  std::vector<std::unique_ptr<emulator::buffer<std::byte>>> memory_, pinned_, mapped_;
+  step_list work_[2], *recorded_ = nullptr;
+  std::deque<step_list> graphs_;
+  std::shared_ptr<std::uint32_t> seed_;  // graphs use it, wherever the runtime is moved
   int processors_;
 };
 
@@ -145,6 +174,38 @@ TEST_CASE("cross-encoders on the GPU are near the CPU's") {
   }
 }
 
+TEST_CASE(
+    "encoders of one or two texts a pass replay graphs, whose results are near the CPU's and the same for any texts") {
+  auto texts = some_texts();
+  texts.resize(9);
+  for (const std::string name : {"bert", "mpnet", "bert_pooled"}) {
+    INFO(name);
+    const golden::converted file(name);
+    const dupq::model m = file.open();
+    const auto truth = golden::vectors(m, texts);
+    auto encoder = bi::make(m, {.limits = {.texts = 2}}, emulated(1));
+    REQUIRE(encoder);
+    std::vector<float> all(truth.size()), one(m.dim());
+    REQUIRE(!encoder->encode(texts, all));
+    CHECK(apart(truth, all) < tolerance);
+    for (std::size_t t = texts.size(); t-- > 0;) {
+      REQUIRE(!encoder->encode(std::vector{texts[t]}, one));
+      CHECK(std::equal(one.begin(), one.end(), all.begin() + static_cast<std::ptrdiff_t>(t * m.dim())));
+    }
+  }
+  const golden::converted file("cross");
+  const dupq::model c = file.open();
+  auto pairs = golden::pairs();
+  pairs.a.resize(5), pairs.b.resize(5);
+  auto judge = cross::make(c, {.limits = {.texts = 2}}, emulated(4));
+  REQUIRE(judge);
+  std::vector<float> scores(5), truth(5);
+  REQUIRE(!judge->score(pairs.a, pairs.b, scores));
+  REQUIRE(!dupq::cross_encoder::make(c)->score(pairs.a, pairs.b, truth));
+  CHECK(apart(truth, scores) < tolerance);
+  for (std::size_t i = 5; i-- > 0;) CHECK(*judge->score(pairs.a[i], pairs.b[i]) == scores[i]);
+}
+
 TEST_CASE("every kernel waits for the one before it, and one that does not is found") {
   const golden::converted bert("bert"), judge("cross");
   const dupq::model m = bert.open(), c = judge.open();
@@ -156,13 +217,15 @@ TEST_CASE("every kernel waits for the one before it, and one that does not is fo
       [&] {
         problem.clear();
         (void)bi::make(m, {}, emulated(1))->encode(std::vector<std::string>{"one text"}, vector);
+        (void)bi::make(m, {.limits = {.texts = 2}}, emulated(1))->encode(std::vector<std::string>{"one text"}, vector);
         (void)cross::make(c, {}, emulated(1))->score("one text", "and another");
         return problem;
       },
       planted, "wait_for_previous_kernel");
   emulated::problems = nullptr;
   for (const auto& line : unnoticed) FAIL_CHECK(line);
-  CHECK(planted.size() == 6);  // embedding, linear layers, those with a norm, attention, pooling, heads
+  CHECK(planted.size() ==
+        7);  // what receives texts, embedding, linear layers, those with a norm, attention, pooling, heads
 }
 
 TEST_CASE("errors come back as errors, and the encoder works afterwards") {

@@ -12,7 +12,7 @@
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
-/// 16 queries of a text: rows begin .. end - 1 are the text's, `first` is the first query's row.
+/// 16 queries of a text: rows begin .. end - 1 are the text's, `first` is the first query's row. All 0: none.
 struct alignas(16) query_tile {
   std::uint32_t begin, end, first, unused;
 };
@@ -46,6 +46,7 @@ attention_kernel(attention_args args) {
   ptx::launch_next_kernel();
   const ptx::words4 tile = ptx::load_global4(args.tiles + warp / args.heads);
   const int begin = static_cast<int>(tile.w[0]), end = static_cast<int>(tile.w[1]), first = static_cast<int>(tile.w[2]);
+  if (first >= end) return;  // one that only fills up a list of fixed length
   const auto load_row = [&](int which, int of, ptx::words4(&to)[chunks]) {  // the last row instead of those behind it
     const half* const from = args.qkv +
                              static_cast<std::size_t>(of < end ? of : end - 1) * static_cast<std::size_t>(args.stride) +

@@ -1,6 +1,7 @@
 // A batch on its way to the GPU: tokens of whole texts, end to end, in memory of the host.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -38,6 +39,11 @@ class host_batch {
     offsets_[++texts_] = static_cast<std::uint32_t>(token_count_);
   }
   void finish() noexcept { tile_count_ = make_tiles(offsets_, texts_, tiles_); }
+  /// Adds tiles without queries and texts without tokens. What lies behind the last token is left as it was.
+  void fill_up(std::size_t tiles, std::size_t texts) noexcept {
+    std::fill(tiles_ + tile_count_, tiles_ + tiles, query_tile{});
+    std::fill(offsets_ + texts_ + 1, offsets_ + texts + 1, static_cast<std::uint32_t>(token_count_));
+  }
   void clear() noexcept { token_count_ = texts_ = 0; }
 
   std::span<const token> tokens() const noexcept { return {tokens_, token_count_}; }

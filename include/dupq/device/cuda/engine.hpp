@@ -1,4 +1,6 @@
-// Texts through a model on a GPU: tokenized on the host while the GPU works, in two slots that take turns.
+// Texts through a model on a GPU: tokenized on the host while the GPU works, in two slots that take turns. An encoder
+// of one or two texts a pass (limits.texts) replays graphs that read and write the host's memory: it is made for the
+// time of one pass.
 //
 // A Runtime is what the engine needs of CUDA: memory, copies, launches, waiting. The tests have one that emulates.
 #pragma once
@@ -7,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,13 +17,19 @@
 
 #include "../../encoder.hpp"
 #include "batch.hpp"
+#include "latency/graphs.hpp"
+#include "latency/receive.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
 /// A Runtime has, beside being movable:
-///   void* device_memory(bytes), void* pinned_memory(bytes): null where there is none; kept until it is destroyed
+///   void* device_memory(bytes), void* pinned_memory(bytes), void* mapped_memory(bytes), which is the host's and which
+///     kernels reach at the same address: null where there is none; kept until it is destroyed
 ///   void clear(to, bytes), void upload(slot, to, from, bytes), void download(slot, to, from, bytes)
 ///   void launch(slot, kernel, blocks, threads, shared_bytes, args)
+///   int record(slot, launches): calls it, and keeps what it launches into the slot as a graph instead of running it
+///   void replay(slot, graph)
+///   bool finished(slot): whether nothing of a slot's work is left, without waiting; true after a failure
 ///   std::optional<error> begin(): what follows comes after the caller's work on the GPU
 ///   std::optional<error> wait(slot): for all of a slot's work, and its first error
 ///   int processors()
@@ -32,11 +41,14 @@ class engine {
 
   /// Errors: as a CPU encoder's; unsupported, out_of_range (a weight too large for half precision), gpu_failed.
   static result<engine> make(const model& m, encoder_options options, model_kind kind, Runtime&& runtime) noexcept {
+    const bool few = options.limits.texts <= few_texts;
     if (options.limits.packed_tokens == 0)
-      options.limits.packed_tokens = std::max<std::size_t>(default_tokens, m.config().max_length);
+      options.limits.packed_tokens = std::max<std::size_t>(few ? 0 : default_tokens, m.config().max_length);
     if (options.limits.texts == limits{}.texts) options.limits.texts = options.limits.packed_tokens / 4;
-    const auto l = checked::check(m, options, kind);
+    auto l = checked::check(m, options, kind);
     if (!l) return l.error();
+    if (few) l->packed_tokens = graph_list::tokens_of(graph_list::graph_for(l->packed_tokens));
+    if (l->packed_tokens < l->text_tokens) return error(errc::unsupported, "limits.text_tokens on a GPU");
     engine e(m, options, *l, std::move(runtime));
     if (auto failed = e.take_memory()) return *failed;
     return result<engine>(std::move(e));
@@ -59,9 +71,10 @@ class engine {
     std::size_t filling = 0;
     const auto collect = [&](slot& s) {  // a slot's results, once the GPU is done with it
       if (!s.busy) return;
-      auto e = runtime_.wait(s.number);
+      std::optional<error> e;
+      if (!few() || !s.results.arrive([&] { return runtime_.finished(s.number); })) e = runtime_.wait(s.number);
       if (e && !failed) failed = e;
-      if (!failed) retire(s.first, s.batch.texts(), static_cast<const float*>(s.results));
+      if (!failed) retire(s.first, s.batch.texts(), s.results.values());
       s.busy = false;
       s.batch.clear();
     };
@@ -99,7 +112,8 @@ class engine {
     std::size_t first = 0;
     host_batch batch;
     pass on_gpu;
-    float* results = nullptr;  ///< on the host
+    awaited_numbers results;  ///< on the host
+    graph_list graphs;
   };
   struct host_room {
     std::int32_t* ids = nullptr;               ///< [texts][text_tokens]
@@ -118,6 +132,7 @@ class engine {
   engine(const model& m, const encoder_options& options, const limits& l, Runtime&& runtime) noexcept
       : model_(&m), options_(options), limits_(l), runtime_(std::move(runtime)) {}
 
+  bool few() const noexcept { return limits_.texts <= few_texts; }
   static std::span<std::byte> bytes(void* p, std::size_t n) noexcept { return {static_cast<std::byte*>(p), n}; }
   static host_memory_block allocate(std::size_t n) noexcept {
     return host_memory_block(::aligned_alloc(alignment, std::max(n, alignment)));
@@ -136,22 +151,26 @@ class engine {
       s.number = static_cast<int>(&s - slots_);
       arena pinned, device;
       lay_out(s, pinned, device);
-      void* const here = runtime_.pinned_memory(pinned.used());
+      void* const here = few() ? runtime_.mapped_memory(pinned.used()) : runtime_.pinned_memory(pinned.used());
       void* const there = runtime_.device_memory(device.used());
       if (here == nullptr || there == nullptr)
         return error(errc::out_of_memory, "GPU workspace", here == nullptr ? pinned.used() : device.used());
       runtime_.clear(there, device.used());
       arena from_pinned(bytes(here, pinned.used())), from_device(bytes(there, device.used()));
       lay_out(s, from_pinned, from_device);
+      if (few()) {
+        std::memset(here, 0, pinned.used());
+        s.graphs.record(runtime_, s.number, limits_.packed_tokens, [&](std::size_t tokens) { launch_few(s, tokens); });
+      }
     }
-    return {};
+    return few() ? runtime_.wait(0) : std::nullopt;
   }
   void lay_out(slot& s, arena& pinned, arena& device) noexcept {
     s.batch.lay_out(pinned, limits_);
-    s.results = pinned.take<float>(limits_.texts * outputs());
+    s.results = {pinned.take<float>(limits_.texts * outputs()), limits_.texts * outputs()};
     s.on_gpu.lay_out_sent(device, limits_.packed_tokens, limits_.texts);
-    s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens);
-    s.on_gpu.out = device.take<float>(limits_.texts * outputs());
+    s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens + 1);  // a text without tokens may begin behind all
+    s.on_gpu.out = few() ? s.results.values() : device.take<float>(limits_.texts * outputs());
   }
   std::optional<error> upload_weights() noexcept {
     arena counter;
@@ -183,6 +202,13 @@ class engine {
 
   void submit(slot& s) noexcept {
     s.batch.finish();
+    s.busy = true;
+    if (few()) {
+      const std::size_t tokens = s.batch.tokens().size();
+      s.batch.fill_up(tiles_of(graph_list::tokens_of(graph_list::graph_for(tokens))), limits_.texts);
+      s.results.expect();
+      return s.graphs.replay(runtime_, s.number, tokens);
+    }
     pass& p = s.on_gpu;
     const auto send = [&](const auto* to, auto from) {
       using item = std::remove_cv_t<std::remove_pointer_t<decltype(to)>>;
@@ -194,12 +220,32 @@ class engine {
     p.token_count = static_cast<int>(s.batch.tokens().size());
     p.tile_count = static_cast<int>(s.batch.tiles().size());
     p.texts = static_cast<int>(s.batch.texts());
-    auto launch = [&](auto kernel, int blocks, int threads, std::size_t shared_bytes, const auto& args) {
+    auto launch = launcher(s);
+    forward_pass(weights_, shapes_, model_->config(), p, runtime_.processors(), launch).run();
+    runtime_.download(s.number, s.results.values(), p.out, s.batch.texts() * outputs() * sizeof(float));
+  }
+  auto launcher(const slot& s) noexcept {
+    return [this, &s](auto kernel, int blocks, int threads, std::size_t shared_bytes, const auto& args) {
       runtime_.launch(s.number, kernel, blocks, threads, shared_bytes, args);
     };
+  }
+  /// Of a pass that is recorded as a graph.
+  std::size_t tiles_of(std::size_t tokens) const noexcept { return pass::most_tiles(tokens, limits_.texts); }
+  void launch_few(slot& s, std::size_t tokens) noexcept {
+    pass& p = s.on_gpu;
+    p.token_count = static_cast<int>(tokens);
+    p.tile_count = static_cast<int>(tiles_of(tokens));
+    p.texts = static_cast<int>(limits_.texts);
+    auto launch = launcher(s);
+    const auto chunks = [](std::size_t bytes) { return static_cast<int>((bytes + 15) / 16); };
+    const receive_args args{
+        {s.batch.tokens().data(), s.batch.tiles().data(), s.batch.offsets().data()},
+        {const_cast<token*>(p.tokens), const_cast<query_tile*>(p.tiles), const_cast<std::uint32_t*>(p.offsets)},
+        {chunks(tokens * sizeof(token)), chunks(tiles_of(tokens) * sizeof(query_tile)),
+         chunks((limits_.texts + 1) * sizeof(std::uint32_t))}};
+    launch(&receive_kernel<receive_threads>, (args.all() + receive_threads - 1) / receive_threads, receive_threads,
+           std::size_t{0}, args);
     forward_pass(weights_, shapes_, model_->config(), p, runtime_.processors(), launch).run();
-    runtime_.download(s.number, s.results, p.out, s.batch.texts() * outputs() * sizeof(float));
-    s.busy = true;
   }
 
   const model* model_;

@@ -71,6 +71,8 @@ class cuda_runtime {
     for (cudaStream_t s : streams_)
       if (s != nullptr) (void)cudaStreamSynchronize(s), (void)cudaStreamDestroy(s);
     if (event_ != nullptr) (void)cudaEventDestroy(event_);
+    for (cudaGraphExec_t g : graphs_)
+      if (g != nullptr) (void)cudaGraphExecDestroy(g);
     for (void* p : on_device_)
       if (p != nullptr) (void)cudaFree(p);
     for (void* p : pinned_)
@@ -84,6 +86,10 @@ class cuda_runtime {
   void* pinned_memory(std::size_t bytes) noexcept {
     const current_device here(device_);
     return keep(pinned_, [bytes](void** p) { return cudaMallocHost(p, bytes); });
+  }
+  void* mapped_memory(std::size_t bytes) noexcept {
+    const current_device here(device_);
+    return keep(pinned_, [bytes](void** p) { return cudaHostAlloc(p, bytes, cudaHostAllocMapped); });
   }
   void clear(void* to, std::size_t bytes) noexcept {
     const current_device here(device_);
@@ -115,8 +121,36 @@ class cuda_runtime {
     note(cudaLaunchKernelEx(&config, kernel, args));
   }
 
+  template <class Launches>
+  int record(int slot, Launches&& launches) noexcept {
+    const current_device here(device_);
+    cudaGraph_t graph = nullptr;
+    int index = 0;
+    while (index < most_graphs - 1 && graphs_[index] != nullptr) ++index;
+    note(cudaStreamBeginCapture(streams_[slot], cudaStreamCaptureModeThreadLocal));
+    launches();
+    note(cudaStreamEndCapture(streams_[slot], &graph));
+    if (failed_ == cudaSuccess) note(cudaGraphInstantiate(&graphs_[index], graph, 0));
+    if (failed_ == cudaSuccess) note(cudaGraphUpload(graphs_[index], streams_[slot]));
+    if (graph != nullptr) note(cudaGraphDestroy(graph));
+    return index;
+  }
+  void replay(int slot, int graph) noexcept {
+    const current_device here(device_);
+    note(cudaGraphLaunch(graphs_[graph], streams_[slot]));
+  }
+  bool finished(int slot) noexcept {
+    const current_device here(device_);
+    const cudaError_t e = cudaStreamQuery(streams_[slot]);
+    if (e == cudaErrorNotReady) return false;
+    note(e);
+    return true;
+  }
+
   std::optional<error> begin() noexcept {
     const current_device here(device_);
+    if (cudaStreamQuery(caller_) == cudaSuccess) return take();  // nothing to wait for
+    (void)cudaGetLastError();                                    // it is not ready, or says below what is wrong
     note(cudaEventRecord(event_, caller_));
     for (cudaStream_t s : streams_) note(cudaStreamWaitEvent(s, event_, 0));
     return take();
@@ -163,6 +197,7 @@ class cuda_runtime {
     std::swap(caller_, other.caller_);
     std::swap(streams_, other.streams_);
     std::swap(event_, other.event_);
+    std::swap(graphs_, other.graphs_);
     std::swap(on_device_, other.on_device_);
     std::swap(pinned_, other.pinned_);
     std::swap(failed_, other.failed_);
@@ -172,6 +207,8 @@ class cuda_runtime {
   bool overlaps_ = false;
   cudaStream_t caller_ = nullptr, streams_[2]{};
   cudaEvent_t event_ = nullptr;
+  static constexpr int most_graphs = 32;
+  cudaGraphExec_t graphs_[most_graphs]{};
   void* on_device_[4]{};
   void* pinned_[4]{};
   cudaError_t failed_ = cudaSuccess;
