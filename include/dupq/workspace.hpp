@@ -58,7 +58,7 @@ class workspace {
     arena from(bytes);
     w.workers_ = lay_out_workers<D>(from, c, l);
     w.count_ = l.workers;
-    return w;
+    return result<workspace>(std::move(w));  // nvcc does not move by itself here
   }
   /// Over memory from the heap.
   static result<workspace> allocate(const config& c, const limits& l) noexcept {

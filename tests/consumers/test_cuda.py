@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds the tool with -DDUPQ_CUDA=ON where nvcc is. Where no GPU is, --device cuda must say so; where one is, it must
+"""Builds what -DDUPQ_CUDA=ON adds where nvcc is, as gpu.sh does. Where no GPU is, --device cuda must say so; where one is, it must
 find what the CPU finds.
 
 Environment: DUPQ (a tool built without CUDA), DUPQ_MODEL_FOLDER (a small Hugging Face folder).
@@ -40,12 +40,13 @@ class Cuda(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("nvcc"), "no nvcc here")
     def test_a_tool_built_with_cuda(self):
-        build, gpu = self.folder / "build", run("nvidia-smi").returncode == 0 if shutil.which("nvidia-smi") else False
-        for command in (("cmake", "-S", ROOT, "-B", build, "-DDUPQ_CUDA=ON", "-DDUPQ_BUILD_TESTS=OFF",
-                         "-DDUPQ_BUILD_EXAMPLES=OFF", f"-DCMAKE_CUDA_ARCHITECTURES={'native' if gpu else '80'}"),
-                        ("cmake", "--build", build)):
-            done = run(*command)
-            self.assertEqual(done.returncode, 0, done.stdout)
+        build, gpu = self.folder / "build", shutil.which("nvidia-smi") and run("nvidia-smi").returncode == 0
+        done = run("env", f"DUPQ_TEST_BUILD={build}", "ARCHITECTURE=80", ROOT / "tests/gpu.sh", "--build-only")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        if not gpu:
+            done = run(ROOT / "tests/gpu.sh")
+            self.assertEqual((done.returncode, done.stdout), (1, "gpu.sh: no GPU here: nvidia-smi finds none "
+                                                              "(--build-only builds without one)\n"))
         words = ("score", self.model, *PAIR, "--threshold", "0.5")
         self.assertEqual(self.good(*words), self.good(*words, tool=build / "dupq"))
         if gpu:
