@@ -82,11 +82,10 @@ class basic_cross_encoder : public encoder<D> {
           return m.tokenizer().encode_pair(a(i), b(i), ids.size(), ids, this->options_.special_tokens);
         },
         [&](const D& device, std::size_t first, batch<D>& full) {
-          const std::size_t n = full.texts(), hidden = m.config().hidden;
-          float* const room = full.buffers().pooled.data;
-          m.weights().head.forward(device, full.view(), full.buffers().x, matrix<float>(room, n, hidden),
-                                   matrix<float>(room + n * hidden, n, hidden), matrix<float>(out + first, n, 1),
-                                   full.buffers().scratch);
+          const std::size_t n = full.texts();
+          const auto& buffers = full.buffers();
+          m.weights().head.forward(device, buffers.first(n), buffers.headed(n), matrix<float>(out + first, n, 1),
+                                   buffers.scratch);
         });
   }
 };

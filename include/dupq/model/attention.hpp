@@ -16,9 +16,27 @@ struct attention {
   template <device D>
   void forward(const D& device, const token_batch& batch, const attention_shape& shape, matrix<float, Memory> x,
                matrix<float, Memory> projected, matrix<float, Memory> context, float* scratch) const noexcept {
+    attend(device, batch, shape, x, projected, context, scratch);
+    device.apply_residual_norm(output, context, norm, scratch, x);
+  }
+  /// The same for the first token of each text alone, whose vector ends in `first`, [texts][hidden].
+  template <device D>
+  void forward_first(const D& device, const token_batch& batch, const attention_shape& shape,
+                     matrix<const float, Memory> x, matrix<float, Memory> projected, matrix<float, Memory> context,
+                     matrix<float, Memory> first, float* scratch) const noexcept {
+    attend(device, batch, shape, x, projected, context, scratch);
+    const matrix<float, Memory> contexts(projected.data, batch.texts, x.columns);  // its projections are done with
+    device.pool(batch, pooling{.cls = true}, context, contexts);
+    device.pool(batch, pooling{.cls = true}, x, first);
+    device.apply_residual_norm(output, contexts, norm, scratch, first);
+  }
+
+ private:
+  template <device D>
+  void attend(const D& device, const token_batch& batch, const attention_shape& shape, matrix<const float, Memory> x,
+              matrix<float, Memory> projected, matrix<float, Memory> context, float* scratch) const noexcept {
     device.apply(qkv, x, activation::none, scratch, projected);
     device.attention(batch, shape, projected, scratch, context);
-    device.apply_residual_norm(output, context, norm, scratch, x);
   }
 };
 

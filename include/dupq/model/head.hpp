@@ -1,11 +1,11 @@
-// The last step of a cross-encoder: the first token of each pair to one logit.
+// The last step of a cross-encoder: the first token's vector of each pair to one logit.
 #pragma once
 
 #include "../device/device.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
-/// logits = classifier(tanh(dense(x[first token]))), [texts][1].
+/// logits = classifier(tanh(dense(first))), [texts][1].
 template <class Memory>
 struct head {
   linear<Memory> dense;       ///< hidden to hidden
@@ -13,9 +13,8 @@ struct head {
 
   /// `first` and `pooled` are [texts][hidden].
   template <device D>
-  void forward(const D& device, const token_batch& batch, matrix<const float, Memory> x, matrix<float, Memory> first,
-               matrix<float, Memory> pooled, matrix<float, Memory> logits, float* scratch) const noexcept {
-    device.pool(batch, pooling{.cls = true}, x, first);
+  void forward(const D& device, matrix<const float, Memory> first, matrix<float, Memory> pooled,
+               matrix<float, Memory> logits, float* scratch) const noexcept {
     device.apply(dense, first, activation::tanh, scratch, pooled);
     device.apply(classifier, pooled, activation::none, scratch, logits);
   }

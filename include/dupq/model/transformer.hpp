@@ -59,9 +59,15 @@ struct activations {
     const std::size_t outputs = c.kind == model_kind::cross_encoder ? 2 * c.hidden : c.dim();
     pooled = {from.take<float>(l.texts * outputs), l.texts, outputs};
   }
+  /// The two of [texts][hidden] for a head: the vectors of first tokens, and what the head makes of them.
+  constexpr matrix<float, memory> first(std::size_t texts) const noexcept { return {pooled.data, texts, x.columns}; }
+  constexpr matrix<float, memory> headed(std::size_t texts) const noexcept {
+    return {pooled.data + texts * x.columns, texts, x.columns};
+  }
 };
 
-/// Runs the batch through all layers; the token vectors end in `a.x`.
+/// Runs the batch through all layers; the token vectors end in `a.x`. Of a cross-encoder only the first token of each
+/// text is read: what is its own in the last layer is computed for it alone and ends in `a.first(texts)`.
 template <device D>
 void run_layers(const D& device, const transformer<typename D::memory>& model, const config& c,
                 const token_batch& batch, const activations<D>& a) noexcept {
@@ -73,9 +79,17 @@ void run_layers(const D& device, const transformer<typename D::memory>& model, c
   const floats projected(a.wide + tokens * hidden, tokens, 3 * hidden);
   const floats inner(a.wide, inner_rows(c, tokens), c.intermediate, inner_stride(c));
   model.embedding.forward(device, batch, x);
-  for (const auto& one : model.layers) {
+  const bool first_only = c.kind == model_kind::cross_encoder;
+  const std::size_t whole = model.layers.size() - (first_only ? 1 : 0);
+  for (const auto& one : model.layers.first(whole)) {
     one.attention.forward(device, batch, shape, x, projected, context, a.scratch);
     one.feed_forward.forward(device, x, inner, a.scratch);
+  }
+  if (first_only) {
+    const auto& last = model.layers.back();
+    const floats first = a.first(batch.texts);
+    last.attention.forward_first(device, batch, shape, x, projected, context, first, a.scratch);
+    last.feed_forward.forward(device, first, inner, a.scratch);
   }
 }
 
