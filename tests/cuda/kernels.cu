@@ -1,6 +1,8 @@
 // Every kernel that the library launches, for the compile gate (compile.py).
 #include <dupq/device/cuda/attention.hpp>
 #include <dupq/device/cuda/ends.hpp>
+#include <dupq/device/cuda/hopper/mlp.hpp>
+#include <dupq/device/cuda/hopper/qkv.hpp>
 #include <dupq/device/cuda/latency/receive.hpp>
 #include <dupq/device/cuda/rows.hpp>
 
@@ -31,6 +33,8 @@ template __global__ void attention_kernel<64>(attention_args);
 template __global__ void attention_kernel<128>(attention_args);
 template __global__ void receive_kernel<receive_threads>(receive_args);
 template __global__ void pool_kernel<pool_threads>(pool_args);
+template __global__ void qkv_kernel<384>(qkv_args);
+template __global__ void mlp_kernel<384>(mlp_args);
 
 // Shared memory is asked for at launch; 48 kB need no leave.
 static_assert(large_tile::ring_bytes == 49152);
@@ -42,5 +46,8 @@ static_assert(row_shared_bytes<512>() == 36864);
 static_assert(row_shared_bytes<768>() == 18432);
 static_assert(row_shared_bytes<1024>() == 9216);
 static_assert(pool_shared_bytes == 16);
+// Of the 227 kB that a block of Hopper can have.
+static_assert(qkv_shape<384>::shared_bytes == 221352);
+static_assert(mlp_shape<384>::shared_bytes == 230496);
 
 }  // namespace dupq::inline DUPQ_ABI::gpu

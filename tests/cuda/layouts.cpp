@@ -5,6 +5,7 @@
 #include <array>
 #include <dupq/device/cuda/bins.hpp>
 #include <dupq/device/cuda/halves.hpp>
+#include <dupq/device/cuda/hopper/heads.hpp>
 #include <dupq/device/cuda/layouts.hpp>
 #include <dupq/device/cuda/packing.hpp>
 #include <numeric>
@@ -82,6 +83,50 @@ constexpr bool weights_match_fragments(int outputs, int inputs) {
   return true;
 }
 static_assert(weights_match_fragments(64, 48));
+
+// Tapes: what a warpgroup multiplies by stage `s`, row n and depth k of it, is the weight that it takes there; no two
+// weights share a place. A lane's results of four neighbouring products are eight neighbours.
+using qkv = gpu::qkv_tape<384>;
+using mlp = gpu::mlp_tape<384>;
+constexpr int output_at(int n) { return n / 32 * 32 + gpu::group_column(n % 32 / 8, n % 8); }
+constexpr std::size_t place128(int stage, int panel, int n, int k) {
+  return static_cast<std::size_t>(stage) * 12288 + static_cast<std::size_t>(panel) * 4096 +
+         gpu::swizzled128(static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(k / 8)) / 2 +
+         static_cast<std::size_t>(k % 8);
+}
+constexpr bool tapes_are_in_order() {
+  for (int n = 0; n < 192; n += 5)
+    for (int k = 0; k < 32; ++k) {
+      // pair of heads 4: 64 outputs each of queries, keys, values; inputs 7 * 32 + k
+      const int output = n / 64 * 384 + 4 * 64 + output_at(n % 64);
+      if (qkv::index(output, 7 * 32 + k) !=
+          (4 * 12 + 7) * 6144u + gpu::swizzled64(static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(k / 8)) / 2 +
+              static_cast<std::size_t>(k % 8))
+        return false;
+    }
+  for (int n = 0; n < 192; n += 5)
+    for (int k = 0; k < 64; ++k) {
+      if (mlp::projection(192 + output_at(n), 5 * 64 + k) != place128(11, 0, n, k)) return false;
+      // columns 3 * 64 of the perceptron: their weights in stages 24 and 25, those that they have in 26 and 27
+      if (mlp::up(3 * 64 + output_at(n % 64), 256 + k) != place128(12 + 13, 1, n % 64, k)) return false;
+      if (mlp::down(192 + output_at(n), 3 * 64 + output_at(k)) != place128(12 + 15, 0, n, k)) return false;
+    }
+  return true;
+}
+static_assert(tapes_are_in_order());
+static_assert(qkv::halves == 3 * 384 * 384 && mlp::halves(1536) == 384 * 384 + 2 * 384 * 1536);
+
+// Rows of heads: what ldmatrix reads from any row on, and what quads of lanes store to two rows at a time.
+constexpr bool heads_are_free_of_conflicts() {
+  for (std::uint32_t row = 0; row < 56; ++row)
+    for (std::uint32_t c = 0; c < 8; ++c)
+      if (conflicts([&](std::uint32_t i) { return gpu::head_offset(row + i, c); }) != 1) return false;
+  for (std::uint32_t row = 0; row < 64; row += 2)
+    for (std::uint32_t c = 0; c < 8; c += 4)
+      if (conflicts([&](std::uint32_t i) { return gpu::head_offset(row + i / 4, c + i % 4); }) != 1) return false;
+  return true;
+}
+static_assert(heads_are_free_of_conflicts());
 
 constexpr gpu::head_columns mini{12, 32}, odd{3, 24}, wide{2, 80};
 static_assert(mini.dims() == 32 && mini.width() == 384 && mini.column(383) == 383);

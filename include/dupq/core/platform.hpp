@@ -79,6 +79,12 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #define DUPQ_GPU_UNROLL
 #define DUPQ_GPU_ROLLED
 #endif
+// Kernels of warpgroups are for sm_90a alone, and empty elsewhere.
+#if defined(__CUDA_ARCH__) && !defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define DUPQ_WARPGROUPS 0
+#else
+#define DUPQ_WARPGROUPS 1
+#endif
 
 namespace dupq::inline DUPQ_ABI {
 

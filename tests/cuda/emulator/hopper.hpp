@@ -73,14 +73,19 @@ EMULATED void bulk_store(void* to, std::uint32_t from, std::uint32_t bytes) noex
   std::memcpy(to, at, bytes);
 }
 inline void commit_bulk_stores() noexcept { m().own_warp().stores.push_back(m().own_warp().stores_issued); }
-template <int Pending>
-EMULATED void wait_bulk_stores() noexcept {
+namespace emulated {
+EMULATED void wait_bulk_stores(std::ptrdiff_t pending) noexcept {
   if (m().defect(PLACE, "wait_bulk_stores")) return;
   auto& groups = m().own_warp().stores;
-  if (groups.size() <= Pending) return;
-  const auto over = groups.end() - Pending - 1;
+  if (std::ssize(groups) <= pending) return;
+  const auto over = groups.end() - pending - 1;
   m().current().c.known[m().stores_of(m().current().warp)] = *over;
   groups.erase(groups.begin(), over + 1);
+}
+}  // namespace emulated
+template <int Pending>
+inline void wait_bulk_stores() noexcept {
+  emulated::wait_bulk_stores(Pending);
 }
 EMULATED void fence_async() noexcept {
   if (m().defect(PLACE, "fence_async")) return;
@@ -181,8 +186,8 @@ inline void issue(emulator::product& p, float* d, const std::uint32_t* fragments
         emulator::check(m().own_block().shadow.read(at, 16, a, c, true, r), r);
       }
     };
-    if (!p.a_in_registers)
-      for (int row = 0; row < 16; ++row) read(p.a, warp % 4 * 16 + row);
+    if (!p.a_in_registers)  // the warpgroup reads all of it, whichever warp reads which rows
+      for (int row = 0; row < 64; ++row) read(p.a, row);
     for (int n = 0; n < p.registers * 2; ++n) read(p.b, n);
     w.products.push_back(p);
   });
@@ -197,14 +202,14 @@ inline void warpgroup_commit() noexcept {
     m().own_warp().products.clear();
   });
 }
-template <int Pending>
-EMULATED void warpgroup_wait() noexcept {
+namespace emulated {
+EMULATED void warpgroup_wait(std::ptrdiff_t pending) noexcept {
   if (m().defect(PLACE, "warpgroup_wait")) return;
   int none = 0;
-  emulator::together("warpgroup_wait", none, [](int*(&)[32]) {
+  emulator::together("warpgroup_wait", none, [pending](int*(&)[32]) {
     auto& w = m().own_warp();
     const int warp = m().current().warp;
-    while (w.product_groups.size() > Pending) {
+    while (std::ssize(w.product_groups) > pending) {
       for (const auto& p : w.product_groups.front()) emulated::run(p, warp % 4);
       w.products_done += static_cast<emulator::epoch>(w.product_groups.front().size());
       w.product_groups.erase(w.product_groups.begin());
@@ -212,6 +217,11 @@ EMULATED void warpgroup_wait() noexcept {
     for (int l = 0; l < 32; ++l)
       m().threads[static_cast<std::size_t>(warp * 32 + l)].c.known[m().products_of(warp)] = w.products_done;
   });
+}
+}  // namespace emulated
+template <int Pending>
+inline void warpgroup_wait() noexcept {
+  emulated::warpgroup_wait(Pending);
 }
 template <int Registers>
 EMULATED void warpgroup_multiply(float (&d)[Registers], std::uint64_t a, std::uint64_t b, bool add) noexcept {

@@ -33,6 +33,12 @@ class global_memory {
   }
   void remove(const void* at) { arrays_.erase(reinterpret_cast<std::uintptr_t>(at)); }
 
+  /// As if a kernel before all others had written an array.
+  void written(const void* at) {
+    auto& writers = arrays_.at(reinterpret_cast<std::uintptr_t>(at)).writers;
+    writers.assign(writers.size(), 1);
+  }
+
   /// Null, or what is wrong with an access by `block` of launch number `launch`. `early`: the kernels before it may
   /// still run.
   const char* check(const void* at, std::size_t bytes, bool write, std::uint64_t launch, std::uint64_t block,

@@ -213,15 +213,20 @@ EMULATED void copy_async(std::uint32_t to, const void* from) noexcept {
 EMULATED void commit_copies() noexcept {
   if (!m().defect(PLACE, "commit_copies")) m().current().groups.push_back(m().current().copies);
 }
-template <int Pending>
-EMULATED void wait_copies() noexcept {
+namespace emulated {
+EMULATED void wait_copies(std::ptrdiff_t pending) noexcept {
   if (m().defect(PLACE, "wait_copies")) return;
   auto& t = m().current();
-  if (t.groups.size() <= Pending) return;
-  const auto over = t.groups.end() - Pending - 1;
+  if (std::ssize(t.groups) <= pending) return;
+  const auto over = t.groups.end() - pending - 1;
   m().land_copies(t, *over);
   t.c.known[m().copies_of(m().running)] = *over;
   t.groups.erase(t.groups.begin(), over + 1);
+}
+}  // namespace emulated
+template <int Pending>
+inline void wait_copies() noexcept {
+  emulated::wait_copies(Pending);
 }
 
 EMULATED void wait_for_previous_kernel() noexcept {

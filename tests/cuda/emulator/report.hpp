@@ -23,7 +23,8 @@ inline std::string place_name(void* address) {
   while (std::fgets(line, sizeof line, lines) != nullptr) {
     const std::string text = std::string(line).substr(0, std::string(line).find_first_of("\n("));
     const std::string name = text.substr(text.rfind('/') + 1);
-    if (std::string(best) == "?") std::snprintf(best, sizeof best, "%s", name.c_str());
+    const bool of_emulator = text.find("/emulator/") != std::string::npos;  // a wrapper that was inlined
+    if (std::string(best) == "?" && !of_emulator) std::snprintf(best, sizeof best, "%s", name.c_str());
   }
   pclose(lines);
   return best;

@@ -19,6 +19,12 @@ DUPQ_DEVICE inline float gelu(float x) noexcept {
   return (x < 0.0f ? 0.0f : x) - tail;
 }
 
+/// The same within 3e-4, and where tanh is approximate within 2^-12 |x| of that: for results that become halves.
+DUPQ_DEVICE inline float fast_gelu(float x) noexcept {
+  const float h = 0.5f * x;
+  return h + h * ptx::fast_tanh(x * (0.80015708f + 0.03470089f * (x * x)));
+}
+
 /// Within 3e-7.
 DUPQ_DEVICE inline float tanh(float x) noexcept {
   return 1.0f - 2.0f * ptx::fast_reciprocal(1.0f + ptx::fast_exp2(2.885390082f * x));

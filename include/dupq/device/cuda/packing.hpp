@@ -48,6 +48,18 @@ bool pack_linear(const linear<host_memory>& w, int outputs, int inputs, Output&&
   return fits;
 }
 
+/// Weight (o, i) goes to index(o, i). False: a weight is too large for a half.
+template <class Index>
+bool pack_tape(const linear<host_memory>& w, Index&& index, half* tape) noexcept {
+  bool fits = true;
+  for (std::size_t o = 0; o < w.outputs; ++o)
+    for (std::size_t i = 0; i < w.inputs; ++i) {
+      const half h = tape[index(static_cast<int>(o), static_cast<int>(i))] = narrow_f16(weight_of(w, o, i));
+      fits = fits && (h & 0x7C00u) != 0x7C00u;
+    }
+  return fits;
+}
+
 /// Rows of `columns` numbers to rows of `stride` halves. False: a number is too large for a half.
 inline bool pack_table(const table<host_memory>& t, std::size_t columns, std::size_t stride, half* rows) noexcept {
   std::fill_n(rows, t.count * stride, half{0});

@@ -54,7 +54,7 @@ template <int Pending>
 __device__ inline void wait_bulk_stores() noexcept {
   DUPQ_SM90("cp.async.bulk.wait_group.read %0;" ::"n"(Pending) : "memory");
 }
-DUPQ_DEVICE inline void fence_async() noexcept { DUPQ_SM90("fence.proxy.async;" ::: "memory"); }
+DUPQ_DEVICE inline void fence_async() noexcept { DUPQ_SM90("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 DUPQ_DEVICE inline int cluster_rank() noexcept {
   std::uint32_t rank = 0;
