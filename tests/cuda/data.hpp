@@ -106,6 +106,13 @@ struct texts {
   dupq::token_batch batch;
 };
 
+/// Places of results: the last one first.
+inline std::vector<std::uint32_t> backwards(std::size_t count) {
+  std::vector<std::uint32_t> places(count);
+  for (std::size_t i = 0; i < count; ++i) places[i] = static_cast<std::uint32_t>(count - 1 - i);
+  return places;
+}
+
 inline std::vector<std::uint32_t> lengths_to(std::uint32_t most) {
   std::vector<std::uint32_t> all;
   for (std::uint32_t n = 1; n <= most; ++n) all.push_back(n);

@@ -51,6 +51,7 @@ void check_embedding(int count, std::size_t size, std::size_t stride, bool types
                              packed_bias.data(),
                              sent.data(),
                              y.data(),
+                             nullptr,
                              count,
                              static_cast<int>(stride),
                              static_cast<int>(size),

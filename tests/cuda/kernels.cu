@@ -2,6 +2,7 @@
 #include <dupq/device/cuda/attention.hpp>
 #include <dupq/device/cuda/ends.hpp>
 #include <dupq/device/cuda/hopper/mlp.hpp>
+#include <dupq/device/cuda/hopper/probe.hpp>
 #include <dupq/device/cuda/hopper/qkv.hpp>
 #include <dupq/device/cuda/latency/receive.hpp>
 #include <dupq/device/cuda/rows.hpp>
@@ -33,6 +34,7 @@ template __global__ void attention_kernel<64>(attention_args);
 template __global__ void attention_kernel<128>(attention_args);
 template __global__ void receive_kernel<receive_threads>(receive_args);
 template __global__ void pool_kernel<pool_threads>(pool_args);
+template __global__ void probe_kernel<32>(probe_args);
 template __global__ void qkv_kernel<384>(qkv_args);
 template __global__ void mlp_kernel<384>(mlp_args);
 

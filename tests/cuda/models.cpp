@@ -8,6 +8,7 @@ using gpu_runtime = emulator::runtime;
 static gpu_runtime gpu(std::uint32_t seed, int processors = 1000) { return gpu_runtime(seed, processors); }
 
 #include "model_tests.hpp"
+#include "wide_model_tests.hpp"
 
 TEST_CASE("every kernel waits for the one before it, and one that does not is found") {
   const golden::converted bert("bert"), judge("cross");

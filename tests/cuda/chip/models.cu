@@ -2,6 +2,7 @@
 #include "chip.hpp"
 //
 #include "../model_tests.hpp"
+#include "../wide_model_tests.hpp"
 
 TEST_CASE("a small case for compute-sanitizer: every kernel once") {
   const std::vector<std::string> texts{"how do I learn C++?", "why", "what is the best way to learn C++ at home?"};

@@ -75,6 +75,7 @@ class runtime {
     return {};
   }
   int processors() const { return processors_; }
+  bool warpgroups() const { return true; }
 
   int fail_after = 0;                             ///< waits
   static inline std::string* problems = nullptr;  ///< where kernels' problems are expected: the first of them

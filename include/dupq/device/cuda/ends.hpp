@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../../core/config.hpp"
+#include "hopper/tape.hpp"
 #include "layouts.hpp"
 #include "numbers.hpp"
 #include "primitives.hpp"
@@ -10,7 +11,8 @@ namespace dupq::inline DUPQ_ABI::gpu {
 
 /// A token, as it is sent to the GPU.
 struct alignas(16) token {
-  std::uint32_t word, position, type, unused;
+  std::uint32_t word, position, type;
+  std::uint32_t bin_row;  ///< its row in bins of 64 rows, counted from 1; 0: it goes by rows of `stride` columns
 };
 
 /// y = norm((words[word] + types[type]) + positions[position]); tables are [count][stride] halves, or null. Columns of
@@ -23,8 +25,9 @@ struct embed_args {
   const float* bias = nullptr;
   const token* tokens = nullptr;
   half* y = nullptr;
-  int count = 0;   ///< tokens
-  int stride = 0;  ///< of tables and y, a multiple of 8
+  half* bins = nullptr;  ///< for tokens with a bin_row, see bin_offset; `stride` is a multiple of 64 then
+  int count = 0;         ///< tokens
+  int stride = 0;        ///< of tables and y, a multiple of 8
   int size = 0;
   float epsilon = 0;
 };
@@ -77,8 +80,12 @@ embed_kernel(embed_args args) {
     load_floats(args.bias + column, bias);
     DUPQ_GPU_UNROLL
     for (int i = 0; i < 8; ++i) v[c][i] = (v[c][i] - mean) * inverse * gain[i] + bias[i];
-    ptx::store_global4(args.y + static_cast<std::size_t>(row) * static_cast<std::size_t>(args.stride) + column,
-                       narrow(v[c]));
+    half* to = args.y + static_cast<std::size_t>(row) * static_cast<std::size_t>(args.stride) + column;
+    if (which.w[3] != 0)
+      to = args.bins +
+           static_cast<std::size_t>((which.w[3] - 1) / bin_rows * bin_rows) * static_cast<std::size_t>(args.stride) +
+           bin_offset((which.w[3] - 1) % bin_rows, static_cast<std::uint32_t>(column / 8)) / 2;
+    ptx::store_global4(to, narrow(v[c]));
   }
 }
 
@@ -86,6 +93,7 @@ embed_kernel(embed_args args) {
 struct pool_args {
   const half* x = nullptr;                 ///< [tokens][stride]
   const std::uint32_t* offsets = nullptr;  ///< [texts + 1]
+  const std::uint32_t* places = nullptr;   ///< [texts]: the row of y that a text's vector is; null: the text's number
   float* y = nullptr;
   int size = 0, stride = 0;
   pooling mode;
@@ -140,7 +148,9 @@ pool_kernel(pool_args args) {
   }
   const bool wanted[3] = {args.mode.cls, args.mode.max, args.mode.mean};
   const std::size_t modes = std::size_t{wanted[0]} + std::size_t{wanted[1]} + std::size_t{wanted[2]};
-  float* to = args.y + static_cast<std::size_t>(text) * modes * static_cast<std::size_t>(args.size) + column;
+  const std::uint32_t place =
+      args.places == nullptr ? static_cast<std::uint32_t>(text) : ptx::load_global(args.places + text);
+  float* to = args.y + std::size_t{place} * modes * static_cast<std::size_t>(args.size) + column;
   DUPQ_GPU_UNROLL
   for (int m = 0; m < 3; ++m) {
     if (!wanted[m]) continue;

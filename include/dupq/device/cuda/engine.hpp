@@ -33,6 +33,7 @@ namespace dupq::inline DUPQ_ABI::gpu {
 ///   std::optional<error> begin(): what follows comes after the caller's work on the GPU
 ///   std::optional<error> wait(slot): for all of a slot's work, and its first error
 ///   int processors()
+///   bool warpgroups(): whether its code is for Hopper's tensor cores, so that short texts can go through bins
 template <class Runtime>
 class engine {
  public:
@@ -139,7 +140,8 @@ class engine {
   }
 
   std::optional<error> take_memory() noexcept {
-    if (!shapes_.set(model_->config())) return error(errc::unsupported, "sizes on a GPU").in(model_->path());
+    if (!shapes_.set(model_->config(), runtime_.warpgroups() && !few()))
+      return error(errc::unsupported, "sizes on a GPU").in(model_->path());
     if (auto failed = upload_weights()) return failed;
     arena host;
     host_.lay_out(host, limits_);
@@ -166,9 +168,13 @@ class engine {
     return few() ? runtime_.wait(0) : std::nullopt;
   }
   void lay_out(slot& s, arena& pinned, arena& device) noexcept {
-    s.batch.lay_out(pinned, limits_);
+    s.batch.lay_out(pinned, limits_, shapes_.bins);
     s.results = {pinned.take<float>(limits_.texts * outputs()), limits_.texts * outputs()};
     s.on_gpu.lay_out_sent(device, limits_.packed_tokens, limits_.texts);
+    if (shapes_.bins) {
+      s.on_gpu.lay_out_bins_sent(device, limits_.packed_tokens, limits_.texts);
+      s.on_gpu.bins.lay_out_room(device, limits_.packed_tokens, limits_.texts, shapes_.width);
+    }
     s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens + 1);  // a text without tokens may begin behind all
     s.on_gpu.out = few() ? s.results.values() : device.take<float>(limits_.texts * outputs());
   }
@@ -217,7 +223,18 @@ class engine {
     send(p.tokens, s.batch.tokens());
     send(p.tiles, s.batch.tiles());
     send(p.offsets, s.batch.offsets());
+    if (shapes_.bins) {
+      const bin_lists& from = s.batch.lists();
+      bin_lists& to = p.bins.lists;
+      to.pairs = from.pairs, to.tile_count = from.tile_count;
+      const auto bins = 2 * static_cast<std::size_t>(to.pairs);
+      send(p.places, s.batch.places());
+      send(to.tiles, std::span<const std::uint32_t>(from.tiles, static_cast<std::size_t>(to.tile_count)));
+      send(to.first_tile, std::span<const std::uint32_t>(from.first_tile, bins + 1));
+      send(to.rows, std::span<const std::uint32_t>(from.rows, bins * bin_rows));
+    }
     p.token_count = static_cast<int>(s.batch.tokens().size());
+    p.rows = static_cast<int>(s.batch.rows());
     p.tile_count = static_cast<int>(s.batch.tiles().size());
     p.texts = static_cast<int>(s.batch.texts());
     auto launch = launcher(s);
@@ -233,7 +250,7 @@ class engine {
   std::size_t tiles_of(std::size_t tokens) const noexcept { return pass::most_tiles(tokens, limits_.texts); }
   void launch_few(slot& s, std::size_t tokens) noexcept {
     pass& p = s.on_gpu;
-    p.token_count = static_cast<int>(tokens);
+    p.token_count = p.rows = static_cast<int>(tokens);
     p.tile_count = static_cast<int>(tiles_of(tokens));
     p.texts = static_cast<int>(limits_.texts);
     auto launch = launcher(s);

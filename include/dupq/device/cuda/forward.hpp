@@ -1,5 +1,5 @@
-// The forward pass as a list of kernels: five a layer, one before and one behind. Who launches them is left open, so
-// that the emulator runs the very same list.
+// The forward pass as a list of kernels: one before the layers and one behind; of a layer five, and two for the texts
+// that go through bins. Who launches them is left open, so that the emulator runs the very same list.
 #pragma once
 
 #include <cmath>
@@ -19,7 +19,10 @@ struct pass {
   const token* tokens = nullptr;           ///< [token_count]
   const query_tile* tiles = nullptr;       ///< [tile_count]
   const std::uint32_t* offsets = nullptr;  ///< [texts + 1]
+  const std::uint32_t* places = nullptr;   ///< [texts]: where a text's result goes; null: in order
   int token_count = 0, tile_count = 0, texts = 0;
+  int rows = 0;  ///< tokens, the first ones, whose layers go by rows; the others' go by bins
+  bin_pass bins;
   half* x = nullptr;        ///< [tokens][width]
   half* qkv = nullptr;      ///< [tokens][qkv]
   half* context = nullptr;  ///< [tokens][context]; the columns behind the heads are 0 from the start
@@ -31,9 +34,14 @@ struct pass {
     tiles = from.take<query_tile>(most_tiles(most_tokens, most_texts));
     offsets = from.take<std::uint32_t>(most_texts + 1);
   }
+  /// What is sent beside that where short texts go through bins.
+  void lay_out_bins_sent(arena& from, std::size_t most_tokens, std::size_t most_texts) noexcept {
+    places = from.take<std::uint32_t>(most_texts);
+    bins.lists.lay_out(from, most_tokens, most_texts);
+  }
   void lay_out_room(arena& from, const shapes& s, std::size_t most_tokens) noexcept {
-    const auto rows = [&](int columns) { return from.take<half>(most_tokens * static_cast<std::size_t>(columns)); };
-    x = rows(s.width), qkv = rows(s.qkv), context = rows(s.context), inner = rows(s.inner);
+    const auto take = [&](int columns) { return from.take<half>(most_tokens * static_cast<std::size_t>(columns)); };
+    x = take(s.width), qkv = take(s.qkv), context = take(s.context), inner = take(s.inner);
   }
   static constexpr std::size_t most_tiles(std::size_t tokens, std::size_t texts) noexcept {
     return tokens / tile_queries + texts;
@@ -60,7 +68,10 @@ class forward_pass {
 
   void run() noexcept {
     embed();
-    for (std::uint32_t i = 0; i < c_.layers; ++i) {
+    for (std::uint32_t i = 0; p_.bins.lists.pairs != 0 && i < c_.layers; ++i)
+      launch_bin_layer(m_.layers[i].bins, m_.layers[i].qkv.bias, m_.layers[i].up.bias, s_.inner, c_.norm_epsilon,
+                       p_.bins, i + 1 == c_.layers ? p_.x : nullptr, processors_, launch_);
+    for (std::uint32_t i = 0; p_.rows != 0 && i < c_.layers; ++i) {
       const packed_layer& one = m_.layers[i];
       apply<activation::none>(one.qkv, p_.x, s_.width, p_.qkv, s_.qkv);
       attend();
@@ -76,9 +87,9 @@ class forward_pass {
 
  private:
   void embed() noexcept {
-    const embed_args args{
-        m_.words,       m_.types, m_.positions, m_.embedding_norm.gain, m_.embedding_norm.bias, p_.tokens, p_.x,
-        p_.token_count, s_.width, s_.size,      c_.norm_epsilon};
+    const embed_args args{m_.words,  m_.types,       m_.positions, m_.embedding_norm.gain, m_.embedding_norm.bias,
+                          p_.tokens, p_.x,           p_.bins.x,    p_.token_count,         s_.width,
+                          s_.size,   c_.norm_epsilon};
     const int blocks = (p_.token_count + embed_warps - 1) / embed_warps;
     const auto go = [&](auto kernel) { launch_(kernel, blocks, 32 * embed_warps, std::size_t{0}, args); };
     switch ((s_.width + 255) / 256) {
@@ -90,13 +101,13 @@ class forward_pass {
   }
   template <activation Act>
   void apply(const packed_linear& by, const half* x, int x_stride, half* y, int y_stride) noexcept {
-    const linear_args args{by, x, y, p_.token_count, x_stride, y_stride};
-    const int blocks = linear_blocks<large_tile>(p_.token_count, by.outputs);
+    const linear_args args{by, x, y, p_.rows, x_stride, y_stride};
+    const int blocks = linear_blocks<large_tile>(p_.rows, by.outputs);
     if (blocks >= processors_)
       launch_(&linear_kernel<large_tile, Act>, blocks, large_tile::threads, std::size_t{large_tile::ring_bytes}, args);
     else
-      launch_(&linear_kernel<small_tile, Act>, linear_blocks<small_tile>(p_.token_count, by.outputs),
-              small_tile::threads, std::size_t{small_tile::ring_bytes}, args);
+      launch_(&linear_kernel<small_tile, Act>, linear_blocks<small_tile>(p_.rows, by.outputs), small_tile::threads,
+              std::size_t{small_tile::ring_bytes}, args);
   }
   void attend() noexcept {
     attention_args args;
@@ -115,12 +126,12 @@ class forward_pass {
     }
   }
   void norm(const packed_linear& by, const half* x, int x_stride, const packed_norm& n) noexcept {
-    const linear_norm_args args{
-        {by, x, p_.x, p_.token_count, x_stride, s_.width}, n.gain, n.bias, s_.size, c_.norm_epsilon};
-    by_width([&]<int Width>() { row_kernel<Width>(&linear_norm_kernel<Width>, p_.token_count, args); });
+    const linear_norm_args args{{by, x, p_.x, p_.rows, x_stride, s_.width}, n.gain, n.bias, s_.size, c_.norm_epsilon};
+    by_width([&]<int Width>() { row_kernel<Width>(&linear_norm_kernel<Width>, p_.rows, args); });
   }
   void head() noexcept {
-    const head_args args{m_.dense, m_.classifier, m_.classifier_bias, p_.x, p_.offsets, p_.out, p_.texts, s_.width};
+    const head_args args{m_.dense,  m_.classifier, m_.classifier_bias, p_.x,    p_.offsets,
+                         p_.places, p_.out,        p_.texts,           s_.width};
     by_width([&]<int Width>() { row_kernel<Width>(&head_kernel<Width>, p_.texts, args); });
   }
   template <int Width, class Args>
@@ -141,7 +152,7 @@ class forward_pass {
   }
   void pool() noexcept {
     pool_args args;
-    args.x = p_.x, args.offsets = p_.offsets, args.y = p_.out;
+    args.x = p_.x, args.offsets = p_.offsets, args.places = p_.places, args.y = p_.out;
     args.size = s_.size, args.stride = s_.width, args.mode = c_.pooling, args.normalize = c_.normalize;
     launch_(&pool_kernel<pool_threads>, p_.texts, pool_threads, pool_shared_bytes, args);
   }

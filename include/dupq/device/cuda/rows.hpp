@@ -154,6 +154,7 @@ struct head_args {
   const float* classifier_bias = nullptr;  ///< one number; null: 0
   const half* x = nullptr;                 ///< [tokens][x_stride]
   const std::uint32_t* offsets = nullptr;  ///< [texts + 1]
+  const std::uint32_t* places = nullptr;   ///< [texts]: a text's place among the logits; null: its number
   float* logits = nullptr;                 ///< [texts]
   int texts = 0, x_stride = 0;
 };
@@ -198,7 +199,9 @@ head_kernel(head_args args) {
   for (int i = 0; i < 2 * shape::tiles; ++i) {
     const int text = first + 16 * (i / 2) + lane / 4 + 8 * (i % 2);
     if (warp == 0 && lane % 4 == 0 && text < args.texts)
-      ptx::store_global(args.logits + text, ptx::as_bits(parts[i] + bias));
+      ptx::store_global(args.logits + (args.places == nullptr ? static_cast<std::uint32_t>(text)
+                                                              : ptx::load_global(args.places + text)),
+                        ptx::as_bits(parts[i] + bias));
   }
 }
 

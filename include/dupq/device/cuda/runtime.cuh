@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "../../core/error.hpp"
+#include "hopper/probe.hpp"
 #include "primitives.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
@@ -56,6 +57,7 @@ class cuda_runtime {
     for (cudaStream_t& s : r.streams_)
       if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
     if (e == cudaSuccess) e = cudaEventCreateWithFlags(&r.event_, cudaEventDisableTiming);
+    if (e == cudaSuccess && major == 9) e = r.ask_for_warpgroups();
     if (e != cudaSuccess) {
       (void)cudaGetLastError();
       return cuda_error(e);
@@ -118,6 +120,8 @@ class cuda_runtime {
     config.stream = streams_[slot];
     config.attrs = &overlap;
     config.numAttrs = overlaps_ ? 1 : 0;
+    if (shared_bytes > 48 * 1024)
+      note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
     note(cudaLaunchKernelEx(&config, kernel, args));
   }
 
@@ -161,10 +165,22 @@ class cuda_runtime {
     return take();
   }
   int processors() const noexcept { return processors_; }
+  bool warpgroups() const noexcept { return warpgroups_; }
 
  private:
   cuda_runtime() noexcept = default;
 
+  cudaError_t ask_for_warpgroups() noexcept {
+    probe_args args;
+    cudaError_t e = cudaMallocHost(reinterpret_cast<void**>(&args.answer), sizeof *args.answer);
+    if (e != cudaSuccess) return e;
+    probe_kernel<32><<<1, 32, 0, streams_[0]>>>(args);
+    e = cudaGetLastError();
+    if (e == cudaSuccess) e = cudaStreamSynchronize(streams_[0]);
+    warpgroups_ = e == cudaSuccess && *args.answer != 0;
+    (void)cudaFreeHost(args.answer);
+    return e;
+  }
   void copy(int slot, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) noexcept {
     const current_device here(device_);
     note(cudaMemcpyAsync(to, from, bytes, kind, streams_[slot]));
@@ -194,6 +210,7 @@ class cuda_runtime {
     std::swap(device_, other.device_);
     std::swap(processors_, other.processors_);
     std::swap(overlaps_, other.overlaps_);
+    std::swap(warpgroups_, other.warpgroups_);
     std::swap(caller_, other.caller_);
     std::swap(streams_, other.streams_);
     std::swap(event_, other.event_);
@@ -204,7 +221,7 @@ class cuda_runtime {
   }
 
   int device_ = -1, processors_ = 0;
-  bool overlaps_ = false;
+  bool overlaps_ = false, warpgroups_ = false;
   cudaStream_t caller_ = nullptr, streams_[2]{};
   cudaEvent_t event_ = nullptr;
   static constexpr int most_graphs = 32;

@@ -8,6 +8,7 @@
 #include "../../core/arena.hpp"
 #include "../../core/config.hpp"
 #include "../../model/transformer.hpp"
+#include "hopper/layers.hpp"
 #include "linear.hpp"
 #include "packing.hpp"
 
@@ -18,14 +19,15 @@ inline constexpr int most_layers = 64;
 /// The model's sizes, padded to what kernels take.
 struct shapes {
   head_columns heads;
-  int size = 0;     ///< hidden
-  int width = 0;    ///< hidden, padded: one of row_tile's
-  int qkv = 0;      ///< columns of queries, keys and values
-  int context = 0;  ///< columns of attention's result
-  int inner = 0;    ///< columns of the perceptron
+  int size = 0;       ///< hidden
+  int width = 0;      ///< hidden, padded: one of row_tile's
+  int qkv = 0;        ///< columns of queries, keys and values
+  int context = 0;    ///< columns of attention's result
+  int inner = 0;      ///< columns of the perceptron
+  bool bins = false;  ///< short texts go through bins
 
-  /// False: a size that no kernel is for.
-  constexpr bool set(const config& c) noexcept {
+  /// `warpgroups`: the GPU's code has kernels of warpgroups. False: a size that no kernel is for.
+  constexpr bool set(const config& c, bool warpgroups) noexcept {
     heads = {static_cast<int>(c.heads), static_cast<int>(c.head_dim())};
     size = static_cast<int>(c.hidden);
     for (const int w : {1024, 768, 512, 384, 256, 128})
@@ -33,6 +35,7 @@ struct shapes {
     qkv = static_cast<int>(round_up(static_cast<std::size_t>(3 * heads.width()), 128));
     context = static_cast<int>(round_up(static_cast<std::size_t>(heads.width()), 64));
     inner = static_cast<int>(round_up(c.intermediate, 128));
+    bins = warpgroups && takes_bins(c, inner);
     return width != 0 && heads.head_dim <= 128 && c.layers <= most_layers;
   }
 };
@@ -45,6 +48,7 @@ struct packed_norm {
 struct packed_layer {
   packed_linear qkv, output, up, down;
   packed_norm attention_norm, norm;
+  bin_layer bins;
 };
 
 struct packed_model {
@@ -77,6 +81,7 @@ struct packed_model {
       to.up = add_linear(from, one.feed_forward.up, s.inner, s.width, same, same, fill);
       to.down = add_linear(from, one.feed_forward.down, s.width, s.inner, same, same, fill);
       to.norm = add_norm(from, one.feed_forward.norm, s, fill);
+      if (s.bins) fits_ = to.bins.lay_out(from, one, s.inner, fill) && fits_;
     }
     if (m.head.dense.outputs != 0) {
       dense = add_linear(from, m.head.dense, s.width, s.width, same, same, fill);
