@@ -5,7 +5,8 @@
 //   encoder->encode(questions, vectors);
 //
 // Texts in, vectors or scores out, as on the CPU, in half precision with sums of floats. Give `make` an executor, so
-// that tokenizing keeps up with the GPU.
+// that tokenizing keeps up with the GPU. Where one question at a time counts, limits.texts = 2 makes an
+// encoder whose passes are CUDA graphs of other kernels, which are made for few texts: as exact, but not the same bits.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -1,11 +1,12 @@
 // Attention in the emulator against the reference.
 #include <doctest/doctest.h>
 
-#include <dupq/device/cuda/attention.hpp>
+#include <dupq/device/cuda/latency/attention.hpp>
 #include <dupq/device/reference.hpp>
 #include <optional>
 
 #include "data.hpp"
+#include "emulator/mutations.hpp"
 
 using namespace cuda_test;
 namespace gpu = dupq::gpu;
@@ -48,16 +49,36 @@ struct attention_case {
   }
   std::string run(std::uint32_t seed) {
     const emulator::buffer<gpu::query_tile> list(tiles);
+    const gpu::attention_args args = arguments(list);
+    return emulator::launch({.blocks = gpu::attention_blocks(args.tile_count, args.heads),
+                             .threads = 32 * gpu::attention_warps,
+                             .seed = seed,
+                             .overlaps = true},
+                            [&] { gpu::attention_kernel<Dims>(args); });
+  }
+  /// Attention with the output projection `l` and the residual x behind it.
+  std::string run_few(const layer& l, const halves& x, const floats& sums, std::uint32_t seed) {
+    std::vector<gpu::query_tile> with_none(tiles);
+    with_none.push_back({});  // which has no queries
+    const emulator::buffer<gpu::query_tile> list(with_none);
+    gpu::few_attention_args args;
+    args.of = arguments(list);
+    args.by = l.packed, args.x = x.data(), args.sums = sums.data(), args.width = l.packed.outputs;
+    return emulator::launch({.blocks = args.of.tile_count * (l.packed.outputs / gpu::unit_columns),
+                             .threads = 32 * gpu::head_warps<Dims>,
+                             .shared_bytes = gpu::unit_shared_bytes,
+                             .seed = seed,
+                             .overlaps = true},
+                            [&] { gpu::few_attention_kernel<Dims>(args); });
+  }
+  gpu::attention_args arguments(const emulator::buffer<gpu::query_tile>& list) const {
     gpu::attention_args args;
     args.qkv = qkv.data(), args.y = y.data(), args.tiles = list.data();
-    args.tile_count = static_cast<int>(tiles.size()), args.heads = static_cast<int>(heads);
+    args.tile_count = static_cast<int>(list.size()), args.heads = static_cast<int>(heads);
     args.stride = static_cast<int>(3 * heads * dims), args.y_stride = static_cast<int>(heads * dims);
     args.scale = 1.44269504f / std::sqrt(static_cast<float>(head_dim));
     if (packed_bias) args.relative = packed_bias->data(), args.span = static_cast<int>(span);
-    return emulator::launch({.blocks = gpu::attention_blocks(args.tile_count, args.heads),
-                             .threads = 32 * gpu::attention_warps,
-                             .seed = seed},
-                            [&] { gpu::attention_kernel<Dims>(args); });
+    return args;
   }
   float apart() const {
     const std::vector<float> found = widen(y);
@@ -123,4 +144,68 @@ TEST_CASE("a text's attention does not depend on the texts beside it") {
   for (std::size_t t = 0; t < 4; ++t)
     CHECK(std::equal(one.y.data() + from[t] * row, one.y.data() + (from[t] + length[t]) * row,
                      other.y.data() + to[t] * row));
+}
+
+namespace {
+
+/// Attention, the layer behind it and the residual connection in one kernel, against the reference.
+template <int Dims>
+struct projected_case {
+  projected_case(const std::vector<std::uint32_t>& lengths, int heads, int head_dim, bool relative)
+      : one(lengths, heads, head_dim, relative),
+        columns{heads, head_dim},
+        l(100, heads * head_dim, 128, (heads * Dims + 63) / 64 * 64,
+          [this](int i) { return gpu::unit_input(columns.column(i)); }),
+        x(one.t.batch.tokens * 128),
+        sums(one.t.batch.tokens * 128),
+        residual(random_halves(one.t.batch.tokens * 100, 1)),
+        truth(one.t.batch.tokens * 100) {
+    put_rows(residual, 100, 128, x);
+    const std::size_t tokens = one.t.batch.tokens;
+    dupq::reference().apply(l.plain, {one.truth.data(), tokens, l.plain.inputs}, dupq::activation::none, nullptr,
+                            {truth.data(), tokens, 100});
+    for (std::size_t i = 0; i < truth.size(); ++i) truth[i] += residual[i];
+  }
+  std::string run(std::uint32_t seed) { return one.run_few(l, x, sums, seed); }
+  bool near() const { return distance(truth, 100, sums.copy(), 128, one.t.batch.tokens, 100) < 1e-3f; }
+
+  attention_case<Dims> one;
+  gpu::head_columns columns;
+  layer l;
+  halves x;
+  floats sums;
+  std::vector<float> residual, truth;
+};
+
+}  // namespace
+
+TEST_CASE("attention with the layer behind it is near the reference, the same for every order") {
+  const auto check = [](auto&& c, std::uint32_t seeds) {
+    std::vector<float> first;
+    for (std::uint32_t seed = 1; seed <= seeds; ++seed) {
+      CHECK(c.run(seed) == "");
+      CHECK(c.near());
+      if (first.empty()) first = c.sums.copy();
+      CHECK(first == c.sums.copy());
+    }
+  };
+  check(projected_case<32>({7, 33, 16}, 12, 32, false), 10);
+  check(projected_case<32>(lengths_to(20), 1, 24, true), 1);
+  check(projected_case<32>({5, 17}, 16, 32, false), 2);  // more heads than warps
+  check(projected_case<64>({130, 1}, 12, 64, true), 2);
+  check(projected_case<128>({19, 40}, 3, 96, true), 2);
+  check(projected_case<128>({3}, 9, 128, false), 1);
+}
+
+TEST_CASE("the wait and the barrier of attention with a layer are needed, and their defects are found") {
+  projected_case<32> c({7, 20}, 2, 32, true);
+  std::set<std::string> planted;
+  const auto unnoticed = emulator::unnoticed_defects(
+      [&] {
+        const std::string problem = c.run(1);
+        return !problem.empty() ? problem : c.near() ? "" : std::string("a wrong result");
+      },
+      planted);
+  for (const auto& line : unnoticed) FAIL_CHECK(line);
+  CHECK(planted.size() == 2);
 }

@@ -9,6 +9,7 @@
 #include <dupq/device/cuda/linear.hpp>
 #include <dupq/device/cuda/packing.hpp>
 #include <dupq/device/reference.hpp>
+#include <functional>
 #include <random>
 #include <string>
 #include <vector>
@@ -45,9 +46,11 @@ inline void put_rows(const std::vector<float>& from, std::size_t columns, std::s
   for (std::size_t i = 0; i < from.size(); ++i) to[i / columns * stride + i % columns] = dupq::narrow_f16(from[i]);
 }
 
-/// A linear layer, plain and packed.
+inline int same(int i) { return i; }
+
+/// A linear layer, plain and packed. to_input(i) is where input i lies.
 struct layer {
-  layer(int outputs, int inputs, int padded_outputs, int padded_inputs)
+  layer(int outputs, int inputs, int padded_outputs, int padded_inputs, const std::function<int(int)>& to_input = same)
       : panels((static_cast<std::size_t>(outputs) + 15) / 16 * 16 * static_cast<std::size_t>(inputs)),
         bias(random_halves(static_cast<std::size_t>(outputs), 0.1f)),
         weights(static_cast<std::size_t>(padded_outputs) * static_cast<std::size_t>(padded_inputs),
@@ -56,9 +59,8 @@ struct layer {
     panels = random_halves(panels.size(), 1.0f / std::sqrt(static_cast<float>(inputs)));
     plain.panels = panels.data(), plain.bias = bias.data();
     plain.outputs = static_cast<std::size_t>(outputs), plain.inputs = static_cast<std::size_t>(inputs);
-    const auto same = [](int i) { return i; };
-    REQUIRE(
-        dupq::gpu::pack_linear(plain, padded_outputs, padded_inputs, same, same, weights.data(), packed_bias.data()));
+    REQUIRE(dupq::gpu::pack_linear(plain, padded_outputs, padded_inputs, same, to_input, weights.data(),
+                                   packed_bias.data()));
     packed = {weights.data(), packed_bias.data(), padded_outputs, padded_inputs};
   }
   layer(const layer&) = delete;

@@ -4,6 +4,9 @@
 #include <dupq/device/cuda/hopper/mlp.hpp>
 #include <dupq/device/cuda/hopper/probe.hpp>
 #include <dupq/device/cuda/hopper/qkv.hpp>
+#include <dupq/device/cuda/latency/attention.hpp>
+#include <dupq/device/cuda/latency/linear.hpp>
+#include <dupq/device/cuda/latency/norm.hpp>
 #include <dupq/device/cuda/latency/receive.hpp>
 #include <dupq/device/cuda/rows.hpp>
 
@@ -33,6 +36,21 @@ template __global__ void attention_kernel<32>(attention_args);
 template __global__ void attention_kernel<64>(attention_args);
 template __global__ void attention_kernel<128>(attention_args);
 template __global__ void receive_kernel<receive_threads>(receive_args);
+template __global__ void few_linear_kernel<false>(few_linear_args);
+template __global__ void few_linear_kernel<true>(few_linear_args);
+template __global__ void norm_linear_kernel<1, activation::none>(few_linear_args);
+template __global__ void norm_linear_kernel<1, activation::gelu>(few_linear_args);
+template __global__ void norm_linear_kernel<2, activation::none>(few_linear_args);
+template __global__ void norm_linear_kernel<2, activation::gelu>(few_linear_args);
+template __global__ void norm_linear_kernel<3, activation::none>(few_linear_args);
+template __global__ void norm_linear_kernel<3, activation::gelu>(few_linear_args);
+template __global__ void few_attention_kernel<32>(few_attention_args);
+template __global__ void few_attention_kernel<64>(few_attention_args);
+template __global__ void few_attention_kernel<128>(few_attention_args);
+template __global__ void norm_kernel<1>(few_linear_args);
+template __global__ void norm_kernel<2>(few_linear_args);
+template __global__ void norm_kernel<3>(few_linear_args);
+template __global__ void norm_kernel<4>(few_linear_args);
 template __global__ void pool_kernel<pool_threads>(pool_args);
 template __global__ void probe_kernel<32>(probe_args);
 template __global__ void qkv_kernel<384>(qkv_args);
@@ -51,5 +69,6 @@ static_assert(pool_shared_bytes == 16);
 // Of the 227 kB that a block of Hopper can have.
 static_assert(qkv_shape<384>::shared_bytes == 221352);
 static_assert(mlp_shape<384>::shared_bytes == 230496);
+static_assert(unit_shared_bytes == 13824);
 
 }  // namespace dupq::inline DUPQ_ABI::gpu

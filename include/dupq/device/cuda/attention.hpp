@@ -33,20 +33,13 @@ constexpr int attention_blocks(int tiles, int heads) noexcept {
   return (tiles * heads + attention_warps - 1) / attention_warps;
 }
 
-/// Dims: of a head, padded with zeros to 32, 64 or 128. Blocks: attention_blocks(...). No shared memory.
+/// What the head's attention makes of queries first .. first + 15 of a text: of row lane / 4 + 8 (e / 2),
+/// values[c][w][e] is dimension 32 c + 8 (lane % 4) + 2 w + e % 2.
 template <int Dims>
-DUPQ_KERNEL(32 * attention_warps, 1)
-attention_kernel(attention_args args) {
+DUPQ_DEVICE inline void attend(const attention_args& args, int head, int begin, int end, int first,
+                               float (&values)[Dims / 32][4][4]) noexcept {
   constexpr int chunks = Dims / 32;  // of 16 bytes a lane
   const int lane = ptx::thread_index() % 32, row = lane / 4;
-  const int warp = ptx::block_index() * attention_warps + ptx::uniform(ptx::thread_index() / 32);
-  const int head = warp % args.heads;
-  if (warp / args.heads >= args.tile_count) return;
-  ptx::wait_for_previous_kernel();
-  ptx::launch_next_kernel();
-  const ptx::words4 tile = ptx::load_global4(args.tiles + warp / args.heads);
-  const int begin = static_cast<int>(tile.w[0]), end = static_cast<int>(tile.w[1]), first = static_cast<int>(tile.w[2]);
-  if (first >= end) return;  // one that only fills up a list of fixed length
   const auto load_row = [&](int which, int of, ptx::words4(&to)[chunks]) {  // the last row instead of those behind it
     const half* const from = args.qkv +
                              static_cast<std::size_t>(of < end ? of : end - 1) * static_cast<std::size_t>(args.stride) +
@@ -61,7 +54,8 @@ attention_kernel(attention_args args) {
   const float* const relative =
       args.relative == nullptr ? nullptr : args.relative + head * (2 * args.span - 1) + args.span - 1;
   float highest[2] = {-1e30f, -1e30f}, sums[2] = {};
-  float values[chunks][4][4] = {};
+  DUPQ_GPU_UNROLL
+  for (int i = 0; i < 16 * chunks; ++i) values[i / 16][i / 4 % 4][i % 4] = 0.0f;
 
   DUPQ_GPU_ROLLED
   for (int key = begin; key < end; key += 16) {
@@ -123,17 +117,38 @@ attention_kernel(attention_args args) {
   DUPQ_GPU_UNROLL
   for (int r = 0; r < 2; ++r) {
     const float part = ptx::fast_reciprocal(quad_sum(sums[r]));
-    const int q = first + row + 8 * r;
-    if (q < end) {
-      DUPQ_GPU_UNROLL
-      for (int c = 0; c < chunks; ++c) {
-        float v[8];
-        DUPQ_GPU_UNROLL
-        for (int i = 0; i < 8; ++i) v[i] = values[c][i / 2][2 * r + i % 2] * part;
-        ptx::store_global4(args.y + static_cast<std::size_t>(q) * static_cast<std::size_t>(args.y_stride) +
-                               head * Dims + 32 * c + lane % 4 * 8,
-                           narrow(v));
-      }
+    DUPQ_GPU_UNROLL
+    for (int c = 0; c < chunks; ++c) DUPQ_GPU_UNROLL
+    for (int i = 0; i < 8; ++i) values[c][i / 2][2 * r + i % 2] *= part;
+  }
+}
+
+/// Dims: of a head, padded with zeros to 32, 64 or 128. Blocks: attention_blocks(...). No shared memory.
+template <int Dims>
+DUPQ_KERNEL(32 * attention_warps, 1)
+attention_kernel(attention_args args) {
+  const int lane = ptx::thread_index() % 32;
+  const int warp = ptx::block_index() * attention_warps + ptx::uniform(ptx::thread_index() / 32);
+  const int head = warp % args.heads;
+  if (warp / args.heads >= args.tile_count) return;
+  ptx::wait_for_previous_kernel();
+  ptx::launch_next_kernel();
+  const ptx::words4 tile = ptx::load_global4(args.tiles + warp / args.heads);
+  const int begin = static_cast<int>(tile.w[0]), end = static_cast<int>(tile.w[1]), first = static_cast<int>(tile.w[2]);
+  if (first >= end) return;  // one that only fills up a list of fixed length
+  float values[Dims / 32][4][4];
+  attend<Dims>(args, head, begin, end, first, values);
+  DUPQ_GPU_UNROLL
+  for (int r = 0; r < 2; ++r) {
+    const int q = first + lane / 4 + 8 * r;
+    if (q >= end) continue;
+    DUPQ_GPU_UNROLL
+    for (int c = 0; c < Dims / 32; ++c) {
+      float v[8];
+      row_of(values[c], r, v);
+      ptx::store_global4(args.y + static_cast<std::size_t>(q) * static_cast<std::size_t>(args.y_stride) + head * Dims +
+                             32 * c + lane % 4 * 8,
+                         narrow(v));
     }
   }
 }

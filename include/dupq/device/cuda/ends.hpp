@@ -41,8 +41,8 @@ embed_kernel(embed_args args) {
   const int lane = ptx::thread_index() % 32;
   const int row = ptx::block_index() * embed_warps + ptx::uniform(ptx::thread_index() / 32);
   if (row >= args.count) return;
-  ptx::wait_for_previous_kernel();
   ptx::launch_next_kernel();
+  ptx::wait_for_previous_kernel();
   const ptx::words4 which = ptx::load_global4(args.tokens + row);
   const auto add_row = [&](const half* table, std::uint32_t of, int column, float(&to)[8]) {
     if (table == nullptr) return;
@@ -108,8 +108,8 @@ template <int Threads>
 DUPQ_KERNEL(Threads, 1)
 pool_kernel(pool_args args) {
   const int thread = ptx::thread_index(), column = 8 * thread, text = ptx::block_index();
-  ptx::wait_for_previous_kernel();
   ptx::launch_next_kernel();
+  ptx::wait_for_previous_kernel();
   const auto begin = static_cast<int>(ptx::load_global(args.offsets + text));
   const auto end = static_cast<int>(ptx::load_global(args.offsets + text + 1));
   float pooled[3][8] = {}, squares = 0.0f;  // first, maximum, mean

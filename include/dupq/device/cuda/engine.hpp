@@ -18,7 +18,7 @@
 #include "../../encoder.hpp"
 #include "batch.hpp"
 #include "latency/graphs.hpp"
-#include "latency/receive.hpp"
+#include "latency/pass.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
@@ -140,7 +140,7 @@ class engine {
   }
 
   std::optional<error> take_memory() noexcept {
-    if (!shapes_.set(model_->config(), runtime_.warpgroups() && !few()))
+    if (!shapes_.set(model_->config(), runtime_.warpgroups(), few()))
       return error(errc::unsupported, "sizes on a GPU").in(model_->path());
     if (auto failed = upload_weights()) return failed;
     arena host;
@@ -247,7 +247,9 @@ class engine {
     };
   }
   /// Of a pass that is recorded as a graph.
-  std::size_t tiles_of(std::size_t tokens) const noexcept { return pass::most_tiles(tokens, limits_.texts); }
+  std::size_t tiles_of(std::size_t tokens) const noexcept {
+    return (tokens + (tile_queries - 1) * limits_.texts) / tile_queries;
+  }
   void launch_few(slot& s, std::size_t tokens) noexcept {
     pass& p = s.on_gpu;
     p.token_count = p.rows = static_cast<int>(tokens);
@@ -255,14 +257,12 @@ class engine {
     p.texts = static_cast<int>(limits_.texts);
     auto launch = launcher(s);
     const auto chunks = [](std::size_t bytes) { return static_cast<int>((bytes + 15) / 16); };
-    const receive_args args{
+    const receive_args sent{
         {s.batch.tokens().data(), s.batch.tiles().data(), s.batch.offsets().data()},
         {const_cast<token*>(p.tokens), const_cast<query_tile*>(p.tiles), const_cast<std::uint32_t*>(p.offsets)},
         {chunks(tokens * sizeof(token)), chunks(tiles_of(tokens) * sizeof(query_tile)),
          chunks((limits_.texts + 1) * sizeof(std::uint32_t))}};
-    launch(&receive_kernel<receive_threads>, (args.all() + receive_threads - 1) / receive_threads, receive_threads,
-           std::size_t{0}, args);
-    forward_pass(weights_, shapes_, model_->config(), p, runtime_.processors(), launch).run();
+    few_pass(weights_, shapes_, model_->config(), p, launch).run(sent);
   }
 
   const model* model_;

@@ -27,6 +27,7 @@ struct pass {
   half* qkv = nullptr;      ///< [tokens][qkv]
   half* context = nullptr;  ///< [tokens][context]; the columns behind the heads are 0 from the start
   half* inner = nullptr;    ///< [tokens][inner]
+  float* sums = nullptr;    ///< [tokens][width]: only for few texts
   float* out = nullptr;     ///< [texts][dim], or [texts] logits
 
   void lay_out_sent(arena& from, std::size_t most_tokens, std::size_t most_texts) noexcept {
@@ -41,7 +42,8 @@ struct pass {
   }
   void lay_out_room(arena& from, const shapes& s, std::size_t most_tokens) noexcept {
     const auto take = [&](int columns) { return from.take<half>(most_tokens * static_cast<std::size_t>(columns)); };
-    x = take(s.width), qkv = take(s.qkv), context = take(s.context), inner = take(s.inner);
+    x = take(s.width), qkv = take(s.qkv), context = take(s.few_rows ? 0 : s.context), inner = take(s.inner);
+    sums = from.take<float>(s.few_rows ? most_tokens * static_cast<std::size_t>(s.width) : 0);
   }
   static constexpr std::size_t most_tiles(std::size_t tokens, std::size_t texts) noexcept {
     return tokens / tile_queries + texts;
@@ -79,13 +81,10 @@ class forward_pass {
       apply<activation::gelu>(one.up, p_.x, s_.width, p_.inner, s_.inner);
       norm(one.down, p_.inner, s_.inner, one.norm);
     }
-    if (c_.kind == model_kind::cross_encoder)
-      head();
-    else
-      pool();
+    finish();
   }
 
- private:
+  // ---- what passes of few texts have in common with this one ----
   void embed() noexcept {
     const embed_args args{m_.words,  m_.types,       m_.positions, m_.embedding_norm.gain, m_.embedding_norm.bias,
                           p_.tokens, p_.x,           p_.bins.x,    p_.token_count,         s_.width,
@@ -99,6 +98,23 @@ class forward_pass {
       default: return go(&embed_kernel<4>);
     }
   }
+  void finish() noexcept {
+    if (c_.kind == model_kind::cross_encoder)
+      head();
+    else
+      pool();
+  }
+  attention_args attention() const noexcept {
+    attention_args args;
+    args.qkv = p_.qkv, args.y = p_.context, args.tiles = p_.tiles;
+    args.tile_count = p_.tile_count, args.heads = s_.heads.heads;
+    args.stride = s_.qkv, args.y_stride = s_.context;
+    args.scale = 1.44269504f / std::sqrt(static_cast<float>(s_.heads.head_dim));
+    args.relative = m_.relative, args.span = static_cast<int>(c_.max_length);
+    return args;
+  }
+
+ private:
   template <activation Act>
   void apply(const packed_linear& by, const half* x, int x_stride, half* y, int y_stride) noexcept {
     const linear_args args{by, x, y, p_.rows, x_stride, y_stride};
@@ -110,12 +126,7 @@ class forward_pass {
               std::size_t{small_tile::ring_bytes}, args);
   }
   void attend() noexcept {
-    attention_args args;
-    args.qkv = p_.qkv, args.y = p_.context, args.tiles = p_.tiles;
-    args.tile_count = p_.tile_count, args.heads = s_.heads.heads;
-    args.stride = s_.qkv, args.y_stride = s_.context;
-    args.scale = 1.44269504f / std::sqrt(static_cast<float>(s_.heads.head_dim));
-    args.relative = m_.relative, args.span = static_cast<int>(c_.max_length);
+    const attention_args args = attention();
     const auto go = [&](auto kernel) {
       launch_(kernel, attention_blocks(p_.tile_count, args.heads), 32 * attention_warps, std::size_t{0}, args);
     };

@@ -59,6 +59,12 @@ DUPQ_DEVICE inline ptx::words4 narrow(const float (&from)[8]) noexcept {
   for (int i = 0; i < 4; ++i) to.w[i] = ptx::pack_halves(from[2 * i], from[2 * i + 1]);
   return to;
 }
+/// The eight columns that a lane holds of row lane / 4 + 8 `which` of a tile.
+DUPQ_DEVICE inline void row_of(const float (&sums)[4][4], int which, float (&to)[8]) noexcept {
+  DUPQ_GPU_UNROLL
+  for (int i = 0; i < 8; ++i) to[i] = sums[i / 2][2 * which + i % 2];
+}
+
 /// Eight floats that no kernel writes.
 DUPQ_DEVICE inline void load_floats(const float* from, float (&to)[8]) noexcept {
   DUPQ_GPU_UNROLL

@@ -102,10 +102,4 @@ DUPQ_DEVICE inline void multiply_tile(std::uint32_t ring, RowAt&& row_at, const 
   }
 }
 
-/// The eight columns that a lane holds of row lane / 4 + 8 `which` of a tile.
-DUPQ_DEVICE inline void row_of(const float (&sums)[4][4], int which, float (&to)[8]) noexcept {
-  DUPQ_GPU_UNROLL
-  for (int i = 0; i < 8; ++i) to[i] = sums[i / 2][2 * which + i % 2];
-}
-
 }  // namespace dupq::inline DUPQ_ABI::gpu

@@ -9,6 +9,7 @@
 #include "../../core/config.hpp"
 #include "../../model/transformer.hpp"
 #include "hopper/layers.hpp"
+#include "latency/units.hpp"
 #include "linear.hpp"
 #include "packing.hpp"
 
@@ -19,15 +20,18 @@ inline constexpr int most_layers = 64;
 /// The model's sizes, padded to what kernels take.
 struct shapes {
   head_columns heads;
-  int size = 0;       ///< hidden
-  int width = 0;      ///< hidden, padded: one of row_tile's
-  int qkv = 0;        ///< columns of queries, keys and values
-  int context = 0;    ///< columns of attention's result
-  int inner = 0;      ///< columns of the perceptron
-  bool bins = false;  ///< short texts go through bins
+  int size = 0;           ///< hidden
+  int width = 0;          ///< hidden, padded: one of row_tile's
+  int qkv = 0;            ///< columns of queries, keys and values
+  int context = 0;        ///< columns of attention's result
+  int inner = 0;          ///< columns of the perceptron
+  bool bins = false;      ///< short texts go through bins
+  bool few_rows = false;  ///< weights' inputs as unit_input numbers them
 
-  /// `warpgroups`: the GPU's code has kernels of warpgroups. False: a size that no kernel is for.
-  constexpr bool set(const config& c, bool warpgroups) noexcept {
+  /// `warpgroups`: the GPU's code has kernels of warpgroups, which passes of few texts leave alone. False: a size that
+  /// no kernel is for.
+  constexpr bool set(const config& c, bool warpgroups, bool few_texts) noexcept {
+    few_rows = few_texts;
     heads = {static_cast<int>(c.heads), static_cast<int>(c.head_dim())};
     size = static_cast<int>(c.hidden);
     for (const int w : {1024, 768, 512, 384, 256, 128})
@@ -35,9 +39,10 @@ struct shapes {
     qkv = static_cast<int>(round_up(static_cast<std::size_t>(3 * heads.width()), 128));
     context = static_cast<int>(round_up(static_cast<std::size_t>(heads.width()), 64));
     inner = static_cast<int>(round_up(c.intermediate, 128));
-    bins = warpgroups && takes_bins(c, inner);
+    bins = warpgroups && !few_texts && takes_bins(c, inner);
     return width != 0 && heads.head_dim <= 128 && c.layers <= most_layers;
   }
+  constexpr int input(int i) const noexcept { return few_rows ? unit_input(i) : i; }
 };
 
 struct packed_norm {
@@ -72,14 +77,16 @@ struct packed_model {
     embedding_norm = add_norm(from, m.embedding.norm, s, fill);
     const auto same = [](int i) { return i; };
     const auto head = [&s](int i) { return s.heads.column(i); };
+    const auto input = [&s](int i) { return s.input(i); };
+    const auto head_input = [&s](int i) { return s.input(s.heads.column(i)); };
     for (std::size_t i = 0; i < m.layers.size(); ++i) {
       const auto& one = m.layers[i];
       packed_layer& to = layers[i];
-      to.qkv = add_linear(from, one.attention.qkv, s.qkv, s.width, head, same, fill);
-      to.output = add_linear(from, one.attention.output, s.width, s.context, same, head, fill);
+      to.qkv = add_linear(from, one.attention.qkv, s.qkv, s.width, head, input, fill);
+      to.output = add_linear(from, one.attention.output, s.width, s.context, same, head_input, fill);
       to.attention_norm = add_norm(from, one.attention.norm, s, fill);
-      to.up = add_linear(from, one.feed_forward.up, s.inner, s.width, same, same, fill);
-      to.down = add_linear(from, one.feed_forward.down, s.width, s.inner, same, same, fill);
+      to.up = add_linear(from, one.feed_forward.up, s.inner, s.width, same, input, fill);
+      to.down = add_linear(from, one.feed_forward.down, s.width, s.inner, same, input, fill);
       to.norm = add_norm(from, one.feed_forward.norm, s, fill);
       if (s.bins) fits_ = to.bins.lay_out(from, one, s.inner, fill) && fits_;
     }

@@ -1,0 +1,214 @@
+// The kernels for few texts in the emulator against the reference.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <dupq/device/cuda/latency/attention.hpp>
+#include <dupq/device/cuda/latency/norm.hpp>
+#include <dupq/device/reference.hpp>
+
+#include "data.hpp"
+#include "emulator/mutations.hpp"
+
+using namespace cuda_test;
+using dupq::activation;
+namespace gpu = dupq::gpu;
+
+namespace {
+
+using rows_of_floats = std::vector<float>;
+constexpr float epsilon = 1e-12f;
+
+int padded_to(int n, int step) { return (n + step - 1) / step * step; }
+
+/// Rows with another stride, 0 behind their columns.
+rows_of_floats widened(const rows_of_floats& v, std::size_t columns, std::size_t stride) {
+  rows_of_floats w(v.size() / columns * stride);
+  for (std::size_t i = 0; i < v.size(); ++i) w[i / columns * stride + i % columns] = v[i];
+  return w;
+}
+
+/// LayerNorm in double, rounded as what kernels hand on.
+struct norm_case {
+  norm_case(int rows_, int size_, int width_)
+      : rows(static_cast<std::size_t>(rows_)),
+        size(static_cast<std::size_t>(size_)),
+        width(static_cast<std::size_t>(width_)),
+        sums_plain(random_halves(rows * size, 2, 0.5f)),
+        gain(random_halves(size, 0.2f, 1)),
+        bias(random_halves(size, 0.1f)),
+        packed_gain(padded(gain, width)),
+        packed_bias(padded(bias, width)),
+        sums(widened(sums_plain, size, width), emulator::use::write),
+        x(rows * width) {
+    for (std::size_t r = 0; r < rows; ++r) {
+      double mean = 0, variance = 0;
+      const auto at = [&](std::size_t c) { return static_cast<double>(sums_plain[r * size + c]); };
+      for (std::size_t c = 0; c < size; ++c) mean += at(c) / static_cast<double>(size);
+      for (std::size_t c = 0; c < size; ++c) variance += (at(c) - mean) * (at(c) - mean) / static_cast<double>(size);
+      for (std::size_t c = 0; c < size; ++c)
+        normed.push_back(
+            static_cast<float>((at(c) - mean) / std::sqrt(variance + 1e-12) * static_cast<double>(gain[c]) +
+                               static_cast<double>(bias[c])));
+    }
+  }
+  gpu::few_linear_args args() const {
+    gpu::few_linear_args a;
+    a.x = x.data(), a.sums = sums.data(), a.gain = packed_gain.data(), a.bias = packed_bias.data();
+    a.width = static_cast<int>(width), a.size = static_cast<int>(size), a.epsilon = epsilon;
+    return a;
+  }
+  bool x_is_near() const {
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t c = size; c < width; ++c)
+        if (x[r * width + c] != 0) return false;
+    return distance(normed, size, widen(x), width, rows, size) < 1e-3f;
+  }
+
+  std::size_t rows, size, width;
+  rows_of_floats sums_plain, gain, bias;
+  floats packed_gain, packed_bias, sums;
+  halves x;
+  rows_of_floats normed;
+};
+
+emulator::launch_shape shape_of(int blocks, std::uint32_t seed, int threads = gpu::unit_threads) {
+  return {.blocks = blocks, .threads = threads, .shared_bytes = gpu::unit_shared_bytes, .seed = seed, .overlaps = true};
+}
+
+/// norm(sums), and it through a layer with GELU.
+template <int Units>
+struct norm_linear_case : norm_case {
+  norm_linear_case(int rows_, int size_, int width_, int outputs_)
+      : norm_case(rows_, size_, width_),
+        outputs(static_cast<std::size_t>(outputs_)),
+        stride(static_cast<std::size_t>(padded_to(outputs_, 128))),
+        l(outputs_, size_, padded_to(outputs_, 128), width_, gpu::unit_input),
+        y(rows * stride),
+        truth(rows * outputs) {
+    dupq::reference().apply(l.plain, {normed.data(), rows, size}, activation::gelu, nullptr,
+                            {truth.data(), rows, outputs});
+  }
+  std::string run(std::uint32_t seed) {
+    gpu::few_linear_args a = args();
+    a.by = l.packed, a.y = y.data(), a.y_stride = l.packed.outputs;
+    return emulator::launch(shape_of(gpu::few_blocks(static_cast<int>(rows), l.packed.outputs), seed),
+                            [&] { gpu::norm_linear_kernel<Units, activation::gelu>(a); });
+  }
+  bool near() const { return x_is_near() && distance(truth, outputs, widen(y), stride, rows, outputs) < 2e-3f; }
+
+  std::size_t outputs, stride;
+  layer l;
+  halves y;
+  rows_of_floats truth;
+};
+
+/// A layer with a residual connection, or without.
+struct linear_case {
+  linear_case(int rows_, int inputs, int outputs_)
+      : rows(static_cast<std::size_t>(rows_)),
+        outputs(static_cast<std::size_t>(outputs_)),
+        stride(static_cast<std::size_t>(padded_to(outputs_, 128))),
+        l(outputs_, inputs, padded_to(outputs_, 128), padded_to(inputs, 64), gpu::unit_input),
+        from(rows * static_cast<std::size_t>(l.packed.inputs)),
+        x(rows * stride),
+        y(rows * stride),
+        sums(rows * stride),
+        truth(rows * outputs) {
+    const auto values = random_halves(rows * l.plain.inputs, 1);
+    residual = random_halves(rows * outputs, 1);
+    put_rows(values, l.plain.inputs, static_cast<std::size_t>(l.packed.inputs), from);
+    put_rows(residual, outputs, stride, x);
+    dupq::reference().apply(l.plain, {values.data(), rows, l.plain.inputs}, activation::none, nullptr,
+                            {truth.data(), rows, outputs});
+  }
+  template <bool Residual>
+  std::string run(std::uint32_t seed) {
+    gpu::few_linear_args a;
+    a.by = l.packed, a.from = from.data(), a.from_stride = l.packed.inputs;
+    a.x = x.data(), a.sums = sums.data(), a.width = static_cast<int>(stride);
+    a.y = y.data(), a.y_stride = static_cast<int>(stride);
+    return emulator::launch(shape_of(gpu::few_blocks(static_cast<int>(rows), l.packed.outputs), seed),
+                            [&] { gpu::few_linear_kernel<Residual>(a); });
+  }
+  bool near() const { return distance(truth, outputs, widen(y), stride, rows, outputs) < 1e-3f; }
+  bool sums_are_near() const {
+    rows_of_floats with(truth);
+    for (std::size_t i = 0; i < with.size(); ++i) with[i] += residual[i];
+    return distance(with, outputs, sums.copy(), stride, rows, outputs) < 1e-4f;
+  }
+
+  std::size_t rows, outputs, stride;
+  layer l;
+  halves from, x, y;
+  floats sums;
+  rows_of_floats residual, truth;
+};
+
+}  // namespace
+
+TEST_CASE("norms with linear layers behind them are near the reference, the same for every order") {
+  norm_linear_case<1> one(32, 384, 384, 150);
+  std::vector<half> first;
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    CHECK(one.run(seed) == "");
+    CHECK(one.near());
+    if (first.empty()) first = one.y.copy();
+    CHECK(first == one.y.copy());
+  }
+  const auto check = [](auto&& other) {
+    CHECK(other.run(3) == "");
+    CHECK(other.near());
+  };
+  check(norm_linear_case<1>(16, 40, 128, 40));
+  check(norm_linear_case<2>(16, 512, 512, 32));
+  check(norm_linear_case<2>(16, 768, 768, 128));
+  check(norm_linear_case<3>(48, 1000, 1024, 64));
+}
+
+TEST_CASE("linear layers of few rows are near the reference, the same for every order") {
+  linear_case one(32, 1536, 150);
+  std::vector<float> first;
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
+    CHECK(one.run<true>(seed) == "");
+    CHECK(one.sums_are_near());
+    if (first.empty()) first = one.sums.copy();
+    CHECK(first == one.sums.copy());
+  }
+  for (const int inputs : {40, 384, 1000, 3072, 4096}) {
+    linear_case other(16, inputs, 128);
+    CHECK(other.run<false>(1) == "");
+    CHECK(other.near());
+    CHECK(other.run<true>(2) == "");
+    CHECK(other.sums_are_near());
+  }
+}
+
+TEST_CASE("the last norm is near the reference") {
+  const auto check = [](auto kernel, int rows, int size, int width) {
+    norm_case one(rows, size, width);
+    CHECK(emulator::launch(shape_of(rows / gpu::norm_warps, 1, 32 * gpu::norm_warps), [&] { kernel(one.args()); }) ==
+          "");
+    CHECK(one.x_is_near());
+  };
+  check(gpu::norm_kernel<1>, 16, 40, 128);
+  check(gpu::norm_kernel<2>, 32, 384, 384);
+  check(gpu::norm_kernel<3>, 16, 768, 768);
+  check(gpu::norm_kernel<4>, 16, 1000, 1024);
+}
+
+TEST_CASE("every wait and barrier of these kernels is needed, and its defect is found") {
+  const auto check = [](auto&& run, std::size_t places) {
+    std::set<std::string> planted;
+    const auto unnoticed = emulator::unnoticed_defects(run, planted);
+    for (const auto& line : unnoticed) FAIL_CHECK(line);
+    CHECK(planted.size() == places);
+  };
+  const auto judged = [](const std::string& problem, auto&& near) {
+    return !problem.empty() ? problem : near() ? "" : std::string("a wrong result");
+  };
+  norm_linear_case<1> normed(16, 384, 384, 128);
+  check([&] { return judged(normed.run(1), [&] { return normed.near(); }); },
+        3);  // the wait; sums of rows; parts of products
+  linear_case plain(16, 384, 128);
+  check([&] { return judged(plain.run<true>(1), [&] { return plain.sums_are_near(); }); }, 2);
+}
