@@ -69,7 +69,7 @@ class basic_bi_encoder : public encoder<D> {
     float out = 0;
     const float_environment ieee;
     score_range(
-        0, 1, this->workspace_[0], [&](std::size_t i) { return i == 0 ? a : b; }, &out);
+        0, 1, this->alone(), [&](std::size_t i) { return i == 0 ? a : b; }, &out);
     return out;
   }
 

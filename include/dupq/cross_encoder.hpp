@@ -62,7 +62,7 @@ class basic_cross_encoder : public encoder<D> {
     float out = 0;
     const float_environment ieee;
     logits_range(
-        0, 1, this->workspace_[0], [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
+        0, 1, this->alone(), [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
     return activate(out);
   }
 

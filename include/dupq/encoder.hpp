@@ -51,11 +51,18 @@ class encoder {
   encoder(const model& m, const encoder_options& options, const limits& l, workspace<D>&& memory) noexcept
       : model_(&m), options_(options), limits_(l), workspace_(std::move(memory)) {}
 
-  D make_device() const noexcept {
-    if constexpr (std::is_constructible_v<D, const kernels&>)
-      return D(model_->kernel_table());
+  /// `alone`: of the executor's workers only this one has something to do.
+  D make_device(bool alone) const noexcept {
+    if constexpr (std::is_constructible_v<D, const kernels&, const executor&>)
+      return D(model_->kernel_table(), alone ? options_.executor : executor{});
     else
       return D();
+  }
+
+  /// The batch of one text or pair, for which all workers are there.
+  batch<D>& alone() noexcept {
+    workspace_[0].alone = true;
+    return workspace_[0];
   }
 
   /// About the tokens of `bytes` of text; ranges are cut by it.
@@ -70,6 +77,7 @@ class encoder {
     work_ranges ranges(n, workers, least, most, [&](std::size_t i) { return tokens(i); });
     options_.executor.run(std::min(n, workers), [&](std::size_t, std::size_t worker) {
       const float_environment ieee;
+      workspace_[worker].alone = n == 1;
       for (auto r = ranges.next(); r.begin != r.end; r = ranges.next()) task(r.begin, r.end, workspace_[worker]);
     });
   }
@@ -77,7 +85,7 @@ class encoder {
   /// Packs items begin..end-1, which tokenize(i, ids) writes, and calls finish(first, batch) for each full batch.
   template <class Tokenize, class Finish>
   void run_packed(std::size_t begin, std::size_t end, batch<D>& b, Tokenize&& tokenize, Finish&& finish) noexcept {
-    const D device = make_device();
+    const D device = make_device(b.alone);
     std::size_t first = begin;
     const auto flush = [&](std::size_t kept) {
       run_layers(device, model_->weights(), model_->config(), b.view(), b.buffers());

@@ -38,6 +38,6 @@ TEST_CASE("int8: cosine to the exact vectors") {
   }
   const double mean = sum / static_cast<double>(texts.size());
   MESSAGE(std::string(name), ": mean ", mean, ", least ", least);
-  CHECK(mean > (std::string(name) == "all-MiniLM-L6-v2" ? 0.998 : 0.997));
+  CHECK(mean > (std::string(name) == "all-MiniLM-L6-v2" ? 0.998 : 0.9975));
   CHECK(least > 0.98);
 }

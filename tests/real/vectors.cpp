@@ -1,8 +1,10 @@
 // A real model, fetched and converted: ids, vectors and scores against what sentence-transformers computes in float64.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <dupq/core/thread_pool.hpp>
 #include <dupq/dupq.hpp>
 #include <string>
 #include <vector>
@@ -33,6 +35,16 @@ TEST_CASE("ids, vectors and scores") {
   REQUIRE(!encoder->encode(texts, vectors));
   CHECK(fixtures::distance(vectors, fixtures::read_npy(stem + ".npy")) <= 1e-5);
 
+  // One text at a time, each with all threads of a pool at its products: the same bits.
+  dupq::thread_pool pool(2);
+  auto shared = dupq::bi_encoder::make(m, {.executor = pool.executor()});
+  REQUIRE(shared);
+  for (std::size_t i = 0; i < texts.size(); i += 10) {
+    std::vector<float> one(m.dim());
+    REQUIRE(!shared->encode(std::vector{texts[i]}, one));
+    CHECK(std::equal(one.begin(), one.end(), vectors.begin() + static_cast<std::ptrdiff_t>(i * m.dim())));
+  }
+
   const auto scores = fixtures::read_rows<double>(stem + ".scores.tsv");
   REQUIRE(scores.size() >= 20);
   for (const auto& row : scores) {
@@ -41,5 +53,8 @@ TEST_CASE("ids, vectors and scores") {
     const auto score = encoder->score(texts.at(a), texts.at(b));
     REQUIRE(score);
     CHECK(std::fabs(static_cast<double>(*score) - row[2]) < 1e-6);
+    const auto again = shared->score(texts.at(a), texts.at(b));
+    REQUIRE(again);
+    CHECK(*again == *score);
   }
 }

@@ -67,6 +67,7 @@ class batch {
   std::size_t texts() const noexcept { return texts_; }
 
   std::uint64_t truncated = 0;  ///< texts that were cut so far
+  bool alone = false;           ///< the other workers have nothing to do and may help with each product
 
  private:
   limits limits_;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "../../core/executor.hpp"
 #include "../device.hpp"
 #include "../widen.hpp"
 #include "kernels.hpp"
@@ -57,7 +58,8 @@ class cpu {
  public:
   using memory = host_memory;
 
-  explicit cpu(const kernels& table) noexcept : kernels_(&table) {}
+  /// Products are shared by the columns among the workers of `shared`, if there are several; they must be idle.
+  explicit cpu(const kernels& table, const executor& shared = {}) noexcept : kernels_(&table), shared_(shared) {}
 
   void embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
              const table<memory>& positions, const layer_norm<memory>& norm, matrix<float> y) const noexcept;
@@ -104,7 +106,7 @@ class cpu {
       g.a = x.data, g.a_stride = x.stride;
       g.b = weight.panels, g.panel_stride = weight.inputs * panel_width;
       g.k = weight.inputs;
-      return kernels_->gemm(g);
+      return share(kernels_->gemm, g);
     }
     auto* const row_scales = reinterpret_cast<row_scale*>(scratch);
     auto* const quantized = reinterpret_cast<std::uint8_t*>(row_scales + x.rows);
@@ -114,7 +116,18 @@ class cpu {
     gemm8_args g{to};
     g.a = quantized, g.a_scales = row_scales;
     g.b = weight.bytes, g.scales = weight.scales, g.sums = weight.sums, g.groups = width / 4;
-    kernels_->gemm8(g);
+    share(kernels_->gemm8, g);
+  }
+  /// A product, or each worker's share of its panels. What a column comes to does not depend on the others.
+  template <class Args>
+  void share(void (*kernel)(const Args&) noexcept, const Args& g) const noexcept {
+    constexpr std::size_t least = 6;  // panels: less work than passing it on
+    const std::size_t panels = (g.n + panel_width - 1) / panel_width, parts = std::min(shared_.workers, panels / least);
+    if (shared_.run_tasks == nullptr || parts < 2) return kernel(g);
+    shared_.run(parts, [&](std::size_t part, std::size_t) {
+      const float_environment ieee;
+      kernel(g.panels(panels * part / parts, panels * (part + 1) / parts));
+    });
   }
 
   /// `n` numbers of a row from `column` on: themselves where they are stored as floats, else widened into `buffer`.
@@ -127,6 +140,7 @@ class cpu {
   }
 
   const kernels* kernels_;
+  executor shared_;
 };
 
 inline void cpu::embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,

@@ -1,6 +1,7 @@
 // The table of kernels that every instruction set fills in. All tables give the same bits; `scalar` defines them.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -26,6 +27,15 @@ struct gemm_output {
   const float* bias = nullptr;      ///< [n], or none
   const float* residual = nullptr;  ///< as c, or none; may be c itself
   activation act = activation::none;
+
+  /// From now on only the columns of panels first..last-1.
+  void keep_panels(std::size_t first, std::size_t last) noexcept {
+    const std::size_t column = first * panel_width;
+    n = std::min(n, last * panel_width) - column;
+    c += column;
+    if (bias != nullptr) bias += column;
+    if (residual != nullptr) residual += column;
+  }
 };
 
 /// Each sum is made of chains over k ascending, started at 0 and added in order.
@@ -40,6 +50,13 @@ struct gemm_args : gemm_output {
 
   /// From a panel of weights to the next; 0 where b is not weights, which alone come with a bias.
   std::size_t panel_bytes() const noexcept { return bias == nullptr ? 0 : panel_stride * sizeof(float); }
+  /// The part of the product that has panels first..last-1.
+  gemm_args panels(std::size_t first, std::size_t last) const noexcept {
+    gemm_args part = *this;
+    part.keep_panels(first, last);
+    part.b += first * panel_stride;
+    return part;
+  }
 };
 
 /// The product of 8-bit integers: sum = (a b - zero * column sum of b), exact, times the row's and the column's scale.
@@ -52,6 +69,15 @@ struct gemm8_args : gemm_output {
   std::size_t groups = 0;               ///< of four inputs
 
   std::size_t panel_bytes() const noexcept { return groups * 4 * panel_width; }
+  /// The part of the product that has panels first..last-1.
+  gemm8_args panels(std::size_t first, std::size_t last) const noexcept {
+    gemm8_args part = *this;
+    part.keep_panels(first, last);
+    part.b += first * panel_bytes();
+    part.scales += first * panel_width;
+    part.sums += first * panel_width;
+    return part;
+  }
 };
 
 /// Sums of n terms run over 16 partial sums, lane = index mod 16, each started at +0, then halves 8, 4, 2, 1.
