@@ -61,3 +61,26 @@ TEST_CASE("pairs of short and of long texts, judged by a wide model, are near th
     CHECK(one[0] == found[i]);
   }
 }
+
+TEST_CASE("a wide model's passes of one or two texts are near the CPU's, and the same for any texts beside them") {
+  const golden::wide_model file(false), judge_file(true);
+  const dupq::model m = file.open(), c = judge_file.open();
+  const std::vector<std::string> texts{"how do I learn C++?", "why",
+                                       "what is the best way to learn C++ at home, in India?"};
+  const auto truth = golden::vectors(m, texts);
+  auto encoder = bi::make(m, {.limits = {.texts = 2}}, gpu(5));
+  REQUIRE(encoder);
+  std::vector<float> all(truth.size()), one(m.dim());
+  REQUIRE(!encoder->encode(texts, all));
+  CHECK(apart(truth, all) < wide_tolerance);
+  for (std::size_t t = texts.size(); t-- > 0;) {
+    REQUIRE(!encoder->encode(std::vector{texts[t]}, one));
+    CHECK(std::equal(one.begin(), one.end(), all.begin() + static_cast<std::ptrdiff_t>(t * m.dim())));
+  }
+  auto judge = cross::make(c, {.limits = {.texts = 2}}, gpu(6));
+  REQUIRE(judge);
+  const auto found = judge->score(texts[0], texts[2]),
+             expected = dupq::cross_encoder::make(c)->score(texts[0], texts[2]);
+  REQUIRE(found);
+  CHECK(std::fabs(*found - *expected) < wide_tolerance);
+}

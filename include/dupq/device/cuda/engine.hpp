@@ -162,6 +162,10 @@ class engine {
       lay_out(s, from_pinned, from_device);
       if (few()) {
         std::memset(here, 0, pinned.used());
+        if (s.number == 0) {  // once as it is: CUDA loads kernels when they are first launched, not while it records
+          launch_few(s, graph_list::tokens_of(0));
+          if (auto failed = runtime_.wait(0)) return failed;
+        }
         s.graphs.record(runtime_, s.number, limits_.packed_tokens, [&](std::size_t tokens) { launch_few(s, tokens); });
       }
     }
