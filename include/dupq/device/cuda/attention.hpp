@@ -34,8 +34,9 @@ constexpr int attention_blocks(int tiles, int heads) noexcept {
 }
 
 /// What the head's attention makes of queries first .. first + 15 of a text: of row lane / 4 + 8 (e / 2),
-/// values[c][w][e] is dimension 32 c + 8 (lane % 4) + 2 w + e % 2.
-template <int Dims>
+/// values[c][w][e] is dimension 32 c + 8 (lane % 4) + 2 w + e % 2. Together: values are fetched along with keys, which
+/// takes registers and waits less where few warps run.
+template <int Dims, bool Together>
 DUPQ_DEVICE inline void attend(const attention_args& args, int head, int begin, int end, int first,
                                float (&values)[Dims / 32][4][4]) noexcept {
   constexpr int chunks = Dims / 32;  // of 16 bytes a lane
@@ -59,17 +60,25 @@ DUPQ_DEVICE inline void attend(const attention_args& args, int head, int begin, 
 
   DUPQ_GPU_ROLLED
   for (int key = begin; key < end; key += 16) {
+    ptx::words4 rows[2][chunks];
+    const auto load_values = [&] {
+      DUPQ_GPU_UNROLL
+      for (int i = 0; i < 2; ++i) load_row(2, key + 8 * i + row, rows[i]);
+    };
     float scores[2][4] = {};
+    ptx::words4 keys[2][chunks];
+    DUPQ_GPU_UNROLL
+    for (int i = 0; i < 2 && Together; ++i) load_row(1, key + 8 * i + row, keys[i]);
+    if (Together) load_values();
     DUPQ_GPU_UNROLL
     for (int i = 0; i < 2; ++i) {
-      ptx::words4 keys[chunks];
-      load_row(1, key + 8 * i + row, keys);
+      if (!Together) load_row(1, key + 8 * i + row, keys[i]);
       DUPQ_GPU_UNROLL
       for (int c = 0; c < chunks; ++c) DUPQ_GPU_UNROLL
       for (int w = 0; w < 4; w += 2) {
         const std::uint32_t a[4] = {queries[0][c].w[w], queries[1][c].w[w], queries[0][c].w[w + 1],
                                     queries[1][c].w[w + 1]};
-        ptx::multiply(scores[i], a, keys[c].w[w], keys[c].w[w + 1]);
+        ptx::multiply(scores[i], a, keys[i][c].w[w], keys[i][c].w[w + 1]);
       }
     }
     float highest_now[2] = {highest[0], highest[1]};
@@ -105,9 +114,7 @@ DUPQ_DEVICE inline void attend(const attention_args& args, int head, int begin, 
     const std::uint32_t weights[4] = {
         ptx::pack_halves(scores[0][0], scores[0][1]), ptx::pack_halves(scores[0][2], scores[0][3]),
         ptx::pack_halves(scores[1][0], scores[1][1]), ptx::pack_halves(scores[1][2], scores[1][3])};
-    ptx::words4 rows[2][chunks];
-    DUPQ_GPU_UNROLL
-    for (int i = 0; i < 2; ++i) load_row(2, key + 8 * i + row, rows[i]);
+    if (!Together) load_values();
     DUPQ_GPU_UNROLL
     for (int c = 0; c < chunks; ++c) DUPQ_GPU_UNROLL
     for (int w = 0; w < 4; ++w)
@@ -137,7 +144,7 @@ attention_kernel(attention_args args) {
   const int begin = static_cast<int>(tile.w[0]), end = static_cast<int>(tile.w[1]), first = static_cast<int>(tile.w[2]);
   if (first >= end) return;  // one that only fills up a list of fixed length
   float values[Dims / 32][4][4];
-  attend<Dims>(args, head, begin, end, first, values);
+  attend<Dims, false>(args, head, begin, end, first, values);
   DUPQ_GPU_UNROLL
   for (int r = 0; r < 2; ++r) {
     const int q = first + lane / 4 + 8 * r;

@@ -41,11 +41,17 @@ few_attention_kernel(few_attention_args args) {
   const ptx::words4 tile = ptx::load_global4(args.of.tiles + ptx::block_index() / column_blocks);
   const int begin = static_cast<int>(tile.w[0]), end = static_cast<int>(tile.w[1]), first = static_cast<int>(tile.w[2]);
   if (first >= end) return;
+  const int own_row = first + thread / 4;  // as an epilogue's thread
+  const bool stores = thread < unit_epilogue && own_row < end;
+  const std::size_t place = static_cast<std::size_t>(own_row) * static_cast<std::size_t>(args.width) +
+                            static_cast<std::size_t>(unit_column(columns, thread));
+  unit_residual residual;
+  if (stores) residual.load(args.x + place);
   float sums[2][4] = {};
   DUPQ_GPU_ROLLED
   for (int head = warp; head < heads; head += head_warps<Dims>) {
     float values[chunks][4][4];
-    attend<Dims>(args.of, head, begin, end, first, values);
+    attend<Dims, Dims <= 64>(args.of, head, begin, end, first, values);
     DUPQ_GPU_UNROLL
     for (int c = 0; c < chunks; ++c) {
       float top[8], bottom[8];
@@ -58,11 +64,7 @@ few_attention_kernel(few_attention_args args) {
   }
   float result[4];
   combine_units<head_warps<Dims>>(sums, result);
-  const int row = first + thread / 4;
-  if (thread >= unit_epilogue || row >= end) return;
-  const std::size_t place = static_cast<std::size_t>(row) * static_cast<std::size_t>(args.width) +
-                            static_cast<std::size_t>(unit_column(columns, thread));
-  store_sums(result, bias, args.x + place, args.sums + place);
+  if (stores) store_sums(result, bias, residual, args.sums + place);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::gpu

@@ -153,6 +153,8 @@ few_linear_kernel(few_linear_args args) {
   const ptx::words4 added = ptx::load_constant4(args.by.bias + unit_column(columns, thread));
   ptx::wait_for_previous_kernel();
 
+  unit_residual residual;
+  if (Residual && thread < unit_epilogue) residual.load(args.x + few_place(thread, args.by, args.width));
   float sums[2][4] = {};
   DUPQ_GPU_ROLLED
   for (int first = warp; first < units; first += ahead * unit_warps) {
@@ -174,8 +176,7 @@ few_linear_kernel(few_linear_args args) {
   combine_units<unit_warps>(sums, result);
   if (thread >= unit_epilogue) return;
   if (Residual)
-    store_sums(result, added, args.x + few_place(thread, args.by, args.width),
-               args.sums + few_place(thread, args.by, args.width));
+    store_sums(result, added, residual, args.sums + few_place(thread, args.by, args.width));
   else
     store_halves<activation::none>(result, added, args.y + few_place(thread, args.by, args.y_stride));
 }

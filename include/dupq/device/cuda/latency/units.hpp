@@ -81,13 +81,23 @@ DUPQ_DEVICE inline void combine_units(const float (&sums)[2][4], float (&to)[4])
   }
 }
 
-/// The epilogue of layers with a residual connection: v + bias + the row's halves, as floats, for the norm that whoever
-/// reads them applies.
-DUPQ_DEVICE inline void store_sums(const float (&v)[4], const ptx::words4& bias, const half* residual,
+/// An epilogue's four columns of the row that a layer's result is added to, fetched long before.
+struct unit_residual {
+  std::uint32_t w[2] = {};
+
+  DUPQ_DEVICE void load(const half* from) noexcept {
+    w[0] = ptx::load_global(from);
+    w[1] = ptx::load_global(from + 2);
+  }
+};
+
+/// The epilogue of layers with a residual connection: v + bias + the row, as floats, for the norm that whoever reads
+/// them applies.
+DUPQ_DEVICE inline void store_sums(const float (&v)[4], const ptx::words4& bias, const unit_residual& residual,
                                    float* to) noexcept {
   float before[4];
-  ptx::unpack_halves(ptx::load_global(residual), before[0], before[1]);
-  ptx::unpack_halves(ptx::load_global(residual + 2), before[2], before[3]);
+  ptx::unpack_halves(residual.w[0], before[0], before[1]);
+  ptx::unpack_halves(residual.w[1], before[2], before[3]);
   ptx::words4 bits;
   DUPQ_GPU_UNROLL
   for (int i = 0; i < 4; ++i) bits.w[i] = ptx::as_bits(v[i] + (ptx::as_float(bias.w[i]) + before[i]));
