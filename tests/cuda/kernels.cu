@@ -4,6 +4,7 @@
 #include <dupq/device/cuda/hopper/mlp.hpp>
 #include <dupq/device/cuda/hopper/probe.hpp>
 #include <dupq/device/cuda/hopper/qkv.hpp>
+#include <dupq/device/cuda/hopper/wide.hpp>
 #include <dupq/device/cuda/latency/attention.hpp>
 #include <dupq/device/cuda/latency/linear.hpp>
 #include <dupq/device/cuda/latency/norm.hpp>
@@ -55,6 +56,9 @@ template __global__ void pool_kernel<pool_threads>(pool_args);
 template __global__ void probe_kernel<32>(probe_args);
 template __global__ void qkv_kernel<384>(qkv_args);
 template __global__ void mlp_kernel<384>(mlp_args);
+template __global__ void wide_kernel<wide_end::plain>(wide_args);
+template __global__ void wide_kernel<wide_end::gelu>(wide_args);
+template __global__ void wide_norm_kernel<wide_end::norm>(wide_norm_args);
 
 // Shared memory is asked for at launch; 48 kB need no leave.
 static_assert(large_tile::ring_bytes == 49152);
@@ -69,6 +73,7 @@ static_assert(pool_shared_bytes == 16);
 // Of the 227 kB that a block of Hopper can have.
 static_assert(qkv_shape<384>::shared_bytes == 221352);
 static_assert(mlp_shape<384>::shared_bytes == 230496);
+static_assert(wide_shape::shared_bytes(3072) == 210992 && wide_shape::norm_shared_bytes == 203312);
 static_assert(unit_shared_bytes == 13824);
 
 }  // namespace dupq::inline DUPQ_ABI::gpu

@@ -6,6 +6,7 @@
 #include <dupq/device/cuda/bins.hpp>
 #include <dupq/device/cuda/halves.hpp>
 #include <dupq/device/cuda/hopper/heads.hpp>
+#include <dupq/device/cuda/hopper/wide.hpp>
 #include <dupq/device/cuda/layouts.hpp>
 #include <dupq/device/cuda/packing.hpp>
 #include <numeric>
@@ -114,6 +115,16 @@ constexpr bool tapes_are_in_order() {
   return true;
 }
 static_assert(tapes_are_in_order());
+constexpr bool wide_tape_is_in_order() {
+  for (int n = 0; n < 384; n += 5)
+    for (int k = 0; k < 64; ++k)
+      if (gpu::wide_tape::index(384 + output_at(n), 5 * 64 + k, 768) !=
+          (12 + 5) * 24576u + gpu::swizzled128(static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(k / 8)) / 2 +
+              static_cast<std::size_t>(k % 8))
+        return false;
+  return true;
+}
+static_assert(wide_tape_is_in_order());
 static_assert(qkv::halves == 3 * 384 * 384 && mlp::halves(1536) == 384 * 384 + 2 * 384 * 1536);
 
 // Rows of heads: what ldmatrix reads from any row on, and what quads of lanes store to two rows at a time.

@@ -30,7 +30,7 @@ template <int Hidden>
 struct mlp_shape {
   static_assert(Hidden == 384, "a row's sums fill the registers");
   using tape = mlp_tape<Hidden>;
-  using ring = weight_ring<5, tape::stage_bytes, 8>;
+  using ring = stage_ring<5, tape::stage_bytes, 8>;
   static constexpr int threads = 256, panels = Hidden / panel_columns;
   static constexpr std::uint32_t stages = 2 * bin_bytes(Hidden);  ///< where the ring lies, behind the two bins
   static constexpr std::uint32_t barriers = stages + ring::bytes;
@@ -218,7 +218,7 @@ mlp_kernel(mlp_args args) {
   const int count = (args.pairs - ptx::block_index() + ptx::block_count() - 1) / ptx::block_count();
   const int columns = args.inner / panel_columns, stages = shape::tape::stages(args.inner);
   const std::uint32_t shared = ptx::shared_base();
-  typename shape::ring weights(shared + shape::stages, shared + shape::barriers, args.tape, stages, count * stages);
+  typename shape::ring weights(shared + shape::stages, shared + shape::barriers, {args.tape, stages}, count * stages);
   if (thread == 0) {
     weights.init();
     DUPQ_GPU_UNROLL

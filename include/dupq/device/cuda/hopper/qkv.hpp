@@ -23,7 +23,7 @@ struct qkv_args {
 template <int Hidden>
 struct qkv_shape {
   using tape = qkv_tape<Hidden>;
-  using ring = weight_ring<6, tape::stage_bytes, 8>;
+  using ring = stage_ring<6, tape::stage_bytes, 8>;
   static constexpr int threads = 512, panels = Hidden / panel_columns;
   static constexpr std::uint32_t stages = 2 * bin_bytes(Hidden);  ///< where the ring lies, behind the two bins of x
   static constexpr std::uint32_t heads = stages + ring::bytes;    ///< queries, keys and values of both
@@ -41,7 +41,7 @@ DUPQ_DEVICE inline void make_heads(const qkv_args& args, std::uint32_t shared, i
   using shape = qkv_shape<Hidden>;
   const int thread = ptx::thread_index() % 128, lane = thread % 32;
   const bool leads = thread == 0;
-  typename shape::ring weights(shared + shape::stages, shared + shape::barriers, args.tape, shape::tape::stages,
+  typename shape::ring weights(shared + shape::stages, shared + shape::barriers, {args.tape, shape::tape::stages},
                                count * shape::tape::stages);
   if (ptx::thread_index() == 0) weights.start();
   ptx::wait_for_previous_kernel();
@@ -171,7 +171,7 @@ qkv_kernel(qkv_args args) {
   const int count = (args.pairs - ptx::block_index() + ptx::block_count() - 1) / ptx::block_count();
   const std::uint32_t shared = ptx::shared_base();
   if (thread == 0) {
-    typename shape::ring(shared + shape::stages, shared + shape::barriers, nullptr, 0, 0).init();
+    typename shape::ring(shared + shape::stages, shared + shape::barriers, {}, 0).init();
     DUPQ_GPU_UNROLL
     for (std::uint32_t i = 0; i < 2 * shape::panels; ++i) ptx::init_barrier(shared + shape::arrivals + 8 * i, 1);
     ptx::fence_barriers();

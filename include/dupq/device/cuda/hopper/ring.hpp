@@ -1,5 +1,4 @@
-// Weights on their way through shared memory: a tape of stages of equal size, read round and round by all warps of a
-// block through a ring.
+// What all warps of a block read, on its way through shared memory: stages of equal size in a ring.
 #pragma once
 
 #include "../layouts.hpp"
@@ -7,18 +6,29 @@
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
+/// Fetches stages of a tape of so many.
+template <int StageBytes>
+struct tape_stages {
+  const half* tape = nullptr;
+  int length = 0;
+
+  DUPQ_DEVICE void operator()(int item, std::uint32_t to, std::uint32_t barrier) const noexcept {
+    ptx::bulk_load(to, tape + static_cast<std::size_t>(item % length) * (StageBytes / 2), StageBytes, barrier);
+  }
+};
+
 /// One warp's view of the ring. A stage is read with `get`, in order, and given back with `put`, which may lag behind;
-/// the last of the `Warps` readers refills it, so that no warp waits for another but through the weights themselves.
-template <int Stages, int StageBytes, int Warps>
-class weight_ring {
+/// the last of the `Warps` readers refills it, so that no warp waits for another but through the stages themselves.
+/// Fetch(item, to, barrier) starts the bulk loads of an item, `StageBytes` in all.
+template <int Stages, int StageBytes, int Warps, class Fetch = tape_stages<StageBytes>>
+class stage_ring {
  public:
   static constexpr std::uint32_t bytes = Stages * StageBytes;
   static constexpr std::uint32_t barrier_bytes = Stages * 12;  ///< a barrier and a counter for each stage
 
-  /// `stages` is aligned to 1,024 bytes, `barriers` to 8. The tape has `length` stages; `total` will be read.
-  DUPQ_DEVICE weight_ring(std::uint32_t stages, std::uint32_t barriers, const half* tape, int length,
-                          int total) noexcept
-      : stages_(stages), barriers_(barriers), tape_(tape), length_(length), total_(total) {}
+  /// `stages` is aligned to 1,024 bytes, `barriers` to 8; `total` items will be read.
+  DUPQ_DEVICE stage_ring(std::uint32_t stages, std::uint32_t barriers, const Fetch& fetch, int total) noexcept
+      : stages_(stages), barriers_(barriers), fetch_(fetch), total_(total) {}
 
   /// By one thread, before a fence of barriers and a barrier of the block.
   DUPQ_DEVICE void init() const noexcept {
@@ -56,13 +66,12 @@ class weight_ring {
   DUPQ_DEVICE std::uint32_t counter(std::uint32_t stage) const noexcept { return barriers_ + 8 * Stages + 4 * stage; }
   DUPQ_DEVICE void fill(int item, std::uint32_t stage) const noexcept {
     ptx::arrive_expect(full(stage), StageBytes);
-    ptx::bulk_load(stages_ + stage * StageBytes, tape_ + static_cast<std::size_t>(item % length_) * (StageBytes / 2),
-                   StageBytes, full(stage));
+    fetch_(item, stages_ + stage * StageBytes, full(stage));
   }
 
   std::uint32_t stages_, barriers_;
-  const half* tape_;
-  int length_, total_;
+  Fetch fetch_;
+  int total_;
   std::uint32_t read_ = 0, given_back_ = 0, parity_ = 0;
 };
 

@@ -48,20 +48,25 @@ DUPQ_DEVICE inline void load_vector(std::uint32_t from, int chunk, float (&to)[8
   for (int i = 0; i < 8; ++i) to[i] = ptx::as_float(ptx::load_shared(from + vector_offset(8 * chunk + i)));
 }
 
-/// Calls take(chunk, row, numbers) with eight numbers each of (x - mean) / sqrt(variance + epsilon) * gain + bias;
-/// `gain` and `bias` are addresses of the lane's first column, see load_vector.
-template <class Take>
-DUPQ_DEVICE inline void normalize_rows(row_halves& sums, std::uint32_t gain, std::uint32_t bias, float epsilon,
-                                       Take&& take) noexcept {
-  float means[2] = {}, scales[2] = {};
+/// The means of the rows' 384 numbers, and the sums of their squared distances from these.
+DUPQ_DEVICE inline void measure_rows(row_halves& sums, float (&means)[2], float (&squares)[2]) noexcept {
+  DUPQ_GPU_UNROLL
+  for (int r = 0; r < 2; ++r) means[r] = squares[r] = 0.0f;
   add_up(sums, means, [](float x, int) { return x; });
   DUPQ_GPU_UNROLL
   for (int r = 0; r < 2; ++r) means[r] = quad_sum(means[r]) * (1.0f / 384);
-  add_up(sums, scales, [&](float x, int r) { return (x - means[r]) * (x - means[r]); });
+  add_up(sums, squares, [&](float x, int r) { return (x - means[r]) * (x - means[r]); });
   DUPQ_GPU_UNROLL
-  for (int r = 0; r < 2; ++r) scales[r] = ptx::fast_rsqrt(quad_sum(scales[r]) * (1.0f / 384) + epsilon);
+  for (int r = 0; r < 2; ++r) squares[r] = quad_sum(squares[r]);
+}
+/// Calls take(chunk, row, numbers) with eight numbers each of (x - mean) * scale * gain + bias; `gain` and `bias` are
+/// addresses of the lane's first column, see load_vector.
+template <class Take>
+DUPQ_DEVICE inline void scale_rows(row_halves& sums, const float (&means)[2], const float (&scales)[2],
+                                   std::uint32_t gain, std::uint32_t bias, Take&& take) noexcept {
+  float shifts[2];
   DUPQ_GPU_UNROLL
-  for (int r = 0; r < 2; ++r) means[r] *= -scales[r];
+  for (int r = 0; r < 2; ++r) shifts[r] = -means[r] * scales[r];
   each_group([&](int h, int g, int chunk) {
     float gains[8], biases[8];
     load_vector(gain, chunk, gains);
@@ -70,10 +75,20 @@ DUPQ_DEVICE inline void normalize_rows(row_halves& sums, std::uint32_t gain, std
     for (int r = 0; r < 2; ++r) {
       float v[8];
       DUPQ_GPU_UNROLL
-      for (int i = 0; i < 8; ++i) v[i] = (number(sums[h], g, r, i) * scales[r] + means[r]) * gains[i] + biases[i];
+      for (int i = 0; i < 8; ++i) v[i] = (number(sums[h], g, r, i) * scales[r] + shifts[r]) * gains[i] + biases[i];
       take(chunk, r, v);
     }
   });
+}
+/// Both: take gets (x - mean) / sqrt(variance + epsilon) * gain + bias.
+template <class Take>
+DUPQ_DEVICE inline void normalize_rows(row_halves& sums, std::uint32_t gain, std::uint32_t bias, float epsilon,
+                                       Take&& take) noexcept {
+  float means[2], scales[2];
+  measure_rows(sums, means, scales);
+  DUPQ_GPU_UNROLL
+  for (int r = 0; r < 2; ++r) scales[r] = ptx::fast_rsqrt(scales[r] * (1.0f / 384) + epsilon);
+  scale_rows(sums, means, scales, gain, bias, take);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::gpu
