@@ -17,19 +17,23 @@
 
 namespace golden {
 
-/// BERT with 384 columns, 12 heads and a perceptron of 200; texts of up to 100 tokens. Its vocabulary is the other
-/// models' here.
+/// Texts of up to 100 tokens, in a vocabulary of the other models here. BERT has 384 columns, a perceptron of 200 and
+/// two layers; MPNet 768, 384 and one.
 class wide_model {
  public:
-  explicit wide_model(bool judges_pairs) : judge_(judges_pairs) {
+  enum class kind { bert, judge, mpnet };
+
+  explicit wide_model(kind k) : kind_(k), mpnet_(k == kind::mpnet) {
     std::string pattern = (std::filesystem::temp_directory_path() / "dupq-wide-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
-    std::filesystem::copy(folder + (judge_ ? "/cross" : "/bert"), directory_, std::filesystem::copy_options::recursive);
+    const char* const source = k == kind::bert ? "/bert" : k == kind::judge ? "/cross" : "/mpnet";
+    std::filesystem::copy(folder + source, directory_, std::filesystem::copy_options::recursive);
     write("config.json", config());
-    if (!judge_) {
+    if (k != kind::judge) {
       write("sentence_bert_config.json", R"({"max_seq_length": 100, "do_lower_case": false})");
-      write("1_Pooling/config.json", R"({"word_embedding_dimension": 384, "pooling_mode_mean_tokens": true})");
+      write("1_Pooling/config.json",
+            R"({"word_embedding_dimension": )" + std::to_string(width_) + R"(, "pooling_mode_mean_tokens": true})");
     }
     write_weights();
     dupq_tool::convert(directory_, path(), {});
@@ -46,20 +50,27 @@ class wide_model {
   }
 
  private:
-  static constexpr std::size_t width = 384, inner = 200, positions = 100, layers = 2;
-
   std::string path() const { return directory_ + "/model.gguf"; }
   void write(const std::string& name, const std::string& bytes) const {
     std::ofstream(directory_ + "/" + name, std::ios::binary | std::ios::trunc) << bytes;
   }
   std::string config() const {
-    const std::string kind = judge_
-                                 ? R"("architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"},
-                    "sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"},)"
-                                 : R"("architectures": ["BertModel"],)";
-    return "{" + kind + R"("hidden_act": "gelu", "model_type": "bert", "vocab_size": 479, "type_vocab_size": 2,
-      "pad_token_id": 0, "layer_norm_eps": 1e-12, "hidden_size": 384, "num_hidden_layers": 2,
-      "num_attention_heads": 12, "intermediate_size": 200, "max_position_embeddings": 100})";
+    const std::string sizes = R"("hidden_act": "gelu", "vocab_size": 479, "num_attention_heads": 12, "hidden_size": )" +
+                              std::to_string(width_) + R"(, "intermediate_size": )" + std::to_string(inner_) +
+                              R"(, "num_hidden_layers": )" + std::to_string(layers_) +
+                              R"(, "max_position_embeddings": )" + std::to_string(positions_);
+    const std::string bert =
+        R"(, "model_type": "bert", "type_vocab_size": 2, "pad_token_id": 0, "layer_norm_eps": 1e-12)";
+    switch (kind_) {
+      case kind::bert: return "{" + sizes + bert + R"(, "architectures": ["BertModel"]})";
+      case kind::judge:
+        return "{" + sizes + bert +
+               R"(, "architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"},
+                    "sentence_transformers": {"activation_fn": "torch.nn.modules.activation.Sigmoid"}})";
+      default:
+        return "{" + sizes + R"(, "architectures": ["MPNetModel"], "model_type": "mpnet", "layer_norm_eps": 1e-5,
+                 "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "relative_attention_num_buckets": 32})";
+    }
   }
   /// Adds a tensor of one or two dimensions, normally distributed.
   void add(const std::string& name, std::size_t rows, std::size_t columns, float deviation, float mean = 0) {
@@ -71,40 +82,46 @@ class wide_model {
       std::memcpy(data_.data() + begin + i * sizeof x, &x, sizeof x);
     }
     const std::string shape = std::to_string(rows) + (columns == 0 ? "" : "," + std::to_string(columns));
-    header_ += std::string(header_.empty() ? "{" : ",") + "\"" + (judge_ && name[0] != 'c' ? "bert." : "") + name +
-               R"(":{"dtype":"F32","shape":[)" + shape + R"(],"data_offsets":[)" + std::to_string(begin) + "," +
-               std::to_string(data_.size()) + "]}";
+    header_ += std::string(header_.empty() ? "{" : ",") + "\"" +
+               (kind_ == kind::judge && name[0] != 'c' ? "bert." : "") + name + R"(":{"dtype":"F32","shape":[)" +
+               shape + R"(],"data_offsets":[)" + std::to_string(begin) + "," + std::to_string(data_.size()) + "]}";
   }
   void add_linear(const std::string& name, std::size_t outputs, std::size_t inputs) {
     add(name + ".weight", outputs, inputs, 1 / std::sqrt(static_cast<float>(inputs)));
     add(name + ".bias", outputs, 0, 0.1f);
   }
   void add_norm(const std::string& name) {
-    add(name + ".weight", width, 0, 0.2f, 1);
-    add(name + ".bias", width, 0, 0.1f);
+    add(name + ".weight", width_, 0, 0.2f, 1);
+    add(name + ".bias", width_, 0, 0.1f);
   }
   void write_weights() {
-    add("embeddings.word_embeddings.weight", 479, width, 1);
-    add("embeddings.position_embeddings.weight", positions, width, 0.3f);
-    add("embeddings.token_type_embeddings.weight", 2, width, 0.3f);
+    add("embeddings.word_embeddings.weight", 479, width_, 1);
+    add("embeddings.position_embeddings.weight", positions_, width_, 0.3f);
+    if (!mpnet_) add("embeddings.token_type_embeddings.weight", 2, width_, 0.3f);
     add_norm("embeddings.LayerNorm");
-    for (std::size_t i = 0; i < layers; ++i) {
+    const std::string attention = mpnet_ ? ".attention.attn." : ".attention.self.";
+    for (std::size_t i = 0; i < layers_; ++i) {
       const std::string layer = "encoder.layer." + std::to_string(i);
-      for (const char* part : {"query", "key", "value"}) add_linear(layer + ".attention.self." + part, width, width);
-      add_linear(layer + ".attention.output.dense", width, width);
-      add_norm(layer + ".attention.output.LayerNorm");
-      add_linear(layer + ".intermediate.dense", inner, width);
-      add_linear(layer + ".output.dense", width, inner);
+      for (const std::string part : {"query", "key", "value"})
+        add_linear(layer + attention + (mpnet_ ? part.substr(0, 1) : part), width_, width_);
+      add_linear(layer + (mpnet_ ? ".attention.attn.o" : ".attention.output.dense"), width_, width_);
+      add_norm(layer + (mpnet_ ? ".attention.LayerNorm" : ".attention.output.LayerNorm"));
+      add_linear(layer + ".intermediate.dense", inner_, width_);
+      add_linear(layer + ".output.dense", width_, inner_);
       add_norm(layer + ".output.LayerNorm");
     }
-    add_linear("pooler.dense", width, width);
-    if (judge_) add_linear("classifier", 1, width);
+    if (mpnet_) add("encoder.relative_attention_bias.weight", 32, 12, 0.5f);
+    add_linear("pooler.dense", width_, width_);
+    if (kind_ == kind::judge) add_linear("classifier", 1, width_);
     header_ += "}";
     const std::uint64_t size = header_.size();
     write("model.safetensors", std::string(reinterpret_cast<const char*>(&size), sizeof size) + header_ + data_);
   }
 
-  bool judge_;
+  kind kind_;
+  bool mpnet_;
+  std::size_t width_ = mpnet_ ? 768 : 384, inner_ = mpnet_ ? 384 : 200, layers_ = mpnet_ ? 1 : 2;
+  std::size_t positions_ = mpnet_ ? 102 : 100;
   std::string directory_, header_, data_;
   std::mt19937 random_{11};
 };

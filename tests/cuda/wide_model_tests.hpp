@@ -24,7 +24,7 @@ inline constexpr float wide_tolerance = 2e-3f;
 }  // namespace
 
 TEST_CASE("short and long texts of a wide model are near the CPU's, the same bits for any batch and order") {
-  const golden::wide_model file(false);
+  const golden::wide_model file(golden::wide_model::kind::bert);
   const dupq::model m = file.open();
   const auto texts = mixed_texts();
   const auto truth = golden::vectors(m, texts);
@@ -46,7 +46,7 @@ TEST_CASE("short and long texts of a wide model are near the CPU's, the same bit
 }
 
 TEST_CASE("pairs of short and of long texts, judged by a wide model, are near the CPU's") {
-  const golden::wide_model file(true);
+  const golden::wide_model file(golden::wide_model::kind::judge);
   const dupq::model m = file.open();
   const auto texts = mixed_texts();
   const std::vector<std::string> first(texts.begin(), texts.begin() + 8), second(texts.rbegin(), texts.rbegin() + 8);
@@ -63,7 +63,7 @@ TEST_CASE("pairs of short and of long texts, judged by a wide model, are near th
 }
 
 TEST_CASE("a wide model's passes of one or two texts are near the CPU's, and the same for any texts beside them") {
-  const golden::wide_model file(false), judge_file(true);
+  const golden::wide_model file(golden::wide_model::kind::bert), judge_file(golden::wide_model::kind::judge);
   const dupq::model m = file.open(), c = judge_file.open();
   const std::vector<std::string> texts{"how do I learn C++?", "why",
                                        "what is the best way to learn C++ at home, in India?"};
@@ -83,4 +83,24 @@ TEST_CASE("a wide model's passes of one or two texts are near the CPU's, and the
              expected = dupq::cross_encoder::make(c)->score(texts[0], texts[2]);
   REQUIRE(found);
   CHECK(std::fabs(*found - *expected) < wide_tolerance);
+}
+
+TEST_CASE("texts of a model 768 wide are near the CPU's, the same bits for any batch and order") {
+  const golden::wide_model file(golden::wide_model::kind::mpnet);
+  const dupq::model m = file.open();
+  auto texts = mixed_texts();
+  texts.erase(texts.begin(), texts.begin() + 4);
+  const auto truth = golden::vectors(m, texts);
+  auto whole = bi::make(m, {}, gpu(1));
+  auto parts = bi::make(m, {.limits = {.packed_tokens = 140, .texts = 5}}, gpu(2, 3));
+  REQUIRE(whole);
+  REQUIRE(parts);
+  std::vector<float> a(truth.size()), b(truth.size());
+  REQUIRE(!whole->encode(texts, a));
+  REQUIRE(!parts->encode(std::vector<std::string>(texts.rbegin(), texts.rend()), b));
+  CHECK(apart(truth, a) < wide_tolerance);
+  for (std::size_t t = 0; t < texts.size(); ++t)
+    CHECK(std::equal(a.begin() + static_cast<std::ptrdiff_t>(t * m.dim()),
+                     a.begin() + static_cast<std::ptrdiff_t>((t + 1) * m.dim()),
+                     b.begin() + static_cast<std::ptrdiff_t>((texts.size() - 1 - t) * m.dim())));
 }

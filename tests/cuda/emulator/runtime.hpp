@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <dupq/core/error.hpp>
+#include <dupq/device/cuda/hopper/cluster.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -42,9 +43,13 @@ class runtime {
   template <class Args>
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes, const Args& args) {
     (recorded_ != nullptr ? *recorded_ : work_[slot]).push_back([=, seed = seed_] {
-      const std::string problem = emulator::launch(
-          {.blocks = blocks, .threads = threads, .shared_bytes = shared_bytes, .seed = ++*seed, .overlaps = true},
-          [&] { kernel(args); });
+      const std::string problem = emulator::launch({.blocks = blocks,
+                                                    .threads = threads,
+                                                    .shared_bytes = shared_bytes,
+                                                    .seed = ++*seed,
+                                                    .cluster = dupq::gpu::cluster_of<Args>(),
+                                                    .overlaps = true},
+                                                   [&] { kernel(args); });
       if (problems == nullptr)
         CHECK(problem == "");
       else if (problems->empty())

@@ -6,6 +6,7 @@
 // maximum (flash attention), so the bits do not depend on where the text lies in the batch.
 #pragma once
 
+#include "hopper/tape.hpp"
 #include "layouts.hpp"
 #include "numbers.hpp"
 #include "primitives.hpp"
@@ -26,6 +27,7 @@ struct attention_args {
   float scale = 0;                  ///< log2(e) / sqrt(head_dim)
   const float* relative = nullptr;  ///< MPNet, times log2(e): [heads][2 * span - 1], see attention_shape; or null
   int span = 0;
+  bool y_bins = false;  ///< y lies as bins of 64 rows do, with y_stride columns: see bin_offset
 };
 
 inline constexpr int attention_warps = 4;
@@ -153,9 +155,14 @@ attention_kernel(attention_args args) {
     for (int c = 0; c < Dims / 32; ++c) {
       float v[8];
       row_of(values[c], r, v);
-      ptx::store_global4(args.y + static_cast<std::size_t>(q) * static_cast<std::size_t>(args.y_stride) + head * Dims +
-                             32 * c + lane % 4 * 8,
-                         narrow(v));
+      const int column = head * Dims + 32 * c + lane % 4 * 8;
+      half* to = args.y + static_cast<std::size_t>(q) * static_cast<std::size_t>(args.y_stride) + column;
+      if (args.y_bins)
+        to = args.y +
+             static_cast<std::size_t>(q / static_cast<int>(bin_rows)) * bin_rows *
+                 static_cast<std::size_t>(args.y_stride) +
+             bin_offset(static_cast<std::uint32_t>(q) % bin_rows, static_cast<std::uint32_t>(column / 8)) / 2;
+      ptx::store_global4(to, narrow(v));
     }
   }
 }

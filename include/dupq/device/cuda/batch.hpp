@@ -13,16 +13,16 @@ namespace dupq::inline DUPQ_ABI::gpu {
 
 class host_batch {
  public:
-  /// Takes room for as many tokens and texts as `l` allows. `bins`: short texts go through bins; they gather at the end
+  /// Takes room for as many tokens and texts as `l` allows. Where short texts go through bins, they gather at the end
   /// of the memory, the last one first, until the batch is finished.
-  void lay_out(arena& from, const limits& l, bool bins) noexcept {
-    limits_ = l, bins_ = bins;
+  void lay_out(arena& from, const limits& l, const shapes& s) noexcept {
+    limits_ = l, bins_ = s.bins, wide_ = s.wide;
     tokens_ = from.take<token>(l.packed_tokens);
     tiles_ = from.take<query_tile>(pass::most_tiles(l.packed_tokens, l.texts));
     offsets_ = from.take<std::uint32_t>(l.texts + 1);
     lengths_ = from.take<std::uint32_t>(l.texts);
     places_ = from.take<std::uint32_t>(l.texts);
-    if (!bins) return;
+    if (!bins_) return;
     lists_.lay_out(from, l.packed_tokens, l.texts);
     packer_.lay_out(from, l.texts);
   }
@@ -55,6 +55,7 @@ class host_batch {
     offsets_[0] = 0;
     for (std::size_t t = 0; t < texts(); ++t) offsets_[t + 1] = offsets_[t] + lengths_[t];
     tile_count_ = make_tiles(offsets_, long_.texts, tiles_);
+    for (std::size_t i = 0; wide_ && i < long_.tokens; ++i) tokens_[i].bin_row = static_cast<std::uint32_t>(i + 1);
     if (bins_) packer_.pack({lengths_ + long_.texts, short_.texts}, offsets_ + long_.texts, tokens_, lists_);
   }
   /// Adds tiles without queries and texts without tokens. What lies behind the last token is left as it was.
@@ -79,7 +80,7 @@ class host_batch {
     std::size_t tokens = 0, texts = 0;
   };
   limits limits_;
-  bool bins_ = false;
+  bool bins_ = false, wide_ = false;
   token* tokens_ = nullptr;
   query_tile* tiles_ = nullptr;
   std::uint32_t* offsets_ = nullptr;

@@ -26,7 +26,7 @@ namespace dupq::inline DUPQ_ABI::gpu {
 ///   void* device_memory(bytes), void* pinned_memory(bytes), void* mapped_memory(bytes), which is the host's and which
 ///     kernels reach at the same address: null where there is none; kept until it is destroyed
 ///   void clear(to, bytes), void upload(slot, to, from, bytes), void download(slot, to, from, bytes)
-///   void launch(slot, kernel, blocks, threads, shared_bytes, args)
+///   void launch(slot, kernel, blocks, threads, shared_bytes, args): in clusters of cluster_of<args>() blocks
 ///   int record(slot, launches): calls it, and keeps what it launches into the slot as a graph instead of running it
 ///   void replay(slot, graph)
 ///   bool finished(slot): whether nothing of a slot's work is left, without waiting; true after a failure
@@ -172,7 +172,7 @@ class engine {
     return few() ? runtime_.wait(0) : std::nullopt;
   }
   void lay_out(slot& s, arena& pinned, arena& device) noexcept {
-    s.batch.lay_out(pinned, limits_, shapes_.bins);
+    s.batch.lay_out(pinned, limits_, shapes_);
     s.results = {pinned.take<float>(limits_.texts * outputs()), limits_.texts * outputs()};
     s.on_gpu.lay_out_sent(device, limits_.packed_tokens, limits_.texts);
     if (shapes_.bins) {

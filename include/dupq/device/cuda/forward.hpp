@@ -41,7 +41,9 @@ struct pass {
     bins.lists.lay_out(from, most_tokens, most_texts);
   }
   void lay_out_room(arena& from, const shapes& s, std::size_t most_tokens) noexcept {
+    if (s.wide) most_tokens = round_up(most_tokens, std::size_t{wide_rows});
     const auto take = [&](int columns) { return from.take<half>(most_tokens * static_cast<std::size_t>(columns)); };
+    if (s.wide) bins.x = take(s.width);
     x = take(s.width), qkv = take(s.qkv), context = take(s.few_rows ? 0 : s.context), inner = take(s.inner);
     sums = from.take<float>(s.few_rows ? most_tokens * static_cast<std::size_t>(s.width) : 0);
   }
@@ -74,12 +76,10 @@ class forward_pass {
       launch_bin_layer(m_.layers[i].bins, m_.layers[i].qkv.bias, m_.layers[i].up.bias, s_.inner, c_.norm_epsilon,
                        p_.bins, i + 1 == c_.layers ? p_.x : nullptr, processors_, launch_);
     for (std::uint32_t i = 0; p_.rows != 0 && i < c_.layers; ++i) {
-      const packed_layer& one = m_.layers[i];
-      apply<activation::none>(one.qkv, p_.x, s_.width, p_.qkv, s_.qkv);
-      attend();
-      norm(one.output, p_.context, s_.context, one.attention_norm);
-      apply<activation::gelu>(one.up, p_.x, s_.width, p_.inner, s_.inner);
-      norm(one.down, p_.inner, s_.inner, one.norm);
+      if (s_.wide)
+        wide_layer(m_.layers[i], i + 1 == c_.layers);
+      else
+        layer(m_.layers[i]);
     }
     finish();
   }
@@ -108,13 +108,32 @@ class forward_pass {
     attention_args args;
     args.qkv = p_.qkv, args.y = p_.context, args.tiles = p_.tiles;
     args.tile_count = p_.tile_count, args.heads = s_.heads.heads;
-    args.stride = s_.qkv, args.y_stride = s_.context;
+    args.stride = s_.qkv, args.y_stride = s_.context, args.y_bins = s_.wide;
     args.scale = 1.44269504f / std::sqrt(static_cast<float>(s_.heads.head_dim));
     args.relative = m_.relative, args.span = static_cast<int>(c_.max_length);
     return args;
   }
 
  private:
+  void layer(const packed_layer& one) noexcept {
+    apply<activation::none>(one.qkv, p_.x, s_.width, p_.qkv, s_.qkv);
+    attend();
+    norm(one.output, p_.context, s_.context, one.attention_norm);
+    apply<activation::gelu>(one.up, p_.x, s_.width, p_.inner, s_.inner);
+    norm(one.down, p_.inner, s_.inner, one.norm);
+  }
+  /// Rows lie in bins, but for queries, keys and values, and for the result of the last layer.
+  void wide_layer(const packed_layer& one, bool last) noexcept {
+    half* const x = p_.bins.x;
+    const auto wide_norm = [&](const packed_linear& by, const half* from, const packed_norm& n, half* to, int stride) {
+      launch_wide_norm(by, from, x, n.gain, n.bias, c_.norm_epsilon, to, stride, p_.rows, processors_, launch_);
+    };
+    launch_wide<wide_end::plain>(one.qkv, x, p_.qkv, s_.qkv, p_.rows, processors_, launch_);
+    attend();
+    wide_norm(one.output, p_.context, one.attention_norm, x, 0);
+    launch_wide<wide_end::gelu>(one.up, x, p_.inner, 0, p_.rows, processors_, launch_);
+    wide_norm(one.down, p_.inner, one.norm, last ? p_.x : x, last ? s_.width : 0);
+  }
   template <activation Act>
   void apply(const packed_linear& by, const half* x, int x_stride, half* y, int y_stride) noexcept {
     const linear_args args{by, x, y, p_.rows, x_stride, y_stride};

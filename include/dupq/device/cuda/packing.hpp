@@ -28,11 +28,18 @@ inline float weight_of(const linear<host_memory>& w, std::size_t o, std::size_t 
   return value * w.scales[o] * (w.factors == nullptr ? 1.0f : w.factors[i]);
 }
 
+/// The order of weights that most kernels want.
+struct usual_order {
+  constexpr std::size_t operator()(int output, int input, int inputs) const noexcept {
+    return weight_index(output, input, inputs);
+  }
+};
+
 /// Output o goes to to_output(o) of `outputs`, input i to to_input(i) of `inputs`; the others are 0. False: a weight is
 /// too large for a half.
-template <class Output, class Input>
+template <class Output, class Input, class Order = usual_order>
 bool pack_linear(const linear<host_memory>& w, int outputs, int inputs, Output&& to_output, Input&& to_input,
-                 half* weights, float* bias) noexcept {
+                 half* weights, float* bias, Order&& order = {}) noexcept {
   std::fill_n(weights, static_cast<std::size_t>(outputs) * static_cast<std::size_t>(inputs), half{0});
   std::fill_n(bias, outputs, 0.0f);
   bool fits = true;
@@ -42,7 +49,7 @@ bool pack_linear(const linear<host_memory>& w, int outputs, int inputs, Output&&
     for (std::size_t i = 0; i < w.inputs; ++i) {
       const half h = narrow_f16(weight_of(w, o, i));
       fits = fits && (h & 0x7C00u) != 0x7C00u;
-      weights[weight_index(to, to_input(static_cast<int>(i)), inputs)] = h;
+      weights[order(to, to_input(static_cast<int>(i)), inputs)] = h;
     }
   }
   return fits;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "../../core/error.hpp"
+#include "hopper/cluster.hpp"
 #include "hopper/probe.hpp"
 #include "primitives.hpp"
 
@@ -110,16 +111,23 @@ class cuda_runtime {
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes,
               const Args& args) noexcept {
     const current_device here(device_);
-    cudaLaunchAttribute overlap{};
-    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    overlap.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchAttribute attributes[2]{};
+    unsigned count = 0;
+    if (overlaps_) {
+      attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+      attributes[count++].val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (cluster_of<Args>() != 1) {
+      attributes[count].id = cudaLaunchAttributeClusterDimension;
+      attributes[count++].val.clusterDim = {cluster_of<Args>(), 1, 1};
+    }
     cudaLaunchConfig_t config{};
     config.gridDim = dim3(static_cast<unsigned>(blocks));
     config.blockDim = dim3(static_cast<unsigned>(threads));
     config.dynamicSmemBytes = shared_bytes;
     config.stream = streams_[slot];
-    config.attrs = &overlap;
-    config.numAttrs = overlaps_ ? 1 : 0;
+    config.attrs = attributes;
+    config.numAttrs = count;
     if (shared_bytes > 48 * 1024)
       note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
     note(cudaLaunchKernelEx(&config, kernel, args));

@@ -9,6 +9,7 @@
 #include "../../core/config.hpp"
 #include "../../model/transformer.hpp"
 #include "hopper/layers.hpp"
+#include "hopper/wide_layers.hpp"
 #include "latency/units.hpp"
 #include "linear.hpp"
 #include "packing.hpp"
@@ -26,6 +27,7 @@ struct shapes {
   int context = 0;        ///< columns of attention's result
   int inner = 0;          ///< columns of the perceptron
   bool bins = false;      ///< short texts go through bins
+  bool wide = false;      ///< products by warpgroups: rows lie in bins, weights as wide_tape says
   bool few_rows = false;  ///< weights' inputs as unit_input numbers them
 
   /// `warpgroups`: the GPU's code has kernels of warpgroups, which passes of few texts leave alone. False: a size that
@@ -40,6 +42,7 @@ struct shapes {
     context = static_cast<int>(round_up(static_cast<std::size_t>(heads.width()), 64));
     inner = static_cast<int>(round_up(c.intermediate, 128));
     bins = warpgroups && !few_texts && takes_bins(c, inner);
+    wide = warpgroups && !few_texts && takes_wide(c, inner);
     return width != 0 && heads.head_dim <= 128 && c.layers <= most_layers;
   }
   constexpr int input(int i) const noexcept { return few_rows ? unit_input(i) : i; }
@@ -82,11 +85,11 @@ struct packed_model {
     for (std::size_t i = 0; i < m.layers.size(); ++i) {
       const auto& one = m.layers[i];
       packed_layer& to = layers[i];
-      to.qkv = add_linear(from, one.attention.qkv, s.qkv, s.width, head, input, fill);
-      to.output = add_linear(from, one.attention.output, s.width, s.context, same, head_input, fill);
+      to.qkv = add_linear(from, one.attention.qkv, s.qkv, s.width, head, input, fill, s.wide);
+      to.output = add_linear(from, one.attention.output, s.width, s.context, same, head_input, fill, s.wide);
       to.attention_norm = add_norm(from, one.attention.norm, s, fill);
-      to.up = add_linear(from, one.feed_forward.up, s.inner, s.width, same, input, fill);
-      to.down = add_linear(from, one.feed_forward.down, s.width, s.inner, same, input, fill);
+      to.up = add_linear(from, one.feed_forward.up, s.inner, s.width, same, input, fill, s.wide);
+      to.down = add_linear(from, one.feed_forward.down, s.width, s.inner, same, input, fill, s.wide);
       to.norm = add_norm(from, one.feed_forward.norm, s, fill);
       if (s.bins) fits_ = to.bins.lay_out(from, one, s.inner, fill) && fits_;
     }
@@ -111,10 +114,13 @@ struct packed_model {
  private:
   template <class Output, class Input>
   packed_linear add_linear(arena& from, const linear<host_memory>& w, int outputs, int inputs, Output&& to_output,
-                           Input&& to_input, bool fill) noexcept {
+                           Input&& to_input, bool fill, bool wide = false) noexcept {
     half* const weights = from.take<half>(static_cast<std::size_t>(outputs) * static_cast<std::size_t>(inputs));
     float* const bias = from.take<float>(static_cast<std::size_t>(outputs));
-    if (fill) fits_ = pack_linear(w, outputs, inputs, to_output, to_input, weights, bias) && fits_;
+    if (fill)
+      fits_ = (wide ? pack_linear(w, outputs, inputs, to_output, to_input, weights, bias, wide_order{})
+                    : pack_linear(w, outputs, inputs, to_output, to_input, weights, bias)) &&
+              fits_;
     return {weights, bias, outputs, inputs};
   }
   packed_norm add_norm(arena& from, const layer_norm<host_memory>& n, const shapes& s, bool fill) noexcept {
