@@ -22,8 +22,10 @@ TEST_CASE("a small case for compute-sanitizer: every kernel once") {
     const golden::converted file(name);
     check(file.open(), tolerance);
   }
-  const golden::wide_model wide(false);
-  check(wide.open(), wide_tolerance);
+  for (const auto kind : {golden::wide_model::kind::bert, golden::wide_model::kind::mpnet}) {
+    const golden::wide_model wide(kind);
+    check(wide.open(), wide_tolerance);
+  }
   const golden::converted file("cross");
   const dupq::model c = file.open();
   auto judge = cross::make(c, {.limits = {.packed_tokens = c.config().max_length}}, gpu(1));
