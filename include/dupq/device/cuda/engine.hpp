@@ -37,8 +37,9 @@ namespace dupq::inline DUPQ_ABI::gpu {
 template <class Runtime>
 class engine {
  public:
-  /// Limits of one pass, where the caller's options leave them open: what keeps a large GPU busy.
-  static constexpr std::size_t default_tokens = 8192;
+  /// Limits of one pass, where the caller's options leave them open: what keeps a large GPU busy, 128 pairs of full
+  /// bins.
+  static constexpr std::size_t default_tokens = 16384;
 
   /// Errors: as a CPU encoder's; unsupported, out_of_range (a weight too large for half precision), gpu_failed.
   static result<engine> make(const model& m, encoder_options options, model_kind kind, Runtime&& runtime) noexcept {
