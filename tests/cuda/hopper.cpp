@@ -4,10 +4,9 @@
 #include <dupq/device/cuda/hopper/mlp.hpp>
 #include <dupq/device/cuda/hopper/qkv.hpp>
 #include <dupq/device/reference.hpp>
-#include <set>
 
 #include "data.hpp"
-#include "emulator/mutations.hpp"
+#include "defects.hpp"
 
 using namespace cuda_test;
 namespace gpu = dupq::gpu;
@@ -282,33 +281,12 @@ TEST_CASE("a layer's whole width") {
   CHECK(one.apart(found) < tolerance);
 }
 
-namespace {
-
-/// Plants defects in a kernel; says which ones did not show.
-template <class Case, class Run>
-void check_defects(Case& one, Run&& run, std::size_t expected) {
-  std::set<std::string> planted;
-  const auto unnoticed = emulator::unnoticed_defects(
-      [&] {
-        std::string problem;
-        const auto found = run(problem);
-        return !problem.empty() ? problem : one.apart(found) < tolerance ? "" : std::string("a wrong result");
-      },
-      planted);
-  for (const auto& line : unnoticed) FAIL_CHECK(line);
-  CHECK(planted.size() == expected);
-}
-
-}  // namespace
-
 TEST_CASE("every barrier, wait and fence of the first kernel is needed, and its defect is found") {
   qkv_case one({40, 24, 64, 61, 33, 20});  // four bins, for one block
-  check_defects(
-      one, [&](std::string& problem) { return one.run(1, 1, problem); }, 19);
+  check_defects(one, 19, tolerance, [&](std::string& problem) { return one.run(1, 1, problem); });
 }
 
 TEST_CASE("every barrier, wait and fence of the second kernel is needed, and its defect is found") {
   mlp_case one(4, 128);
-  check_defects(
-      one, [&](std::string& problem) { return one.run(1, 1, false, problem); }, 12);
+  check_defects(one, 12, tolerance, [&](std::string& problem) { return one.run(1, 1, false, problem); });
 }

@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <array>
 #include <dupq/device/cuda/bins.hpp>
-#include <dupq/device/cuda/halves.hpp>
 #include <dupq/device/cuda/hopper/heads.hpp>
 #include <dupq/device/cuda/hopper/wide.hpp>
 #include <dupq/device/cuda/layouts.hpp>
 #include <dupq/device/cuda/packing.hpp>
+#include <dupq/device/narrow.hpp>
+#include <dupq/device/widen.hpp>
 #include <numeric>
 #include <random>
 #include <vector>

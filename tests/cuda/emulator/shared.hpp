@@ -2,8 +2,9 @@
 #pragma once
 
 #include <cstring>
-#include <dupq/device/cuda/halves.hpp>
 #include <dupq/device/cuda/primitives.hpp>
+#include <dupq/device/narrow.hpp>
+#include <dupq/device/widen.hpp>
 
 #include "machine.hpp"
 #include "report.hpp"

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "../narrow.hpp"
 #include "../widen.hpp"
-#include "halves.hpp"
 #include "layouts.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {

@@ -1,10 +1,10 @@
-// Half precision on the host: what is uploaded to a GPU is rounded here.
+// Floats to half precision, on the host: what a GPU or a model file gets is rounded here.
 #pragma once
 
 #include <bit>
 #include <cstdint>
 
-#include "../widen.hpp"
+#include "../core/platform.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
