@@ -7,7 +7,7 @@
 #include <dupq/device/reference.hpp>
 
 #include "data.hpp"
-#include "emulator/mutations.hpp"
+#include "defects.hpp"
 
 using namespace cuda_test;
 using dupq::activation;
@@ -197,18 +197,14 @@ TEST_CASE("the last norm is near the reference") {
 }
 
 TEST_CASE("every wait and barrier of these kernels is needed, and its defect is found") {
-  const auto check = [](auto&& run, std::size_t places) {
-    std::set<std::string> planted;
-    const auto unnoticed = emulator::unnoticed_defects(run, planted);
-    for (const auto& line : unnoticed) FAIL_CHECK(line);
-    CHECK(planted.size() == places);
-  };
-  const auto judged = [](const std::string& problem, auto&& near) {
-    return !problem.empty() ? problem : near() ? "" : std::string("a wrong result");
-  };
   norm_linear_case<1> normed(16, 384, 384, 128);
-  check([&] { return judged(normed.run(1), [&] { return normed.near(); }); },
-        3);  // the wait; sums of rows; parts of products
+  check_defects(3, [&] {  // the wait; sums of rows; parts of products
+    const std::string problem = normed.run(1);
+    return judged(problem, problem.empty() && normed.near());
+  });
   linear_case plain(16, 384, 128);
-  check([&] { return judged(plain.run<true>(1), [&] { return plain.sums_are_near(); }); }, 2);
+  check_defects(2, [&] {
+    const std::string problem = plain.run<true>(1);
+    return judged(problem, problem.empty() && plain.sums_are_near());
+  });
 }

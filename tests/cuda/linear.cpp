@@ -5,7 +5,7 @@
 #include <dupq/device/reference.hpp>
 
 #include "data.hpp"
-#include "emulator/mutations.hpp"
+#include "defects.hpp"
 
 using namespace cuda_test;
 using dupq::activation;
@@ -190,15 +190,10 @@ TEST_CASE("heads are near the reference") {
 
 TEST_CASE("every barrier, wait and swizzle of these kernels is needed, and its defect is found") {
   norm_case<128> one(20, 128, 384);
-  std::set<std::string> planted;
-  const auto unnoticed = emulator::unnoticed_defects(
-      [&] {
-        const std::string problem = one.run(1);
-        return !problem.empty() ? problem : one.near() ? "" : std::string("a wrong result");
-      },
-      planted);
-  for (const auto& line : unnoticed) FAIL_CHECK(line);
   // The wait for the kernel before; two commits, a wait for copies, the barriers of a stage and of row sums, a load of
   // matrices.
-  CHECK(planted.size() == 7);
+  check_defects(7, [&] {
+    const std::string problem = one.run(1);
+    return judged(problem, problem.empty() && one.near());
+  });
 }

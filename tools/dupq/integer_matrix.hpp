@@ -81,12 +81,7 @@ class error_feedback {
   std::vector<float> centre(dupq::matrix<const float> samples) {
     std::vector<float> mean(n_), centred(samples.rows * n_ + dupq::panel_width);
     kernels_.mean(samples.rows, n_, samples.stride, samples.data, mean.data());
-    std::vector<double> squares(n_);
-    for (std::size_t s = 0; s < samples.rows; ++s)
-      for (std::size_t i = 0; i < n_; ++i) {
-        const double d = samples.row(s)[i] - mean[i];  // a float, whose square is exact
-        squares[i] += d * d;
-      }
+    const std::vector<double> squares = squared_distances(samples, mean);
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::stable_sort(order_.begin(), order_.end(),
                      [&](std::size_t a, std::size_t b) { return squares[a] < squares[b]; });

@@ -15,18 +15,24 @@
 
 namespace dupq_tool {
 
+/// For each input, the sum of the squares of its samples' distances from `mean`, in order: the same on every machine.
+inline std::vector<double> squared_distances(dupq::matrix<const float> samples, std::span<const float> mean) {
+  std::vector<double> squares(samples.columns);
+  for (std::size_t s = 0; s < samples.rows; ++s)
+    for (std::size_t i = 0; i < samples.columns; ++i) {
+      const double d = samples.row(s)[i] - mean[i];  // a float, whose square is exact
+      squares[i] += d * d;
+    }
+  return squares;
+}
+
 /// A factor for each input, from samples of them, [samples][inputs]; none where the samples say nothing. The same on
 /// every machine: sums run in order, and roots and quotients are exactly rounded.
 inline std::vector<float> smoothing_factors(const dupq::kernels& kernels, dupq::matrix<const float> samples) {
   const std::size_t n = samples.columns;
   std::vector<float> mean(n), factors(n);
-  std::vector<double> deviation(n);
   kernels.mean(samples.rows, n, samples.stride, samples.data, mean.data());
-  for (std::size_t s = 0; s < samples.rows; ++s)
-    for (std::size_t i = 0; i < n; ++i) {
-      const double d = samples.row(s)[i] - mean[i];  // a float, whose square is exact
-      deviation[i] += d * d;
-    }
+  std::vector<double> deviation = squared_distances(samples, mean);
   double sum = 0;
   for (double& d : deviation) {
     d = std::sqrt(d / static_cast<double>(samples.rows));
