@@ -20,11 +20,15 @@ void gemm8(benchmark::State& state, const kernels& table, std::size_t m, const p
 }
 
 void quantize(benchmark::State& state, const kernels& table) {
-  constexpr std::size_t n = 384;
-  buffer<float> x(n), factors(n);
-  buffer<std::uint8_t> q(n);
-  for (auto _ : state) benchmark::DoNotOptimize(table.quantize(n, x.data(), factors.data(), q.data()));
-  count_elements(state, n);
+  constexpr std::size_t m = 14, n = 384;
+  buffer<float> x(m * n), factors(n);
+  buffer<std::uint8_t> q(m * n);
+  dupq::row_scale scales[m];
+  for (auto _ : state) {
+    table.quantize(m, n, n, x.data(), factors.data(), q.data(), scales);
+    benchmark::DoNotOptimize(scales);
+  }
+  count_elements(state, m * n);
 }
 
 const int registered = [] {

@@ -42,8 +42,9 @@ double error(const integer_matrix& m, const std::vector<float>& w, const std::ve
   double sum = 0;
   std::vector<std::uint8_t> bytes(inputs);
   for (std::size_t s = 0; s < count; ++s) {
-    const auto scale = dupq::scalar_kernels::quantize(inputs, &x[s * inputs],
-                                                      m.factors.empty() ? nullptr : m.factors.data(), bytes.data());
+    dupq::row_scale scale;
+    dupq::scalar_kernels::quantize(1, inputs, inputs, &x[s * inputs], m.factors.empty() ? nullptr : m.factors.data(),
+                                   bytes.data(), &scale);
     for (std::size_t r = 0; r < rows; ++r) {
       double e = double{m.biases[r]};
       for (std::size_t i = 0; i < inputs; ++i)

@@ -138,6 +138,7 @@ TEST_CASE("8-bit integers: quantize and gemm8") {
         CAPTURE(k);
         const std::size_t groups = (k + 3) / 4, panels = (n + panel_width - 1) / panel_width;
         const auto act = (m + n + k) % 2 == 0 ? activation::gelu : activation::none;
+        const bool scaled = (m + n) % 3 != 0;
         const floats x(m * k, 1), drawn(panels * groups * 64, 2, 64.9f), scales(n, 3, 0.01f), bias(n, 4),
             start(m * n, 5), factors(k, 6);
         std::vector<std::int8_t> weights(drawn.size());
@@ -154,15 +155,14 @@ TEST_CASE("8-bit integers: quantize and gemm8") {
         std::vector<dupq::row_scale> rows(m);
         const auto quantize = [&](const dupq::kernels& table) {
           std::vector<std::uint8_t> q(m * groups * 4, 77);
-          for (std::size_t r = 0; r < m; ++r)
-            rows[r] = table.quantize(k, x.data() + r * k, r % 2 == 0 ? nullptr : factors.data(), &q[r * groups * 4]);
+          table.quantize(m, k, k, x.data(), scaled ? factors.data() : nullptr, q.data(), rows.data());
           return q;
         };
         expected = quantize(dupq::scalar_kernels::table);
         for (const dupq::kernels* table : dupq::available_kernels()) CHECK(quantize(*table) == expected);
         for (std::size_t r = 0; r < m; ++r)
           for (std::size_t i = 0; i < k; ++i) {  // half a step of rounding, and half of the zero point's
-            const float value = x.data()[r * k + i] * (r % 2 == 0 ? 1.0f : factors.data()[i]);
+            const float value = x.data()[r * k + i] * (scaled ? factors.data()[i] : 1.0f);
             CHECK(std::fabs(static_cast<float>(expected[r * groups * 4 + i] - rows[r].zero) * rows[r].scale - value) <=
                   rows[r].scale * 1.01f);
           }
@@ -207,7 +207,8 @@ TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zer
   for (const dupq::kernels* table : dupq::available_kernels()) {
     const std::vector<float> zeros(20);
     std::vector<std::uint8_t> q(20, 9);
-    const dupq::row_scale s = table->quantize(20, zeros.data(), nullptr, q.data());
+    dupq::row_scale s{1.0f, 1};
+    table->quantize(1, 20, 20, zeros.data(), nullptr, q.data(), &s);
     CHECK(s.scale == 0.0f);
     for (const std::uint8_t v : q) CHECK(v == s.zero);
     // What left the range of floats: no integers can stand for it, none overflows, and the results are no numbers.
@@ -216,13 +217,17 @@ TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zer
     for (const std::size_t width : {20u, 70u})
       for (const auto& [low, high] :
            {std::pair(-none, 1.0f), {-1.0f, none}, {-none, none}, {-most, most}, {nan, 1.0f}, {-1.0f, -nan}}) {
-        std::vector<float> wide(width, 0.5f);
-        wide[3] = low, wide[width - 3] = high;
-        std::vector<std::uint8_t> bytes(dupq::round_up(width, 4));
-        const dupq::row_scale w = table->quantize(width, wide.data(), nullptr, bytes.data());
-        CHECK(!std::isfinite(w.scale));
-        CHECK(std::isnan(w.scale) == (low != -most));
-        CHECK(w.zero == 0);
+        constexpr std::size_t count = 6, spoiled = 2;  // rows, and the one of them
+        std::vector<float> wide(count * width, 0.5f);
+        wide[spoiled * width + 3] = low, wide[(spoiled + 1) * width - 3] = high;
+        std::vector<std::uint8_t> bytes(count * dupq::round_up(width, 4));
+        dupq::row_scale rows[count];
+        table->quantize(count, width, width, wide.data(), nullptr, bytes.data(), rows);
+        for (std::size_t r = 0; r < count; ++r) {
+          CHECK(std::isfinite(rows[r].scale) == (r != spoiled));
+          CHECK(std::isnan(rows[r].scale) == (r == spoiled && low != -most));
+          CHECK(rows[r].zero == 0);
+        }
       }
   }
 }

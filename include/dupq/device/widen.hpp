@@ -31,17 +31,15 @@ constexpr std::size_t stored_bytes(row_format format, std::size_t n) noexcept {
   return 0;
 }
 
-/// Writes `n` floats of a stored row; for q8_0, `n` is a multiple of 32. The row may lie at any address.
-inline void widen(const std::byte* row, row_format format, std::size_t n, float* out) noexcept {
+/// `widen` below, for kernels to compile for their instruction set.
+DUPQ_ALWAYS_INLINE void widen_inlined(const std::byte* row, row_format format, std::size_t n, float* out) noexcept {
   switch (format) {
     case row_format::f32: std::memcpy(out, row, n * sizeof(float)); return;
     case row_format::f16:
-      for (; n >= 16; n -= 16, row += 32, out += 16) {  // a fixed number of steps through arrays becomes vector code
+      for (; n >= 16; n -= 16, row += 32, out += 16) {  // a fixed number of steps from an array becomes vector code
         std::uint16_t halves[16];
-        float wide[16];
         std::memcpy(halves, row, sizeof halves);
-        for (std::size_t i = 0; i < 16; ++i) wide[i] = widen_f16(halves[i]);
-        std::memcpy(out, wide, sizeof wide);
+        for (std::size_t i = 0; i < 16; ++i) out[i] = widen_f16(halves[i]);
       }
       for (std::size_t i = 0; i < n; ++i) {
         std::uint16_t half;
@@ -55,14 +53,17 @@ inline void widen(const std::byte* row, row_format format, std::size_t n, float*
         std::memcpy(&half, row, 2);
         const float scale = widen_f16(half);
         std::int8_t bytes[32];
-        float wide[32];
         std::memcpy(bytes, row + 2, sizeof bytes);
         for (std::size_t i = 0; i < 32; ++i)
-          wide[i] = scale * static_cast<float>(bytes[i]);  // exact: 11 bits by 8 bits
-        std::memcpy(out + 32 * block, wide, sizeof wide);
+          out[32 * block + i] = scale * static_cast<float>(bytes[i]);  // exact: 11 bits by 8 bits
       }
       return;
   }
+}
+
+/// Writes `n` floats of a stored row; for q8_0, `n` is a multiple of 32. The row may lie at any address.
+inline void widen(const std::byte* row, row_format format, std::size_t n, float* out) noexcept {
+  widen_inlined(row, format, n, out);
 }
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -8,7 +8,6 @@
 
 #include "../../core/executor.hpp"
 #include "../device.hpp"
-#include "../widen.hpp"
 #include "kernels.hpp"
 #include "lanes_neon.hpp"
 #include "lanes_vnni.hpp"
@@ -111,8 +110,7 @@ class cpu {
     auto* const row_scales = reinterpret_cast<row_scale*>(scratch);
     auto* const quantized = reinterpret_cast<std::uint8_t*>(row_scales + x.rows);
     const std::size_t width = quantized_bytes(weight.inputs);
-    for (std::size_t r = 0; r < x.rows; ++r)
-      row_scales[r] = kernels_->quantize(weight.inputs, x.row(r), weight.factors, quantized + r * width);
+    kernels_->quantize(x.rows, weight.inputs, x.stride, x.data, weight.factors, quantized, row_scales);
     gemm8_args g{to};
     g.a = quantized, g.a_scales = row_scales;
     g.b = weight.bytes, g.scales = weight.scales, g.sums = weight.sums, g.groups = width / 4;
@@ -131,11 +129,11 @@ class cpu {
   }
 
   /// `n` numbers of a row from `column` on: themselves where they are stored as floats, else widened into `buffer`.
-  static const float* look_up(const table<memory>& t, std::size_t row, std::size_t column, std::size_t n,
-                              float* buffer) noexcept {
+  const float* look_up(const table<memory>& t, std::size_t row, std::size_t column, std::size_t n,
+                       float* buffer) const noexcept {
     const std::byte* const stored = t.rows + row * t.row_bytes + stored_bytes(t.format, column);
     if (t.format == row_format::f32) return reinterpret_cast<const float*>(stored);
-    widen(stored, t.format, n, buffer);
+    kernels_->widen(stored, t.format, n, buffer);
     return buffer;
   }
 
@@ -146,13 +144,13 @@ class cpu {
 inline void cpu::embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
                        const table<memory>& positions, const layer_norm<memory>& norm, matrix<float> y) const noexcept {
   float buffers[3][widened];
-  for (std::size_t t = 0; t < batch.tokens; ++t) {
-    const auto word = static_cast<std::size_t>(batch.ids[t]), position = static_cast<std::size_t>(batch.positions[t]);
-    const std::size_t type = batch.types == nullptr ? 0 : batch.types[t];
-    for (std::size_t column = 0; column < norm.size; column += widened) {
-      const std::size_t n = std::min(widened, norm.size - column);
-      kernels_->add_rows(n, look_up(words, word, column, n, buffers[0]),
-                         types.count == 0 ? nullptr : look_up(types, type, column, n, buffers[1]),
+  for (std::size_t column = 0; column < norm.size; column += widened) {
+    const std::size_t n = std::min(widened, norm.size - column);
+    const float* type = types.count == 0 ? nullptr : look_up(types, 0, column, n, buffers[1]);
+    for (std::size_t t = 0; t < batch.tokens; ++t) {
+      const auto word = static_cast<std::size_t>(batch.ids[t]), position = static_cast<std::size_t>(batch.positions[t]);
+      if (batch.types != nullptr && type != nullptr) type = look_up(types, batch.types[t], column, n, buffers[1]);
+      kernels_->add_rows(n, look_up(words, word, column, n, buffers[0]), type,
                          look_up(positions, position, column, n, buffers[2]), y.row(t) + column);
     }
   }

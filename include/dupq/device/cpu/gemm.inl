@@ -103,14 +103,16 @@ struct tiled {
   /// there lie the weights of the next product.
   template <int Least, int Most, int Panels, class Args>
   DUPQ_ISA static void all_rows(const Args& g, std::size_t panel) noexcept {
-    const std::size_t bytes = Panels * g.panel_bytes(), tiles = (g.m + Most - 1) / Most;
+    const std::size_t bytes = Panels * g.panel_bytes();
+    const std::size_t tiles = (g.m + Most - 1) / Most, rows = g.m / tiles, longer = g.m % tiles;
+    const std::size_t lines = (bytes / 64 + tiles - 1) / tiles;
     lookahead ahead{reinterpret_cast<std::uintptr_t>(g.b) + panel * g.panel_bytes() +
                     std::max(bytes, lookahead::distance)};
     for (std::size_t t = 0, row = 0; t < tiles; ++t) {
-      const std::size_t rows = g.m / tiles + (t < g.m % tiles ? 1 : 0);
-      ahead.lines = (bytes / 64 + tiles - 1) / tiles;
-      one_tile<Least, Most, Panels>(g, rows, row, panel, ahead);
-      row += rows;
+      const std::size_t height = rows + (t < longer ? 1 : 0);
+      ahead.lines = lines;
+      one_tile<Least, Most, Panels>(g, height, row, panel, ahead);
+      row += height;
     }
   }
   template <int Least, int Rows, int Panels, class Args>
@@ -131,7 +133,12 @@ struct float_tiles {
     const float* a = g.a + row * g.a_stride;
     const float* b = g.b + panel * g.panel_stride;
     const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
+    // One chain of a plain product, such as attention's, goes straight to where it belongs.
+    const bool direct = g.k <= chain && g.bias == nullptr && g.residual == nullptr && g.act == activation::none &&
+                        (panel + Panels) * panel_width <= g.n;
     float lanes[Rows * Panels * 16];
+    float* const to = direct ? g.c + row * g.c_stride + panel * panel_width : lanes;
+    const std::size_t stride = direct ? g.c_stride : Panels * 16;
     for (std::size_t k = 0; k < g.k;) {
       f32x16 sums[Rows * Panels];
       DUPQ_UNROLL
@@ -154,11 +161,15 @@ struct float_tiles {
           }
         }
       }
+      float* c = to;
       DUPQ_UNROLL
-      for (int i = 0; i < Rows * Panels; ++i)
-        store(lanes + 16 * i, first ? sums[i] : add(load(lanes + 16 * i), sums[i]));
+      for (int r = 0; r < Rows; ++r, c += stride) {
+        DUPQ_UNROLL
+        for (int p = 0; p < Panels; ++p)
+          store(c + 16 * p, first ? sums[r * Panels + p] : add(load(c + 16 * p), sums[r * Panels + p]));
+      }
     }
-    finish<false>(g, g.bias, lanes, Rows, Panels, row, panel);
+    if (!direct) finish<false>(g, g.bias, lanes, Rows, Panels, row, panel);
   }
 };
 DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { tiled<float_tiles, tile_rows, tile_accumulators>::product(g); }

@@ -73,17 +73,10 @@ struct byte_tiles {
       const std::size_t stride = direct ? g.c_stride : Panels * 16;
       const float* const residual =
           direct && g.residual != nullptr ? g.residual + row * g.c_stride + panel * panel_width : nullptr;
-      DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) {
-        const column_scales columns = scales_of(g, panel + static_cast<std::size_t>(p));
-        DUPQ_UNROLL
-        for (int r = 0; r < Rows; ++r) {
-          const std::size_t at = static_cast<std::size_t>(r) * stride + static_cast<std::size_t>(p) * 16;
-          f32x16 v = columns.apply(sums[r * Panels + p], g.a_scales[row + static_cast<std::size_t>(r)]);
-          if (residual != nullptr) v = add(v, load(residual + at));
-          store(to + at, v);
-        }
-      }
+      if (residual != nullptr)
+        scale_and_store<Rows, Panels, true>(g, sums, row, panel, residual, to, stride);
+      else
+        scale_and_store<Rows, Panels, false>(g, sums, row, panel, residual, to, stride);
       if (direct) return;
     } else {  // the compiler would spill sums in the loop to make room for what follows it
       std::int32_t exact[Rows * Panels * 16];
@@ -92,6 +85,28 @@ struct byte_tiles {
       scale_sums(g, exact, Rows, Panels, row, panel, lanes);
     }
     finish<true>(g, nullptr, lanes, Rows, Panels, row, panel);
+  }
+
+ private:
+  /// A tile's sums as floats, with the residual if there is one, in rows `stride` apart.
+  template <int Rows, int Panels, bool Residual>
+  DUPQ_LANE static void scale_and_store(const gemm8_args& g, const i32x16 (&sums)[Rows * Panels], std::size_t row,
+                                        std::size_t panel, const float* residual, float* to,
+                                        std::size_t stride) noexcept {
+    column_scales columns[Panels];
+    DUPQ_UNROLL
+    for (int p = 0; p < Panels; ++p) columns[p] = scales_of(g, panel + static_cast<std::size_t>(p));
+    const row_scale* const scales = g.a_scales + row;
+    DUPQ_UNROLL
+    for (int r = 0; r < Rows; ++r, to += stride) {
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) {
+        f32x16 v = columns[p].apply(sums[r * Panels + p], scales[r]);
+        if constexpr (Residual) v = add(v, load(residual + 16 * p));
+        store(to + 16 * p, v);
+      }
+      if constexpr (Residual) residual += stride;
+    }
   }
 };
 DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept {

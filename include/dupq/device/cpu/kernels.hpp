@@ -85,6 +85,7 @@ struct gemm8_args : gemm_output {
 struct kernels {
   const char* name;
   void (*gemm)(const gemm_args& args) noexcept;
+  void (*widen)(const std::byte* row, row_format format, std::size_t n, float* out) noexcept;  ///< widen.hpp
   /// y = (a + b) + c; b may be null.
   void (*add_rows)(std::size_t n, const float* a, const float* b, const float* c, float* y) noexcept;
   /// In place, over `rows` rows of n, `stride` apart.
@@ -102,9 +103,11 @@ struct kernels {
   void (*dots)(std::size_t n, const float* a, std::size_t rows, std::size_t stride, const float* b, float* y) noexcept;
   /// x = x / divisor
   void (*divide)(std::size_t n, float divisor, float* x) noexcept;
-  /// q = x * factor / scale + zero, nearest even, in 0..255 with 0 among the values; zeros up to the next multiple of
-  /// 4. `factors` may be null: then all are 1. The scale is NaN where an x is NaN or infinite.
-  row_scale (*quantize)(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept;
+  /// Of each of `rows` rows of n, `stride` apart: q = x * factor / scale + zero, nearest even, in 0..255 with 0 among
+  /// the values; zeros up to the next multiple of 4, where the next row of q begins. `factors` may be null: then all
+  /// are 1. The scale is NaN where an x of the row is NaN or infinite.
+  void (*quantize)(std::size_t rows, std::size_t n, std::size_t stride, const float* x, const float* factors,
+                   std::uint8_t* q, row_scale* scales) noexcept;
   void (*gemm8)(const gemm8_args& args) noexcept;
 };
 

@@ -55,6 +55,10 @@ DUPQ_LANE f32x16 gelu(f32x16 x, const formulas::gelu_fit<Terms>& fit) noexcept {
 
 // ---- rows
 
+DUPQ_ISA inline void widen(const std::byte* row, row_format format, std::size_t n, float* out) noexcept {
+  widen_inlined(row, format, n, out);
+}
+
 DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, const float* c, float* y) noexcept {
   std::size_t i = 0;
   for (; i + 16 <= n; i += 16) {
@@ -117,7 +121,17 @@ DUPQ_ISA inline void norm(std::size_t rows, std::size_t n, std::size_t stride, c
                           float epsilon, float* x) noexcept {
   std::size_t r = 0;
   for (; r + 4 <= rows; r += 4) norm_of<4>(n, stride, gain, bias, epsilon, x + r * stride);
+  for (; r + 2 <= rows; r += 2) norm_of<2>(n, stride, gain, bias, epsilon, x + r * stride);
   for (; r < rows; ++r) norm_of<1>(n, stride, gain, bias, epsilon, x + r * stride);
+}
+
+/// The sum of sums[First], sums[First + Step], ... in the order of kernels.hpp.
+template <std::size_t First, std::size_t Step>
+DUPQ_LANE f32x16 sum_of_16(const float (&sums)[16][16]) noexcept {
+  if constexpr (Step == 16)
+    return load(sums[First]);
+  else
+    return add(sum_of_16<First, 2 * Step>(sums), sum_of_16<First + Step, 2 * Step>(sums));
 }
 
 DUPQ_ISA inline void softmax(std::size_t keys, std::size_t queries, std::size_t stride, float scale, const float* bias,
@@ -141,9 +155,7 @@ DUPQ_ISA inline void softmax(std::size_t keys, std::size_t queries, std::size_t 
       }
       store(sums[i], sum);
     }
-    for (std::size_t half = 8; half != 0; half /= 2)
-      for (std::size_t i = 0; i < half; ++i) store(sums[i], add(load(sums[i]), load(sums[i + half])));
-    const f32x16 inverse = div(splat(1.0f), load(sums[0]));
+    const f32x16 inverse = div(splat(1.0f), sum_of_16<0, 1>(sums));
     for (std::size_t k = 0; k < keys; ++k) store(x + k * stride, mul(load(x + k * stride), inverse));
   }
 }
@@ -258,48 +270,81 @@ struct row_range {
   }
 };
 
-template <bool Scaled>
-DUPQ_ISA row_scale quantize_as(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
-  // Several of them, so that the chains overlap; the order does not change an extreme, nor a sum of zeros.
-  constexpr std::size_t chains = 4;
-  row_range ranges[chains];
+/// Rows rows at a time: what takes long, from sixteen lanes to a row's scale, then overlaps.
+template <bool Scaled, std::size_t Rows>
+DUPQ_ISA void quantize_rows(std::size_t n, std::size_t stride, const float* x, const float* factors, std::uint8_t* q,
+                            row_scale* scales) noexcept {
+  // Several chains in each row, too; the order does not change an extreme, nor a sum of zeros.
+  constexpr std::size_t chains = quantized_rows / Rows;
+  row_range ranges[Rows][chains];
   DUPQ_UNROLL
-  for (std::size_t c = 0; c < chains; ++c) ranges[c] = {splat(0.0f), splat(0.0f), splat(0.0f)};
-  const std::size_t whole = n / 16 * 16;
+  for (std::size_t i = 0; i < Rows * chains; ++i)
+    ranges[i / chains][i % chains] = {splat(0.0f), splat(0.0f), splat(0.0f)};
+  const std::size_t whole = n / 16 * 16, bytes = (n + 3) / 4 * 4;
   std::size_t at = 0;
   for (; at + chains * 16 <= n; at += chains * 16) {
     DUPQ_UNROLL
-    for (std::size_t c = 0; c < chains; ++c) ranges[c].take(scaled<Scaled>(x, factors, at + c * 16));
+    for (std::size_t r = 0; r < Rows; ++r) {
+      DUPQ_UNROLL
+      for (std::size_t c = 0; c < chains; ++c) ranges[r][c].take(scaled<Scaled>(x + r * stride, factors, at + c * 16));
+    }
   }
-  for (; at < n; at += 16)
-    ranges[0].take(at < whole ? scaled<Scaled>(x, factors, at) : scaled_first<Scaled>(x, factors, at, n - at));
+  for (; at < n; at += 16) {
+    DUPQ_UNROLL
+    for (std::size_t r = 0; r < Rows; ++r) {
+      const float* const row = x + r * stride;
+      ranges[r][0].take(at < whole ? scaled<Scaled>(row, factors, at) : scaled_first<Scaled>(row, factors, at, n - at));
+    }
+  }
+  float inverse[Rows];
   DUPQ_UNROLL
-  for (std::size_t c = 1; c < chains; ++c) ranges[0].join(ranges[c]);
-  float inverse;
-  const float least = -max_lanes(sub(splat(0.0f), ranges[0].low));
-  const float most = max_lanes(ranges[0].high) + sum_lanes(ranges[0].spoiled);
-  const row_scale s = scalar_kernels::scale_of(least, most, inverse);
-  const f32x16 inverses = splat(inverse), magic = splat(formulas::round_magic);
-  std::size_t i = 0;
-  for (; i + 64 <= n; i += 64) {
-    const f32x16 four[] = {fused(scaled<Scaled>(x, factors, i), inverses, magic),
-                           fused(scaled<Scaled>(x, factors, i + 16), inverses, magic),
-                           fused(scaled<Scaled>(x, factors, i + 32), inverses, magic),
-                           fused(scaled<Scaled>(x, factors, i + 48), inverses, magic)};
-    store_bytes(q + i, four, s.zero);
+  for (std::size_t r = 0; r < Rows; ++r) {
+    DUPQ_UNROLL
+    for (std::size_t c = 1; c < chains; ++c) ranges[r][0].join(ranges[r][c]);
+    const row_range& range = ranges[r][0];
+    scales[r] = scalar_kernels::scale_of(-max_lanes(sub(splat(0.0f), range.low)),
+                                         max_lanes(range.high) + sum_lanes(range.spoiled), inverse[r]);
   }
-  for (; i < whole; i += 16) store_bytes(q + i, fused(scaled<Scaled>(x, factors, i), inverses, magic), s.zero);
-  if (whole < n) {
-    std::uint8_t last[16];
-    store_bytes(last, fused(scaled_first<Scaled>(x, factors, whole, n - whole), inverses, magic), s.zero);
-    for (; i < n; ++i) q[i] = last[i - whole];
-    for (; i % 4 != 0; ++i) q[i] = 0;
+  const f32x16 magic = splat(formulas::round_magic);
+  for (std::size_t r = 0; r < Rows; ++r, x += stride, q += bytes) {
+    const f32x16 inverses = splat(inverse[r]);
+    const std::int32_t zero = scales[r].zero;
+    std::size_t i = 0;
+    for (; i + 64 <= n; i += 64) {
+      const f32x16 four[] = {fused(scaled<Scaled>(x, factors, i), inverses, magic),
+                             fused(scaled<Scaled>(x, factors, i + 16), inverses, magic),
+                             fused(scaled<Scaled>(x, factors, i + 32), inverses, magic),
+                             fused(scaled<Scaled>(x, factors, i + 48), inverses, magic)};
+      store_bytes(q + i, four, zero);
+    }
+    for (; i < whole; i += 16) store_bytes(q + i, fused(scaled<Scaled>(x, factors, i), inverses, magic), zero);
+    if (whole < n) {
+      std::uint8_t last[16];
+      store_bytes(last, fused(scaled_first<Scaled>(x, factors, whole, n - whole), inverses, magic), zero);
+      for (; i < n; ++i) q[i] = last[i - whole];
+      for (; i < bytes; ++i) q[i] = 0;
+    }
   }
-  return s;
 }
 
-DUPQ_ISA inline row_scale quantize(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
-  return factors == nullptr ? quantize_as<false>(n, x, factors, q) : quantize_as<true>(n, x, factors, q);
+template <bool Scaled>
+DUPQ_ISA void quantize_as(std::size_t rows, std::size_t n, std::size_t stride, const float* x, const float* factors,
+                          std::uint8_t* q, row_scale* scales) noexcept {
+  const std::size_t bytes = (n + 3) / 4 * 4;
+  std::size_t r = 0;
+  for (; r + quantized_rows <= rows; r += quantized_rows)
+    quantize_rows<Scaled, quantized_rows>(n, stride, x + r * stride, factors, q + r * bytes, scales + r);
+  if (r + 2 <= rows && quantized_rows > 2) {
+    quantize_rows<Scaled, 2>(n, stride, x + r * stride, factors, q + r * bytes, scales + r);
+    r += 2;
+  }
+  for (; r < rows; ++r) quantize_rows<Scaled, 1>(n, stride, x + r * stride, factors, q + r * bytes, scales + r);
+}
+
+DUPQ_ISA inline void quantize(std::size_t rows, std::size_t n, std::size_t stride, const float* x, const float* factors,
+                              std::uint8_t* q, row_scale* scales) noexcept {
+  if (factors == nullptr) return quantize_as<false>(rows, n, stride, x, factors, q, scales);
+  quantize_as<true>(rows, n, stride, x, factors, q, scales);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

@@ -23,6 +23,7 @@ namespace dupq::inline DUPQ_ABI::avx512_kernels {
 inline constexpr int tile_rows = 8;  // 8 x 48 outputs: 24 of 32 registers
 inline constexpr int tile_accumulators = 24;
 inline constexpr int tile8_rows = 8, tile8_accumulators = 16;  // the products need registers too
+inline constexpr std::size_t quantized_rows = 4;               // at a time, three registers each
 inline constexpr bool tile8_scaled_in_registers = true;
 
 struct f32x16 {
@@ -122,8 +123,8 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t z
 #undef DUPQ_ISA
 
 namespace dupq::inline DUPQ_ABI::avx512_kernels {
-inline constexpr kernels table{"avx512", gemm, add_rows, norm,   softmax,  transpose,
-                               mean,     max,  dots,     divide, quantize, gemm8};
+inline constexpr kernels table{"avx512", gemm, widen, add_rows, norm,     softmax, transpose,
+                               mean,     max,  dots,  divide,   quantize, gemm8};
 }
 
 #endif

@@ -21,6 +21,7 @@ namespace dupq::inline DUPQ_ABI::neon_kernels {
 inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 24 of 32 registers, and 4 of weights
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
 inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
+inline constexpr std::size_t quantized_rows = 2;  // at a time, three registers each
 inline constexpr bool tile8_scaled_in_registers = false;
 
 struct f32x16 {
@@ -175,8 +176,8 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t z
 #undef DUPQ_ISA
 
 namespace dupq::inline DUPQ_ABI::neon_kernels {
-inline constexpr kernels table{"neon", gemm, add_rows, norm,   softmax,  transpose,
-                               mean,   max,  dots,     divide, quantize, gemm8};
+inline constexpr kernels table{"neon", gemm, widen, add_rows, norm,     softmax, transpose,
+                               mean,   max,  dots,  divide,   quantize, gemm8};
 }
 
 #endif

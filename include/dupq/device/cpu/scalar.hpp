@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "../widen.hpp"
 #include "formulas.hpp"
 #include "kernels.hpp"
 
@@ -148,21 +149,23 @@ inline row_scale scale_of(float low, float high, float& inverse) noexcept {
   // An infinite range has the inverse 0, too: without the test its zero would be the bits of a NaN.
   return {range / 255.0f, inverse == 0.0f ? 0 : rounded(fused(-low, inverse, formulas::round_magic))};
 }
-inline row_scale quantize(std::size_t n, const float* x, const float* factors, std::uint8_t* q) noexcept {
-  const auto value = [&](std::size_t i) { return factors == nullptr ? x[i] : x[i] * factors[i]; };
-  float low = 0, high = 0, spoiled = 0, inverse;
-  for (std::size_t i = 0; i < n; ++i) {
-    const float v = value(i);
-    low = v < low ? v : low;
-    high = v > high ? v : high;
-    spoiled = fused(v, 0.0f, spoiled);
+inline void quantize(std::size_t rows, std::size_t n, std::size_t stride, const float* x, const float* factors,
+                     std::uint8_t* q, row_scale* scales) noexcept {
+  for (; rows != 0; --rows, x += stride, ++scales) {
+    const auto value = [&](std::size_t i) { return factors == nullptr ? x[i] : x[i] * factors[i]; };
+    float low = 0, high = 0, spoiled = 0, inverse;
+    for (std::size_t i = 0; i < n; ++i) {
+      const float v = value(i);
+      low = v < low ? v : low;
+      high = v > high ? v : high;
+      spoiled = fused(v, 0.0f, spoiled);
+    }
+    *scales = scale_of(low, high + spoiled, inverse);
+    for (std::size_t i = 0; i < n; ++i)
+      *q++ = static_cast<std::uint8_t>(
+          std::clamp<std::int32_t>(rounded(fused(value(i), inverse, formulas::round_magic)) + scales->zero, 0, 255));
+    for (std::size_t i = n; i % 4 != 0; ++i) *q++ = 0;
   }
-  const row_scale s = scale_of(low, high + spoiled, inverse);
-  for (std::size_t i = 0; i < n; ++i)
-    q[i] = static_cast<std::uint8_t>(
-        std::clamp<std::int32_t>(rounded(fused(value(i), inverse, formulas::round_magic)) + s.zero, 0, 255));
-  for (std::size_t i = n; i % 4 != 0; ++i) q[i] = 0;
-  return s;
 }
 
 inline void gemm8(const gemm8_args& g) noexcept {
@@ -178,7 +181,7 @@ inline void gemm8(const gemm8_args& g) noexcept {
     }
 }
 
-inline constexpr kernels table{"scalar", gemm, add_rows, norm,   softmax,  transpose,
-                               mean,     max,  dots,     divide, quantize, gemm8};
+inline constexpr kernels table{"scalar", gemm, widen, add_rows, norm,     softmax, transpose,
+                               mean,     max,  dots,  divide,   quantize, gemm8};
 
 }  // namespace dupq::inline DUPQ_ABI::scalar_kernels
