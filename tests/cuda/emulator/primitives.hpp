@@ -99,6 +99,7 @@ inline std::uint32_t load_constant(const void* from) noexcept {
   return emulated::load<std::uint32_t>(from, "load_constant");
 }
 inline words4 load_constant4(const void* from) noexcept { return emulated::load<words4>(from, "load_constant4"); }
+inline words4 load_ahead4(const void* from) noexcept { return emulated::load<words4>(from, "load_ahead4"); }
 inline void store_global(void* to, std::uint32_t value) noexcept { emulated::store(to, value, "store_global"); }
 inline void store_global4(void* to, const words4& value) noexcept { emulated::store(to, value, "store_global4"); }
 
@@ -233,6 +234,7 @@ EMULATED void wait_for_previous_kernel() noexcept {
   if (!m().defect(PLACE, "wait_for_previous_kernel")) m().current().waited = true;
 }
 inline void launch_next_kernel() noexcept {}
+inline bool waits_for_kernels() noexcept { return true; }
 
 // ---- numbers ----
 inline std::uint32_t pack_halves(float low, float high) noexcept {

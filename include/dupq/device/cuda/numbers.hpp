@@ -65,11 +65,12 @@ DUPQ_DEVICE inline void row_of(const float (&sums)[4][4], int which, float (&to)
   for (int i = 0; i < 8; ++i) to[i] = sums[i / 2][2 * which + i % 2];
 }
 
-/// Eight floats that no kernel writes.
+/// Eight floats that no kernel writes. Ahead: before the kernel waits for the one before it.
+template <bool Ahead = false>
 DUPQ_DEVICE inline void load_floats(const float* from, float (&to)[8]) noexcept {
   DUPQ_GPU_UNROLL
   for (int i = 0; i < 2; ++i) {
-    const ptx::words4 four = ptx::load_constant4(from + 4 * i);
+    const ptx::words4 four = Ahead ? ptx::load_ahead4(from + 4 * i) : ptx::load_constant4(from + 4 * i);
     DUPQ_GPU_UNROLL
     for (int k = 0; k < 4; ++k) to[4 * i + k] = ptx::as_float(four.w[k]);
   }

@@ -46,6 +46,8 @@ DUPQ_DEVICE words4 load_global4(const void* from) noexcept;  ///< 16-byte aligne
 /// Of memory that no kernel writes, such as weights; goes through the read-only cache.
 DUPQ_DEVICE std::uint32_t load_constant(const void* from) noexcept;
 DUPQ_DEVICE words4 load_constant4(const void* from) noexcept;
+/// The same, to be used before wait_for_previous_kernel: ptxas moves the read-only cache's loads behind that.
+DUPQ_DEVICE words4 load_ahead4(const void* from) noexcept;
 DUPQ_DEVICE void store_global(void* to, std::uint32_t value) noexcept;
 DUPQ_DEVICE void store_global4(void* to, const words4& value) noexcept;
 
@@ -136,6 +138,8 @@ DUPQ_DEVICE void store_cluster(std::uint32_t to, std::uint32_t value) noexcept;
 DUPQ_DEVICE void wait_for_previous_kernel() noexcept;
 /// Lets the next kernel start, as far as it does not wait for this one.
 DUPQ_DEVICE void launch_next_kernel() noexcept;
+/// Whether this code has the two above: code for sm_80, compiled for a newer GPU when it is loaded, has not.
+DUPQ_DEVICE bool waits_for_kernels() noexcept;
 
 // ---- numbers ----
 /// Two floats to halves, rounded to the nearest; `low` in the low 16 bits.

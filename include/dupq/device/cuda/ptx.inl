@@ -65,6 +65,7 @@ DUPQ_DEVICE inline words4 load_constant4(const void* from) noexcept {
                : "l"(__cvta_generic_to_global(from)));
   return v;
 }
+DUPQ_DEVICE inline words4 load_ahead4(const void* from) noexcept { return load_global4(from); }
 DUPQ_DEVICE inline void store_global(void* to, std::uint32_t value) noexcept {
   asm volatile("st.global.u32 [%0], %1;" ::"l"(__cvta_generic_to_global(to)), "r"(value) : "memory");
 }
@@ -167,6 +168,7 @@ DUPQ_DEVICE inline void launch_next_kernel() noexcept {
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
+DUPQ_DEVICE inline bool waits_for_kernels() noexcept { return DUPQ_ARCH >= 900; }
 
 DUPQ_DEVICE inline std::uint32_t pack_halves(float low, float high) noexcept {
   std::uint32_t v;

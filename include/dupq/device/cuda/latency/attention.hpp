@@ -35,7 +35,7 @@ few_attention_kernel(few_attention_args args) {
   DUPQ_GPU_UNROLL
   for (int c = 0; c < chunks; ++c)
     weights[c] = load_unit(args.by, columns, (warp < heads ? warp : heads - 1) * chunks + c, lane);
-  const ptx::words4 bias = ptx::load_constant4(args.by.bias + unit_column(columns, thread));
+  const ptx::words4 bias = ptx::load_ahead4(args.by.bias + unit_column(columns, thread));
   ptx::wait_for_previous_kernel();
 
   const ptx::words4 tile = ptx::load_global4(args.of.tiles + ptx::block_index() / column_blocks);

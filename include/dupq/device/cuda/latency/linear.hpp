@@ -85,8 +85,8 @@ norm_linear_kernel(few_linear_args args) {
   DUPQ_GPU_UNROLL
   for (int i = 0; i < Units; ++i) {
     weights[i] = load_unit(args.by, columns, unit_of(i), lane);
-    load_floats(args.gain + column(i), gain[i]);
-    load_floats(args.bias + column(i), bias[i]);
+    load_floats<true>(args.gain + column(i), gain[i]);
+    load_floats<true>(args.bias + column(i), bias[i]);
   }
   ptx::wait_for_previous_kernel();
 
@@ -150,7 +150,7 @@ few_linear_kernel(few_linear_args args) {
   unit_weights weights[ahead];
   DUPQ_GPU_UNROLL
   for (int i = 0; i < ahead; ++i) weights[i] = load_unit(args.by, columns, inside(warp + i * unit_warps), lane);
-  const ptx::words4 added = ptx::load_constant4(args.by.bias + unit_column(columns, thread));
+  const ptx::words4 added = ptx::load_ahead4(args.by.bias + unit_column(columns, thread));
   ptx::wait_for_previous_kernel();
 
   unit_residual residual;

@@ -25,8 +25,8 @@ norm_kernel(few_linear_args args) {
   DUPQ_GPU_UNROLL
   for (int c = 0; c < Chunks; ++c)
     if (inside(c)) {
-      load_floats(args.gain + 256 * c + 8 * lane, gain[c]);
-      load_floats(args.bias + 256 * c + 8 * lane, bias[c]);
+      load_floats<true>(args.gain + 256 * c + 8 * lane, gain[c]);
+      load_floats<true>(args.bias + 256 * c + 8 * lane, bias[c]);
     }
   ptx::wait_for_previous_kernel();
   DUPQ_GPU_UNROLL

@@ -31,7 +31,7 @@ DUPQ_DEVICE inline unit_weights load_unit(const packed_linear& by, int columns, 
   const half* const from = by.weights +
                            static_cast<std::size_t>(columns / 2) * static_cast<std::size_t>(by.inputs) * group_outputs +
                            static_cast<std::size_t>((unit * 4 + columns % 2) * 256 + lane * 8);
-  return {{ptx::load_constant4(from), ptx::load_constant4(from + 512)}};
+  return {{ptx::load_ahead4(from), ptx::load_ahead4(from + 512)}};
 }
 
 /// sums[product][2 * row + column]: += two rows' 16 bytes of a unit (rows lane / 4 and 8 below) by its weights.
