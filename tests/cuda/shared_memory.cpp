@@ -4,7 +4,7 @@
 #include <dupq/device/cuda/forward.hpp>
 #include <dupq/device/cuda/hopper/mlp.hpp>
 #include <dupq/device/cuda/hopper/qkv.hpp>
-#include <dupq/device/cuda/hopper/wide.hpp>
+#include <dupq/device/cuda/hopper/wide_layers.hpp>
 #include <dupq/device/cuda/latency/units.hpp>
 
 namespace gpu = dupq::gpu;
@@ -36,4 +36,13 @@ TEST_CASE("shared memory of Hopper's kernels: 227 kB at most, one block a proces
   pinned(gpu::wide_shape::shared_bytes(2304), 207920);
   pinned(gpu::wide_shape::shared_bytes(3072), 210992);
   pinned(gpu::wide_shape::norm_shared_bytes, 203312);
+}
+
+TEST_CASE("wide products are for perceptrons whose biases fit beside the ring") {
+  dupq::config c{};
+  c.hidden = 768, c.heads = 12;
+  CHECK(gpu::takes_wide(c, 3072));
+  CHECK(gpu::takes_wide(c, 8064));
+  CHECK(gpu::wide_shape::shared_bytes(8448) > gpu::most_shared_bytes);
+  CHECK(!gpu::takes_wide(c, 8448));
 }

@@ -10,6 +10,7 @@
 namespace dupq::inline DUPQ_ABI::gpu {
 
 inline constexpr int wide_outputs = 384, wide_rows = 2 * bin_rows;
+inline constexpr std::size_t most_shared_bytes = 227 * 1024;  ///< that a block of Hopper can have
 
 /// Weights: for each 384 outputs and 64 inputs a piece, in the order of inputs.
 struct wide_tape {

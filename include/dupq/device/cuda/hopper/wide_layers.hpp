@@ -12,7 +12,8 @@ namespace dupq::inline DUPQ_ABI::gpu {
 
 /// Whether a model's products are ones that these kernels compute; `inner` is what its perceptron is padded to.
 constexpr bool takes_wide(const config& c, int inner) noexcept {
-  return c.hidden == 2 * wide_outputs && c.head_dim() == 64 && inner % wide_outputs == 0;
+  return c.hidden == 2 * wide_outputs && c.head_dim() == 64 && inner % wide_outputs == 0 &&
+         wide_shape::shared_bytes(inner) <= most_shared_bytes;
 }
 
 /// The order of weights for them, as pack_linear wants it.
