@@ -24,7 +24,10 @@ inline error cuda_error(cudaError_t e) noexcept {
 class current_device {
  public:
   explicit current_device(int device) noexcept {
-    if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) restore_ = cudaSetDevice(device) == cudaSuccess;
+    failed_ = cudaGetDevice(&before_);
+    if (failed_ != cudaSuccess || before_ == device) return;
+    failed_ = cudaSetDevice(device);
+    restore_ = failed_ == cudaSuccess;
   }
   ~current_device() {
     if (restore_) (void)cudaSetDevice(before_);
@@ -32,7 +35,10 @@ class current_device {
   current_device(const current_device&) = delete;
   current_device& operator=(const current_device&) = delete;
 
+  cudaError_t failed() const noexcept { return failed_; }
+
  private:
+  cudaError_t failed_ = cudaSuccess;
   int before_ = 0;
   bool restore_ = false;
 };
@@ -44,21 +50,19 @@ class cuda_runtime {
   static result<cuda_runtime> open(int device, cudaStream_t stream) noexcept {
     cuda_runtime r;
     cudaError_t e = device < 0 ? cudaGetDevice(&device) : cudaSuccess;
-    int major = 0;
     if (e == cudaSuccess) e = cudaDeviceGetAttribute(&r.processors_, cudaDevAttrMultiProcessorCount, device);
-    if (e == cudaSuccess) e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
     if (e != cudaSuccess) {
       (void)cudaGetLastError();
       return error(errc::no_gpu, cudaGetErrorName(e));
     }
     r.device_ = device;
     r.caller_ = stream;
-    r.overlaps_ = major >= 9;
     const current_device here(device);
+    e = here.failed();
     for (cudaStream_t& s : r.streams_)
       if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
     if (e == cudaSuccess) e = cudaEventCreateWithFlags(&r.event_, cudaEventDisableTiming);
-    if (e == cudaSuccess && major == 9) e = r.ask_for_warpgroups();
+    if (e == cudaSuccess) e = r.ask_code();
     if (e != cudaSuccess) {
       (void)cudaGetLastError();
       return cuda_error(e);
@@ -96,6 +100,7 @@ class cuda_runtime {
   }
   void clear(void* to, std::size_t bytes) noexcept {
     const current_device here(device_);
+    behind_kernel_[0] = false;
     note(cudaMemsetAsync(to, 0, bytes, streams_[0]));
     note(cudaStreamSynchronize(streams_[0]));
   }
@@ -106,14 +111,14 @@ class cuda_runtime {
     copy(slot, to, from, bytes, cudaMemcpyDeviceToHost);
   }
 
-  /// On Hopper and later a kernel may start while the one before it ends: kernels wait for each other themselves.
+  /// On Hopper and later a kernel may start while the one right before it ends: kernels wait for each other themselves.
   template <class Args>
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes,
               const Args& args) noexcept {
     const current_device here(device_);
     cudaLaunchAttribute attributes[2]{};
     unsigned count = 0;
-    if (overlaps_) {
+    if (overlaps_ && std::exchange(behind_kernel_[slot], true)) {
       attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
       attributes[count++].val.programmaticStreamSerializationAllowed = 1;
     }
@@ -139,9 +144,11 @@ class cuda_runtime {
     cudaGraph_t graph = nullptr;
     int index = 0;
     while (index < most_graphs - 1 && graphs_[index] != nullptr) ++index;
+    behind_kernel_[slot] = false;
     note(cudaStreamBeginCapture(streams_[slot], cudaStreamCaptureModeThreadLocal));
     launches();
     note(cudaStreamEndCapture(streams_[slot], &graph));
+    behind_kernel_[slot] = false;
     if (failed_ == cudaSuccess) note(cudaGraphInstantiate(&graphs_[index], graph, 0));
     if (failed_ == cudaSuccess) note(cudaGraphUpload(graphs_[index], streams_[slot]));
     if (graph != nullptr) note(cudaGraphDestroy(graph));
@@ -149,6 +156,7 @@ class cuda_runtime {
   }
   void replay(int slot, int graph) noexcept {
     const current_device here(device_);
+    behind_kernel_[slot] = false;
     note(cudaGraphLaunch(graphs_[graph], streams_[slot]));
   }
   bool finished(int slot) noexcept {
@@ -178,19 +186,22 @@ class cuda_runtime {
  private:
   cuda_runtime() noexcept = default;
 
-  cudaError_t ask_for_warpgroups() noexcept {
+  /// Fails where the program has no code for this GPU, rather than when texts come.
+  cudaError_t ask_code() noexcept {
     probe_args args;
     cudaError_t e = cudaMallocHost(reinterpret_cast<void**>(&args.answer), sizeof *args.answer);
     if (e != cudaSuccess) return e;
-    probe_kernel<32><<<1, 32, 0, streams_[0]>>>(args);
-    e = cudaGetLastError();
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(1), config.blockDim = dim3(32), config.stream = streams_[0];
+    e = cudaLaunchKernelEx(&config, &probe_kernel<32>, args);
     if (e == cudaSuccess) e = cudaStreamSynchronize(streams_[0]);
-    warpgroups_ = e == cudaSuccess && *args.answer != 0;
+    if (e == cudaSuccess) warpgroups_ = *args.answer & code_has_warpgroups, overlaps_ = *args.answer & code_waits;
     (void)cudaFreeHost(args.answer);
     return e;
   }
   void copy(int slot, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) noexcept {
     const current_device here(device_);
+    behind_kernel_[slot] = false;
     note(cudaMemcpyAsync(to, from, bytes, kind, streams_[slot]));
   }
   template <std::size_t N, class Allocate>
@@ -219,6 +230,7 @@ class cuda_runtime {
     std::swap(processors_, other.processors_);
     std::swap(overlaps_, other.overlaps_);
     std::swap(warpgroups_, other.warpgroups_);
+    std::swap(behind_kernel_, other.behind_kernel_);
     std::swap(caller_, other.caller_);
     std::swap(streams_, other.streams_);
     std::swap(event_, other.event_);
@@ -230,6 +242,7 @@ class cuda_runtime {
 
   int device_ = -1, processors_ = 0;
   bool overlaps_ = false, warpgroups_ = false;
+  bool behind_kernel_[2]{};  ///< whether the last thing in the stream is a kernel
   cudaStream_t caller_ = nullptr, streams_[2]{};
   cudaEvent_t event_ = nullptr;
   static constexpr int most_graphs = 32;
