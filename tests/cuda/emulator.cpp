@@ -219,6 +219,7 @@ TEST_CASE("named barriers, counters and clusters order accesses") {
 
   const auto cluster = [](bool barrier) {
     const auto t = static_cast<std::uint32_t>(ptx::thread_index());
+    ptx::cluster_barrier();
     ptx::store_cluster(ptx::cluster_address(t * 4, 1 - ptx::cluster_rank()), t);
     if (barrier) ptx::cluster_barrier();
     if (ptx::load_shared(t * 4) != t) emulator::m().fail("wrong value");

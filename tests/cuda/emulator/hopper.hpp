@@ -7,6 +7,7 @@ namespace dupq::inline DUPQ_ABI::ptx {
 
 // ---- barriers in shared memory ----
 EMULATED void init_barrier(std::uint32_t barrier, int arrivals) noexcept {
+  if (barrier % 8 != 0) m().fail("init_barrier: misaligned barrier " + std::to_string(barrier));
   emulator::touch(true, barrier, 8, PLACE, "init_barrier");
   auto& b = m().own_block().phase_barriers[barrier];
   b = {};
@@ -21,6 +22,7 @@ inline void arrive(std::uint32_t barrier, std::uint32_t bytes, void* place, cons
   b.gathering.join(m().current().c);
   m().release();
   b.bytes += bytes;
+  if (b.bytes > 0xFFFFF) m().fail(std::string(what) + ": more bytes than a barrier counts");
   --b.pending;
   m().advance(barrier, b);
 }
@@ -46,7 +48,7 @@ EMULATED void bulk_load(std::uint32_t to, const void* from, std::uint32_t bytes,
   m().pause();
   auto& mine = m().own_block();
   if (bytes % 16 != 0 || reinterpret_cast<std::uintptr_t>(from) % 16 != 0) m().fail("bulk_load: not 16-byte aligned");
-  emulator::check_global(from, bytes, false, "bulk_load");
+  emulator::check_global(from, bytes, emulator::way::bulk, "bulk_load");
   std::byte* const at = emulator::bytes_at(mine, to, bytes, 16, "bulk_load");
   auto& b = emulator::barrier_at(barrier, PLACE, "bulk_load");
   const emulator::access a{static_cast<std::uint32_t>(b.actor), b.phase + 1, PLACE, "bulk_load"};
@@ -57,13 +59,13 @@ EMULATED void bulk_load(std::uint32_t to, const void* from, std::uint32_t bytes,
       {at, static_cast<const std::byte*>(from), bytes, m().running, b.phase + 1, barrier, m().current().block});
 }
 inline void bulk_prefetch(const void* from, std::uint32_t bytes) noexcept {
-  emulator::check_global(from, bytes, false, "bulk_prefetch");
+  emulator::check_global(from, bytes, emulator::way::bulk, "bulk_prefetch");
 }
 EMULATED void bulk_store(void* to, std::uint32_t from, std::uint32_t bytes) noexcept {
   m().pause();
   auto& mine = m().own_block();
   if (bytes % 16 != 0 || reinterpret_cast<std::uintptr_t>(to) % 16 != 0) m().fail("bulk_store: not 16-byte aligned");
-  emulator::check_global(to, bytes, true, "bulk_store");
+  emulator::check_global(to, bytes, emulator::way::write, "bulk_store");
   const std::byte* const at = emulator::bytes_at(mine, from, bytes, 16, "bulk_store");
   auto& w = m().own_warp();
   const auto actor = static_cast<std::uint32_t>(m().stores_of(m().current().warp));
@@ -130,6 +132,14 @@ inline std::uint32_t described(std::uint64_t d, int row, int half) {
   at ^= (at >> 7 & (wide ? 7u : 3u)) << 4;
   return at;
 }
+/// Where a matrix may begin: at a row of its swizzle's pattern whose number is 0, since a base offset is never given.
+inline void check_start(std::uint64_t d) {
+  const auto start = static_cast<std::uint32_t>(d & 0x3FFFu) << 4;
+  const std::uint64_t swizzle = d >> 62;
+  if (swizzle != 1 && swizzle != 2) m().fail("warpgroup_multiply: swizzle " + std::to_string(swizzle));
+  if ((start & (swizzle == 1 ? 0x380u : 0x180u)) != 0)
+    m().fail("warpgroup_multiply: a matrix begins within a pattern, at " + std::to_string(start));
+}
 inline void read_row(std::uint64_t d, int row, float* to) {
   for (int half = 0; half < 2; ++half) {
     std::uint32_t words[4];
@@ -174,6 +184,11 @@ inline void issue(emulator::product& p, float* d, const std::uint32_t* fragments
     }
     auto& w = m().own_warp();
     const int warp = m().current().warp;
+    if (!w.fenced) m().fail("warpgroup_multiply: no warpgroup_fence since the products before were committed");
+    if (!m().warps[static_cast<std::size_t>(warp / 4 * 4)].same_product(w.products_issued, p))
+      m().fail("warpgroup_multiply: the warps of a warpgroup multiply different matrices");
+    if (!p.a_in_registers) check_start(p.a);
+    check_start(p.b);
     const emulator::access a{static_cast<std::uint32_t>(m().products_of(warp)), ++w.products_issued, place,
                              "warpgroup_multiply"};
     emulator::clock c = m().threads[static_cast<std::size_t>(warp) * 32].c;  // what any of the lanes did comes before
@@ -194,10 +209,16 @@ inline void issue(emulator::product& p, float* d, const std::uint32_t* fragments
 }
 }  // namespace emulated
 
-inline void warpgroup_fence() noexcept {}
+/// Wanted before each group of products: stricter than the hardware, which wants it where registers were touched.
+EMULATED void warpgroup_fence() noexcept {
+  if (m().defect(PLACE, "warpgroup_fence")) return;
+  int none = 0;
+  emulator::together("warpgroup_fence", none, [](int*(&)[32]) { m().own_warp().fenced = true; });
+}
 inline void warpgroup_commit() noexcept {
   int none = 0;
   emulator::together("warpgroup_commit", none, [](int*(&)[32]) {
+    m().own_warp().fenced = false;
     m().own_warp().product_groups.push_back(std::move(m().own_warp().products));
     m().own_warp().products.clear();
   });
@@ -237,8 +258,18 @@ EMULATED void warpgroup_multiply(float (&d)[Registers], const std::uint32_t (&a)
   emulated::issue(p, d, a, PLACE);
 }
 template <int Registers>
-inline void more_registers() noexcept {}
+inline void more_registers() noexcept {
+  static_assert(Registers % 8 == 0 && Registers >= 24 && Registers <= 256);
+  if (m().own_warp().registers > Registers) m().fail("more_registers: fewer than before");
+  int none = 0;
+  emulator::together("more_registers", none, [](int*(&)[32]) { m().own_warp().registers = Registers; });
+}
 template <int Registers>
-inline void fewer_registers() noexcept {}
+inline void fewer_registers() noexcept {
+  static_assert(Registers % 8 == 0 && Registers >= 24 && Registers <= 256);
+  if (m().own_warp().registers < Registers) m().fail("fewer_registers: more than before");
+  int none = 0;
+  emulator::together("fewer_registers", none, [](int*(&)[32]) { m().own_warp().registers = Registers; });
+}
 
 }  // namespace dupq::inline DUPQ_ABI::ptx

@@ -45,6 +45,11 @@ struct product {
   std::uint32_t fragments[32][4];
   float* d[32];
   int registers = 0;
+
+  bool same(const product& other) const {
+    return a == other.a && b == other.b && a_in_registers == other.a_in_registers && add == other.add &&
+           registers == other.registers;
+  }
 };
 
 struct thread {
@@ -68,6 +73,15 @@ struct warp {
   epoch products_issued = 0, products_done = 0;
   std::vector<epoch> stores;  ///< ends of groups of bulk stores that were not waited for
   epoch stores_issued = 0, stores_committed = 0;
+  bool fenced = false;            ///< its registers, for products
+  int registers = 0;              ///< of a thread
+  std::vector<product> of_group;  ///< of a warpgroup's first warp: what whichever warp came first has multiplied
+
+  /// Whether the warpgroup's product number `index` is this one; the first to say so decides.
+  bool same_product(std::size_t index, const product& p) {
+    if (index == of_group.size()) of_group.push_back(p);
+    return of_group[index].same(p);
+  }
 };
 
 struct meeting {  ///< a named barrier
@@ -91,6 +105,8 @@ struct block {
   meeting barriers[16];
   std::map<std::uint32_t, phase_barrier> phase_barriers;
   std::map<std::uint32_t, clock> counters;
+  std::vector<access> reached;  ///< by threads of other blocks
+  clock end;                    ///< what its threads knew when they ended
 };
 
 class machine {
@@ -106,7 +122,8 @@ class machine {
     kernel_ = std::move(kernel);
     random.seed(s.seed);
     ++launch_number;
-    problem.clear();
+    problem = illegal(s);
+    if (!problem.empty()) return problem;
     std::vector<int> order(static_cast<std::size_t>(s.blocks / s.cluster));
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<int>(i) * s.cluster;
     std::shuffle(order.begin(), order.end(), random);
@@ -137,6 +154,15 @@ class machine {
     if (random() % 16 != 0) return;
     ready.push_back(running);
     current().f.leave();
+  }
+  /// A thread of another block gets at this one's memory, which must be there.
+  void reach(block& b, const access& a) {
+    const auto first = static_cast<std::size_t>(&b - blocks.data()) * static_cast<std::size_t>(shape.threads);
+    bool runs = false;
+    for (std::size_t t = first; t < first + static_cast<std::size_t>(shape.threads); ++t)
+      runs = runs || current().c.known[t] != 0;
+    if (!runs) fail(std::string(a.what) + ": the other block of the cluster may not have begun");
+    b.reached.push_back(a);
   }
   /// Sleeps until someone wakes this thread.
   void sleep(const char* why) {
@@ -204,12 +230,25 @@ class machine {
 
  private:
   static constexpr std::size_t most_barriers = 96;
+  static constexpr std::size_t most_shared = 227 * 1024;  ///< of Hopper
+  static constexpr int register_file = 64 * 1024;         ///< of a multiprocessor
 
   static void enter() {
     machine& m = self();
     m.kernel_();
+    m.own_block().end.join(m.current().c);
     m.current().done = true;
     m.current().f.leave();
+  }
+
+  /// What keeps a launch from beginning on a chip, or nothing.
+  static std::string illegal(const launch_shape& s) {
+    if (s.blocks < 1) return "a launch of " + std::to_string(s.blocks) + " blocks";
+    if (s.threads < 32 || s.threads > 1024 || s.threads % 32 != 0)
+      return "a launch of " + std::to_string(s.threads) + " threads a block";
+    if (s.cluster < 1 || s.cluster > 8 || s.blocks % s.cluster != 0) return "a part of a cluster";
+    if (s.shared_bytes > most_shared) return std::to_string(s.shared_bytes) + " bytes of shared memory";
+    return {};
   }
 
   void run_cluster(int first) {
@@ -217,6 +256,7 @@ class machine {
     first_block = first;
     threads.resize(count);
     warps.assign(count / 32, {});
+    for (warp& w : warps) w.registers = std::min(register_file / shape.threads / 8 * 8, 256);
     blocks.resize(static_cast<std::size_t>(shape.cluster));
     bulk.clear();
     ready.clear();
@@ -228,6 +268,8 @@ class machine {
       for (meeting& m : b.barriers) m = {};
       b.phase_barriers.clear();
       b.counters.clear();
+      b.reached.clear();
+      b.end = {};
     }
     const std::size_t actors = 2 * count + 2 * warps.size() + most_barriers;
     for (std::size_t i = 0; i < count; ++i) {
@@ -272,6 +314,15 @@ class machine {
     bool under_way = !bulk.empty();
     for (const thread& t : threads) under_way = under_way || !t.pending.empty();
     if (problem.empty() && under_way) problem = "copies are still under way when the block ends";
+    for (const block& b : blocks) {
+      for (const access& a : b.reached)
+        if (problem.empty() && b.end.known[a.actor] < a.at)
+          problem = std::string(a.what) + ": the other block of the cluster may have ended";
+    }
+    int registers = 0;
+    for (const warp& w : warps) registers += 32 * w.registers;
+    if (problem.empty() && registers > register_file * shape.cluster)
+      problem = "warps wait for more registers than there are";
   }
 
   void land_any(std::vector<transfer>& list) {

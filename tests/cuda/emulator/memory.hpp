@@ -13,6 +13,9 @@ namespace emulator {
 
 /// What a kernel may do with an array.
 enum class use { read, write };
+/// How a kernel gets at it. Constant: through the read-only cache, so no kernel may write it. Bulk: a copy that does
+/// not see what threads of the same launch have written.
+enum class way { read, write, constant, bulk };
 
 class global_memory {
  public:
@@ -41,8 +44,8 @@ class global_memory {
 
   /// Null, or what is wrong with an access by `block` of launch number `launch`. `early`: the kernels before it may
   /// still run.
-  const char* check(const void* at, std::size_t bytes, bool write, std::uint64_t launch, std::uint64_t block,
-                    bool early) {
+  const char* check(const void* at, std::size_t bytes, way how, std::uint64_t launch, std::uint64_t block, bool early) {
+    const bool write = how == way::write;
     const auto address = reinterpret_cast<std::uintptr_t>(at);
     if (address % bytes != 0 && address % 16 != 0) return "a misaligned access to global memory";
     auto next = arrays_.upper_bound(address);
@@ -54,6 +57,8 @@ class global_memory {
     const std::uint64_t self = (launch << 20) + block + 1, many = (launch << 20) + 0xFFFFF;
     for (std::size_t word = (address - begin) / 4; word < (address - begin + bytes + 3) / 4; ++word) {
       std::uint64_t &writer = a.writers[word], &reader = a.readers[word];
+      if (how == way::constant && writer != 0) return "a load through the read-only cache of what a kernel wrote";
+      if (how == way::bulk && writer >> 20 == launch) return "a bulk copy of what the same launch wrote";
       if (early && writer != 0) return "a read of what a kernel before this one wrote, before it waits for it";
       if (writer >> 20 == launch && writer != self) return "two blocks touch the same global word, one writes it";
       if (write) {

@@ -79,15 +79,15 @@ EMULATED void warp_barrier() noexcept {
 // ---- global memory ----
 namespace emulated {
 template <class T>
-T load(const void* from, const char* what) {
-  emulator::check_global(from, sizeof(T), false, what);
+T load(const void* from, const char* what, emulator::way how = emulator::way::read) {
+  emulator::check_global(from, sizeof(T), how, what);
   T v;
   std::memcpy(&v, from, sizeof v);
   return v;
 }
 template <class T>
 void store(void* to, const T& v, const char* what) {
-  emulator::check_global(to, sizeof(T), true, what);
+  emulator::check_global(to, sizeof(T), emulator::way::write, what);
   std::memcpy(to, &v, sizeof v);
 }
 }  // namespace emulated
@@ -96,9 +96,11 @@ inline std::uint32_t load_global(const void* from) noexcept {
 }
 inline words4 load_global4(const void* from) noexcept { return emulated::load<words4>(from, "load_global4"); }
 inline std::uint32_t load_constant(const void* from) noexcept {
-  return emulated::load<std::uint32_t>(from, "load_constant");
+  return emulated::load<std::uint32_t>(from, "load_constant", emulator::way::constant);
 }
-inline words4 load_constant4(const void* from) noexcept { return emulated::load<words4>(from, "load_constant4"); }
+inline words4 load_constant4(const void* from) noexcept {
+  return emulated::load<words4>(from, "load_constant4", emulator::way::constant);
+}
 inline words4 load_ahead4(const void* from) noexcept { return emulated::load<words4>(from, "load_ahead4"); }
 inline void store_global(void* to, std::uint32_t value) noexcept { emulated::store(to, value, "store_global"); }
 inline void store_global4(void* to, const words4& value) noexcept { emulated::store(to, value, "store_global4"); }
@@ -200,7 +202,7 @@ inline void multiply(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b
 // ---- asynchronous copies ----
 EMULATED void copy_async(std::uint32_t to, const void* from) noexcept {
   m().pause();
-  emulator::check_global(from, 16, false, "copy_async");
+  emulator::check_global(from, 16, emulator::way::read, "copy_async");
   auto& t = m().current();
   auto& b = m().own_block();
   std::byte* const at = emulator::bytes_at(b, to, 16, 16, "copy_async");

@@ -41,13 +41,14 @@ inline std::byte* touch(bool write, std::uint32_t address, std::uint32_t bytes, 
   const access a{own_actor(), c.known[own_actor()], place, what};
   race r;
   const std::uint32_t offset = address & ((1u << rank_shift) - 1);
+  if (&b != &m().own_block()) m().reach(b, a);
   check(write ? b.shadow.write(offset, bytes, a, c, false, r) : b.shadow.read(offset, bytes, a, c, false, r), r);
   return at;
 }
 
-inline void check_global(const void* at, std::size_t bytes, bool write, const char* what) {
+inline void check_global(const void* at, std::size_t bytes, way how, const char* what) {
   const int block = m().first_block + m().current().block;
-  const char* const wrong = global_memory::all().check(at, bytes, write, m().launch_number,
+  const char* const wrong = global_memory::all().check(at, bytes, how, m().launch_number,
                                                        static_cast<std::uint64_t>(block), !m().current().waited);
   if (wrong != nullptr) m().fail(std::string(what) + ": " + wrong);
 }
@@ -95,6 +96,7 @@ inline void meet(int id, int threads, bool wait, const char* what) {
 }
 
 inline phase_barrier& barrier_at(std::uint32_t address, void* place, const char* what) {
+  if (address % 8 != 0) m().fail(std::string(what) + ": misaligned barrier " + std::to_string(address));
   touch(false, address, 8, place, what);  // after its initialisation
   auto& all = m().own_block().phase_barriers;
   const auto found = all.find(address);
