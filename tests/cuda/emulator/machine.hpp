@@ -134,6 +134,16 @@ class machine {
     return problem;
   }
 
+  /// What keeps a launch from beginning on a chip, or nothing.
+  static std::string illegal(const launch_shape& s) {
+    if (s.blocks < 1) return "a launch of " + std::to_string(s.blocks) + " blocks";
+    if (s.threads < 32 || s.threads > 1024 || s.threads % 32 != 0)
+      return "a launch of " + std::to_string(s.threads) + " threads a block";
+    if (s.cluster < 1 || s.cluster > 8 || s.blocks % s.cluster != 0) return "a part of a cluster";
+    if (s.shared_bytes > most_shared) return std::to_string(s.shared_bytes) + " bytes of shared memory";
+    return {};
+  }
+
   // ---- for the primitives ----
   thread& current() { return threads[static_cast<std::size_t>(running)]; }
   block& own_block() { return blocks[static_cast<std::size_t>(current().block)]; }
@@ -216,6 +226,7 @@ class machine {
 
   launch_shape shape;
   int first_block = 0, running = 0;
+  bool code_waits = true;  ///< see waits_for_kernels
   std::uint64_t launch_number = 0;
   std::vector<thread> threads;
   std::vector<warp> warps;
@@ -239,16 +250,6 @@ class machine {
     m.own_block().end.join(m.current().c);
     m.current().done = true;
     m.current().f.leave();
-  }
-
-  /// What keeps a launch from beginning on a chip, or nothing.
-  static std::string illegal(const launch_shape& s) {
-    if (s.blocks < 1) return "a launch of " + std::to_string(s.blocks) + " blocks";
-    if (s.threads < 32 || s.threads > 1024 || s.threads % 32 != 0)
-      return "a launch of " + std::to_string(s.threads) + " threads a block";
-    if (s.cluster < 1 || s.cluster > 8 || s.blocks % s.cluster != 0) return "a part of a cluster";
-    if (s.shared_bytes > most_shared) return std::to_string(s.shared_bytes) + " bytes of shared memory";
-    return {};
   }
 
   void run_cluster(int first) {

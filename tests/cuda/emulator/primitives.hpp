@@ -236,7 +236,7 @@ EMULATED void wait_for_previous_kernel() noexcept {
   if (!m().defect(PLACE, "wait_for_previous_kernel")) m().current().waited = true;
 }
 inline void launch_next_kernel() noexcept {}
-inline bool waits_for_kernels() noexcept { return true; }
+inline bool waits_for_kernels() noexcept { return m().code_waits; }
 
 // ---- numbers ----
 inline std::uint32_t pack_halves(float low, float high) noexcept {

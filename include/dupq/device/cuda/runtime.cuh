@@ -20,14 +20,19 @@ inline error cuda_error(cudaError_t e) noexcept {
   return error(errc::gpu_failed, cudaGetErrorName(e), 0, static_cast<std::uint64_t>(e));
 }
 
-/// Makes a device current for its lifetime; the caller's is current again afterwards.
+/// Makes a device current for its lifetime; the caller's is current again afterwards. A failure goes to `failed`, where
+/// none is yet.
 class current_device {
  public:
-  explicit current_device(int device) noexcept {
-    failed_ = cudaGetDevice(&before_);
-    if (failed_ != cudaSuccess || before_ == device) return;
-    failed_ = cudaSetDevice(device);
-    restore_ = failed_ == cudaSuccess;
+  current_device(int device, cudaError_t& failed) noexcept {
+    cudaError_t e = cudaGetDevice(&before_);
+    if (e == cudaSuccess && before_ != device) {
+      e = cudaSetDevice(device);
+      restore_ = e == cudaSuccess;
+    }
+    if (e == cudaSuccess) return;
+    (void)cudaGetLastError();
+    if (failed == cudaSuccess) failed = e;
   }
   ~current_device() {
     if (restore_) (void)cudaSetDevice(before_);
@@ -35,10 +40,7 @@ class current_device {
   current_device(const current_device&) = delete;
   current_device& operator=(const current_device&) = delete;
 
-  cudaError_t failed() const noexcept { return failed_; }
-
  private:
-  cudaError_t failed_ = cudaSuccess;
   int before_ = 0;
   bool restore_ = false;
 };
@@ -57,8 +59,7 @@ class cuda_runtime {
     }
     r.device_ = device;
     r.caller_ = stream;
-    const current_device here(device);
-    e = here.failed();
+    const current_device here(device, e);
     for (cudaStream_t& s : r.streams_)
       if (e == cudaSuccess) e = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
     if (e == cudaSuccess) e = cudaEventCreateWithFlags(&r.event_, cudaEventDisableTiming);
@@ -74,32 +75,32 @@ class cuda_runtime {
   cuda_runtime& operator=(cuda_runtime&& other) noexcept { return swap(other), *this; }
   ~cuda_runtime() {
     if (device_ < 0) return;
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     for (cudaStream_t s : streams_)
-      if (s != nullptr) (void)cudaStreamSynchronize(s), (void)cudaStreamDestroy(s);
-    if (event_ != nullptr) (void)cudaEventDestroy(event_);
+      if (s != nullptr) note(cudaStreamSynchronize(s)), note(cudaStreamDestroy(s));
+    if (event_ != nullptr) note(cudaEventDestroy(event_));
     for (cudaGraphExec_t g : graphs_)
-      if (g != nullptr) (void)cudaGraphExecDestroy(g);
+      if (g != nullptr) note(cudaGraphExecDestroy(g));
     for (void* p : on_device_)
-      if (p != nullptr) (void)cudaFree(p);
+      if (p != nullptr) note(cudaFree(p));
     for (void* p : pinned_)
-      if (p != nullptr) (void)cudaFreeHost(p);
+      if (p != nullptr) note(cudaFreeHost(p));
   }
 
   void* device_memory(std::size_t bytes) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     return keep(on_device_, [bytes](void** p) { return cudaMalloc(p, bytes); });
   }
   void* pinned_memory(std::size_t bytes) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     return keep(pinned_, [bytes](void** p) { return cudaMallocHost(p, bytes); });
   }
   void* mapped_memory(std::size_t bytes) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     return keep(pinned_, [bytes](void** p) { return cudaHostAlloc(p, bytes, cudaHostAllocMapped); });
   }
   void clear(void* to, std::size_t bytes) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     behind_kernel_[0] = false;
     note(cudaMemsetAsync(to, 0, bytes, streams_[0]));
     note(cudaStreamSynchronize(streams_[0]));
@@ -115,10 +116,10 @@ class cuda_runtime {
   template <class Args>
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes,
               const Args& args) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     cudaLaunchAttribute attributes[2]{};
     unsigned count = 0;
-    if (overlaps_ && std::exchange(behind_kernel_[slot], true)) {
+    if (overlaps_ && behind_kernel_[slot]) {
       attributes[count].id = cudaLaunchAttributeProgrammaticStreamSerialization;
       attributes[count++].val.programmaticStreamSerializationAllowed = 1;
     }
@@ -135,12 +136,14 @@ class cuda_runtime {
     config.numAttrs = count;
     if (shared_bytes > 48 * 1024)
       note(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
-    note(cudaLaunchKernelEx(&config, kernel, args));
+    const cudaError_t e = cudaLaunchKernelEx(&config, kernel, args);
+    note(e);
+    behind_kernel_[slot] = e == cudaSuccess;
   }
 
   template <class Launches>
   int record(int slot, Launches&& launches) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     cudaGraph_t graph = nullptr;
     int index = 0;
     while (index < most_graphs - 1 && graphs_[index] != nullptr) ++index;
@@ -155,20 +158,20 @@ class cuda_runtime {
     return index;
   }
   void replay(int slot, int graph) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     behind_kernel_[slot] = false;
     note(cudaGraphLaunch(graphs_[graph], streams_[slot]));
   }
   bool finished(int slot) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     const cudaError_t e = cudaStreamQuery(streams_[slot]);
-    if (e == cudaErrorNotReady) return false;
-    note(e);
-    return true;
+    note(e == cudaErrorNotReady ? cudaSuccess : e);
+    if (e == cudaErrorNotReady) (void)cudaGetLastError();  // it would be left for others
+    return e != cudaErrorNotReady;
   }
 
   std::optional<error> begin() noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     if (cudaStreamQuery(caller_) == cudaSuccess) return take();  // nothing to wait for
     (void)cudaGetLastError();                                    // it is not ready, or says below what is wrong
     note(cudaEventRecord(event_, caller_));
@@ -176,7 +179,7 @@ class cuda_runtime {
     return take();
   }
   std::optional<error> wait(int slot) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     note(cudaStreamSynchronize(streams_[slot]));
     return take();
   }
@@ -196,11 +199,11 @@ class cuda_runtime {
     e = cudaLaunchKernelEx(&config, &probe_kernel<32>, args);
     if (e == cudaSuccess) e = cudaStreamSynchronize(streams_[0]);
     if (e == cudaSuccess) warpgroups_ = *args.answer & code_has_warpgroups, overlaps_ = *args.answer & code_waits;
-    (void)cudaFreeHost(args.answer);
-    return e;
+    const cudaError_t freed = cudaFreeHost(args.answer);
+    return e == cudaSuccess ? freed : e;
   }
   void copy(int slot, void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) noexcept {
-    const current_device here(device_);
+    const current_device here(device_, failed_);
     behind_kernel_[slot] = false;
     note(cudaMemcpyAsync(to, from, bytes, kind, streams_[slot]));
   }
