@@ -65,12 +65,12 @@ TEST_CASE("what a kernel wrote comes neither through the read-only cache nor, in
   CHECK(launch({}, [&] { ptx::store_global(data.data() + thread(), 1); }) == "");
   CHECK(launch({}, [&] { ptx::load_global(data.data() + thread()); }) == "");
   CHECK(says(launch({}, [&] { ptx::load_constant(data.data() + thread()); }), "read-only cache"));
-  const auto copy = [&](bool write) {
+  const auto copy = [&](bool write, bool fence = true) {
     if (write) ptx::store_global(data.data() + thread(), 1);
     ptx::warp_barrier();
     if (thread() == 0) {
       ptx::init_barrier(128, 1);
-      ptx::fence_barriers();
+      if (fence) ptx::fence_barriers();
       ptx::arrive_expect(128, 128);
       ptx::bulk_load(0, data.data(), 128, 128);
       ptx::wait_barrier(128, 0);
@@ -79,6 +79,7 @@ TEST_CASE("what a kernel wrote comes neither through the read-only cache nor, in
   const emulator::launch_shape shape{.shared_bytes = 136};
   CHECK(launch(shape, [&] { copy(false); }) == "");
   CHECK(says(launch(shape, [&] { copy(true); }), "the same launch wrote"));
+  CHECK(says(launch(shape, [&] { copy(false, false); }), "without a fence"));
 }
 
 TEST_CASE("barriers are aligned and count a million bytes; registers that are moved are those that there are") {

@@ -159,7 +159,7 @@ class driver {
   }
   failure wait(stream* s, event* e) {
     if (!enter()) return last_;
-    push(of(s), {[from = e->of, at = e->at, this] {
+    push(of(s), {[from = e->of, at = e->at] {
            while (from != nullptr && from->done < at) advance(*from);
          }});
     return success;

@@ -13,9 +13,13 @@ EMULATED void init_barrier(std::uint32_t barrier, int arrivals) noexcept {
   b = {};
   b.arrivals = b.pending = arrivals;
   b.actor = m().new_barrier_actor();
+  b.made_by = m().running;
   b.gathering.known.assign(m().current().c.known.size(), 0);
 }
-inline void fence_barriers() noexcept {}
+EMULATED void fence_barriers() noexcept {
+  if (m().defect(PLACE, "fence_barriers")) return;
+  for (auto& [at, b] : m().own_block().phase_barriers) b.fenced = b.fenced || b.made_by == m().running;
+}
 namespace emulated {
 inline void arrive(std::uint32_t barrier, std::uint32_t bytes, void* place, const char* what) {
   auto& b = emulator::barrier_at(barrier, place, what);
@@ -51,6 +55,7 @@ EMULATED void bulk_load(std::uint32_t to, const void* from, std::uint32_t bytes,
   emulator::check_global(from, bytes, emulator::way::bulk, "bulk_load");
   std::byte* const at = emulator::bytes_at(mine, to, bytes, 16, "bulk_load");
   auto& b = emulator::barrier_at(barrier, PLACE, "bulk_load");
+  if (!b.fenced) m().fail("bulk_load: its barrier was made without a fence");
   const emulator::access a{static_cast<std::uint32_t>(b.actor), b.phase + 1, PLACE, "bulk_load"};
   emulator::race r;
   emulator::check(mine.shadow.write(to, bytes, a, m().current().c, true, r), r);

@@ -95,6 +95,8 @@ struct phase_barrier {  ///< a barrier in shared memory
   std::int64_t bytes = 0;
   epoch phase = 0;
   std::size_t actor = 0;
+  int made_by = 0;      ///< thread
+  bool fenced = false;  ///< by that thread, so that copies see it
   clock gathering, passed;
   std::vector<int> waiting;
 };
