@@ -63,9 +63,6 @@ EMULATED void bulk_load(std::uint32_t to, const void* from, std::uint32_t bytes,
   m().bulk.push_back(
       {at, static_cast<const std::byte*>(from), bytes, m().running, b.phase + 1, barrier, m().current().block});
 }
-inline void bulk_prefetch(const void* from, std::uint32_t bytes) noexcept {
-  emulator::check_global(from, bytes, emulator::way::bulk, "bulk_prefetch");
-}
 EMULATED void bulk_store(void* to, std::uint32_t from, std::uint32_t bytes) noexcept {
   m().pause();
   auto& mine = m().own_block();

@@ -44,14 +44,6 @@ inline float shuffle_xor(float value, int mask) noexcept {
 inline int shuffle_xor(int value, int mask) noexcept {
   return emulated::exchange("shuffle_xor", value, [mask](auto& all, int l) { return all[l ^ mask]->in; });
 }
-inline int warp_min(int value) noexcept {
-  return emulated::exchange("warp_min", value, [](auto& all, int) {
-    int least = all[0]->in;
-    for (const auto* lane : all) least = std::min(least, lane->in);
-    return least;
-  });
-}
-inline int warp_max(int value) noexcept { return -warp_min(-value); }
 
 EMULATED void block_barrier() noexcept {
   if (!m().defect(PLACE, "block_barrier")) emulator::meet(0, m().shape.threads, true, "block_barrier");

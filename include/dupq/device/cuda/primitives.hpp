@@ -37,8 +37,6 @@ DUPQ_DEVICE void warp_barrier() noexcept;
 // ---- between lanes of a warp; no order of accesses to memory follows from these ----
 DUPQ_DEVICE float shuffle_xor(float value, int mask) noexcept;
 DUPQ_DEVICE int shuffle_xor(int value, int mask) noexcept;
-DUPQ_DEVICE int warp_min(int value) noexcept;
-DUPQ_DEVICE int warp_max(int value) noexcept;
 
 // ---- global memory ----
 DUPQ_DEVICE std::uint32_t load_global(const void* from) noexcept;
@@ -92,7 +90,6 @@ DUPQ_DEVICE void wait_barrier(std::uint32_t barrier, std::uint32_t parity) noexc
 
 // ---- bulk copies by one thread; addresses and sizes are multiples of 16 (sm_90) ----
 DUPQ_DEVICE void bulk_load(std::uint32_t to, const void* from, std::uint32_t bytes, std::uint32_t barrier) noexcept;
-DUPQ_DEVICE void bulk_prefetch(const void* from, std::uint32_t bytes) noexcept;
 DUPQ_DEVICE void bulk_store(void* to, std::uint32_t from, std::uint32_t bytes) noexcept;
 DUPQ_DEVICE void commit_bulk_stores() noexcept;
 /// Waits until at most `Pending` groups of this thread's stores still read shared memory.

@@ -30,16 +30,6 @@ DUPQ_DEVICE inline void warp_barrier() noexcept { __syncwarp(); }
 
 DUPQ_DEVICE inline float shuffle_xor(float value, int mask) noexcept { return __shfl_xor_sync(~0u, value, mask); }
 DUPQ_DEVICE inline int shuffle_xor(int value, int mask) noexcept { return __shfl_xor_sync(~0u, value, mask); }
-DUPQ_DEVICE inline int warp_min(int value) noexcept {
-#if DUPQ_ARCH >= 800
-  return __reduce_min_sync(~0u, value);
-#else
-  DUPQ_GPU_UNROLL
-  for (int mask = 16; mask > 0; mask /= 2) value = min(value, shuffle_xor(value, mask));
-  return value;
-#endif
-}
-DUPQ_DEVICE inline int warp_max(int value) noexcept { return -warp_min(-value); }
 
 DUPQ_DEVICE inline std::uint32_t load_global(const void* from) noexcept {
   std::uint32_t v;

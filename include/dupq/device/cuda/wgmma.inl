@@ -41,9 +41,6 @@ DUPQ_DEVICE inline void bulk_load(std::uint32_t to, const void* from, std::uint3
             "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(barrier)
             : "memory");
 }
-DUPQ_DEVICE inline void bulk_prefetch(const void* from, std::uint32_t bytes) noexcept {
-  DUPQ_SM90("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
-}
 DUPQ_DEVICE inline void bulk_store(void* to, std::uint32_t from, std::uint32_t bytes) noexcept {
   DUPQ_SM90("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::"l"(__cvta_generic_to_global(to)),
             "r"(from), "r"(bytes)
