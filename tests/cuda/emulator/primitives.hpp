@@ -200,8 +200,7 @@ EMULATED void copy_async(std::uint32_t to, const void* from) noexcept {
   std::byte* const at = emulator::bytes_at(b, to, 16, 16, "copy_async");
   const auto actor = static_cast<std::uint32_t>(m().copies_of(m().running));
   const emulator::access a{actor, ++t.copies, PLACE, "copy_async"};
-  emulator::race r;
-  emulator::check(b.shadow.write(to, 16, a, t.c, false, r), r);
+  emulator::check_order(true, b, to, 16, a, t.c, false);
   std::memset(at, 0xFF, 16);  // neither the old bytes nor the new ones before it is waited for
   t.pending.push_back({at, static_cast<const std::byte*>(from), 16, m().running, t.copies, ~0u, t.block});
 }

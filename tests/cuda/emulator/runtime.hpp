@@ -42,13 +42,14 @@ class runtime {
   void download(int slot, void* to, const void* from, std::size_t bytes) { later(slot, to, from, bytes); }
   template <class Args>
   void launch(int slot, void (*kernel)(Args), int blocks, int threads, std::size_t shared_bytes, const Args& args) {
-    (recorded_ != nullptr ? *recorded_ : work_[slot]).push_back([=, seed = seed_] {
+    (recorded_ != nullptr ? *recorded_ : work_[slot]).push_back([=, seed = seed_, trusted = trusted] {
       const std::string problem = emulator::launch({.blocks = blocks,
                                                     .threads = threads,
                                                     .shared_bytes = shared_bytes,
                                                     .seed = ++*seed,
                                                     .cluster = dupq::gpu::cluster_of<Args>(),
-                                                    .overlaps = true},
+                                                    .overlaps = true,
+                                                    .trusted = trusted},
                                                    [&] { kernel(args); });
       if (problems == nullptr)
         CHECK(problem == "");
@@ -83,6 +84,7 @@ class runtime {
   bool warpgroups() const { return true; }
 
   int fail_after = 0;                             ///< waits
+  bool trusted = false;                           ///< see launch_shape
   static inline std::string* problems = nullptr;  ///< where kernels' problems are expected: the first of them
 
  private:
