@@ -45,9 +45,9 @@ inline std::byte* touch(bool write, std::uint32_t address, std::uint32_t bytes, 
   block& b = block_of(address);
   std::byte* const at = bytes_at(b, address, bytes, bytes < 16 ? 4 : 16, what);
   const clock& c = m().current().c;
-  if (&b != &m().own_block()) m().reach(b, {own_actor(), c.known[own_actor()], place, what});
-  check_order(write, b, address & ((1u << rank_shift) - 1), bytes, {own_actor(), c.known[own_actor()], place, what}, c,
-              false);
+  const access a{own_actor(), c.known[own_actor()], place, what};
+  if (&b != &m().own_block()) m().reach(b, a);
+  check_order(write, b, address & ((1u << rank_shift) - 1), bytes, a, c, false);
   return at;
 }
 
