@@ -115,10 +115,22 @@ inline std::vector<std::uint32_t> backwards(std::size_t count) {
   return places;
 }
 
-inline std::vector<std::uint32_t> lengths_to(std::uint32_t most) {
+/// Ten schedules of one case: run(seed) checks a result and returns its bits, which are the same each time.
+template <class Run>
+void check_schedules(Run&& run) {
+  const auto first = run(1u);
+  for (std::uint32_t seed = 2; seed <= 10; ++seed) CHECK(first == run(seed));
+}
+
+inline std::vector<std::uint32_t> lengths_to(std::uint32_t most, std::uint32_t first = 1, std::uint32_t step = 1) {
   std::vector<std::uint32_t> all;
-  for (std::uint32_t n = 1; n <= most; ++n) all.push_back(n);
+  for (std::uint32_t n = first; n <= most; n += step) all.push_back(n);
   return all;
+}
+/// Ten schedules of a slow kernel: each with every tenth length up to `most`, so that all are there.
+template <class Run>
+void check_tenths(std::uint32_t most, Run&& run) {
+  for (std::uint32_t seed = 1; seed <= 10; ++seed) run(lengths_to(most, seed, 10), seed);
 }
 
 }  // namespace cuda_test

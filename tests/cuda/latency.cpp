@@ -4,6 +4,7 @@
 #include <cmath>
 #include <dupq/device/cuda/latency/attention.hpp>
 #include <dupq/device/cuda/latency/norm.hpp>
+#include <dupq/device/cuda/latency/receive.hpp>
 #include <dupq/device/reference.hpp>
 
 #include "data.hpp"
@@ -75,8 +76,8 @@ emulator::launch_shape shape_of(int blocks, std::uint32_t seed, int threads = gp
   return {.blocks = blocks, .threads = threads, .shared_bytes = gpu::unit_shared_bytes, .seed = seed, .overlaps = true};
 }
 
-/// norm(sums), and it through a layer with GELU.
-template <int Units>
+/// norm(sums), and it through a layer.
+template <int Units, activation Act = activation::gelu>
 struct norm_linear_case : norm_case {
   norm_linear_case(int rows_, int size_, int width_, int outputs_)
       : norm_case(rows_, size_, width_),
@@ -85,14 +86,13 @@ struct norm_linear_case : norm_case {
         l(outputs_, size_, padded_to(outputs_, 128), width_, gpu::unit_input),
         y(rows * stride),
         truth(rows * outputs) {
-    dupq::reference().apply(l.plain, {normed.data(), rows, size}, activation::gelu, nullptr,
-                            {truth.data(), rows, outputs});
+    dupq::reference().apply(l.plain, {normed.data(), rows, size}, Act, nullptr, {truth.data(), rows, outputs});
   }
   std::string run(std::uint32_t seed) {
     gpu::few_linear_args a = args();
     a.by = l.packed, a.y = y.data(), a.y_stride = l.packed.outputs;
     return emulator::launch(shape_of(gpu::few_blocks(static_cast<int>(rows), l.packed.outputs), seed),
-                            [&] { gpu::norm_linear_kernel<Units, activation::gelu>(a); });
+                            [&] { gpu::norm_linear_kernel<Units, Act>(a); });
   }
   bool near() const { return x_is_near() && distance(truth, outputs, widen(y), stride, rows, outputs) < 2e-3f; }
 
@@ -147,53 +147,81 @@ struct linear_case {
 }  // namespace
 
 TEST_CASE("norms with linear layers behind them are near the reference, the same for every order") {
-  norm_linear_case<1> one(32, 384, 384, 150);
-  std::vector<half> first;
-  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
-    CHECK(one.run(seed) == "");
-    CHECK(one.near());
-    if (first.empty()) first = one.y.copy();
-    CHECK(first == one.y.copy());
-  }
-  const auto check = [](auto&& other) {
-    CHECK(other.run(3) == "");
-    CHECK(other.near());
+  const auto check = [](auto&& one) {
+    check_schedules([&](std::uint32_t seed) {
+      CHECK(one.run(seed) == "");
+      CHECK(one.near());
+      return one.y.copy();
+    });
   };
-  check(norm_linear_case<1>(16, 40, 128, 40));
+  check(norm_linear_case<1>(32, 384, 384, 150));
+  check(norm_linear_case<1, activation::none>(144, 40, 128, 40));
+  check(norm_linear_case<2, activation::none>(16, 768, 768, 32));
+  check(norm_linear_case<3, activation::none>(16, 1024, 1024, 32));
   check(norm_linear_case<2>(16, 512, 512, 32));
   check(norm_linear_case<2>(16, 768, 768, 128));
   check(norm_linear_case<3>(48, 1000, 1024, 64));
 }
 
 TEST_CASE("linear layers of few rows are near the reference, the same for every order") {
-  linear_case one(32, 1536, 150);
-  std::vector<float> first;
-  for (std::uint32_t seed = 1; seed <= 10; ++seed) {
-    CHECK(one.run<true>(seed) == "");
-    CHECK(one.sums_are_near());
-    if (first.empty()) first = one.sums.copy();
-    CHECK(first == one.sums.copy());
-  }
-  for (const int inputs : {40, 384, 1000, 3072, 4096}) {
-    linear_case other(16, inputs, 128);
-    CHECK(other.run<false>(1) == "");
-    CHECK(other.near());
-    CHECK(other.run<true>(2) == "");
-    CHECK(other.sums_are_near());
-  }
+  const auto check = [](linear_case&& one) {
+    check_schedules([&](std::uint32_t seed) {
+      CHECK(one.run<false>(seed) == "");
+      CHECK(one.near());
+      return one.y.copy();
+    });
+    check_schedules([&](std::uint32_t seed) {
+      CHECK(one.run<true>(seed) == "");
+      CHECK(one.sums_are_near());
+      return one.sums.copy();
+    });
+  };
+  check(linear_case(32, 1536, 150));
+  check(linear_case(144, 40, 128));
+  for (const int inputs : {384, 1000, 3072, 4096}) check(linear_case(16, inputs, 100));
 }
 
 TEST_CASE("the last norm is near the reference") {
   const auto check = [](auto kernel, int rows, int size, int width) {
     norm_case one(rows, size, width);
-    CHECK(emulator::launch(shape_of(rows / gpu::norm_warps, 1, 32 * gpu::norm_warps), [&] { kernel(one.args()); }) ==
-          "");
-    CHECK(one.x_is_near());
+    check_schedules([&](std::uint32_t seed) {
+      CHECK(emulator::launch(shape_of(rows / gpu::norm_warps, seed, 32 * gpu::norm_warps),
+                             [&] { kernel(one.args()); }) == "");
+      CHECK(one.x_is_near());
+      return one.x.copy();
+    });
   };
-  check(gpu::norm_kernel<1>, 16, 40, 128);
+  check(gpu::norm_kernel<1>, 144, 40, 128);
   check(gpu::norm_kernel<2>, 32, 384, 384);
   check(gpu::norm_kernel<3>, 16, 768, 768);
   check(gpu::norm_kernel<4>, 16, 1000, 1024);
+}
+
+TEST_CASE("what the host has written is received as it is, in every order") {
+  constexpr std::size_t counts[] = {1, 300, 7};  // chunks of 16 bytes
+  gpu::receive_args args;
+  std::vector<emulator::buffer<std::uint32_t>> from, to;
+  std::uint32_t value = 0;
+  for (const std::size_t n : counts) {
+    std::vector<std::uint32_t> words(4 * n);
+    for (std::uint32_t& w : words) w = ++value;
+    from.emplace_back(words), to.emplace_back(words.size() + 4);
+    const std::size_t i = to.size() - 1;
+    args.from[i] = from[i].data(), args.to[i] = to[i].data(), args.chunks[i] = static_cast<int>(n);
+  }
+  const int blocks = (args.all() + gpu::receive_threads - 1) / gpu::receive_threads;
+  check_schedules([&](std::uint32_t seed) {
+    CHECK(emulator::launch({.blocks = blocks, .threads = gpu::receive_threads, .seed = seed, .overlaps = true},
+                           [&] { gpu::receive_kernel<gpu::receive_threads>(args); }) == "");
+    std::vector<std::uint32_t> all;
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      std::vector<std::uint32_t> words = to[i].copy(), sent = from[i].copy();
+      sent.resize(sent.size() + 4, ~0u);  // nothing behind them
+      CHECK(words == sent);
+      all.insert(all.end(), words.begin(), words.end());
+    }
+    return all;
+  });
 }
 
 TEST_CASE("every wait and barrier of these kernels is needed, and its defect is found") {
