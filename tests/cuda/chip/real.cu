@@ -3,14 +3,13 @@
 #include "chip.hpp"
 //
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <dupq/core/thread_pool.hpp>
-#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "../agreement.hpp"
 #include "support/fixtures.hpp"
 
 namespace {
@@ -36,102 +35,35 @@ std::vector<std::string> some_texts() {
   return texts;
 }
 
-template <class T>
-std::vector<T> shuffled(const std::vector<T>& list, const std::vector<std::size_t>& order, std::size_t each = 1) {
-  std::vector<T> moved(list.size());
-  for (std::size_t i = 0; i < order.size(); ++i)
-    std::copy_n(list.begin() + static_cast<std::ptrdiff_t>(order[i] * each), each,
-                moved.begin() + static_cast<std::ptrdiff_t>(i * each));
-  return moved;
-}
-
-std::vector<std::size_t> random_order(std::size_t n) {
-  std::vector<std::size_t> order(n);
-  for (std::size_t i = 0; i < n; ++i) order[i] = i;
-  std::shuffle(order.begin(), order.end(), std::mt19937(5));
-  return order;
-}
-
 template <class Encoder>
-auto make(const dupq::model& m, const dupq::encoder_options& options) {
-  auto encoder = Encoder::make(m, options);
-  if (!encoder) dupq::print_error(encoder.error());
-  REQUIRE(encoder);
-  return encoder;
+Encoder make(const dupq::model& m, const dupq::limits& l, const dupq::executor& threads) {
+  auto made = Encoder::make(m, {.limits = l, .executor = threads});
+  cuda_test::require(made);
+  return std::move(*made);
 }
+
+dupq::limits small(const dupq::model& m) { return {.packed_tokens = m.config().max_length, .texts = 7}; }
 
 void check_vectors(const dupq::model& m, const dupq::executor& threads) {
+  using on_gpu = dupq::basic_bi_encoder<dupq::cuda>;
   const auto texts = some_texts();
-  const auto encode = [&](auto& encoder, const std::vector<std::string>& list) {
-    std::vector<float> out(list.size() * m.dim());
-    const auto failed = encoder->encode(list, out);
-    if (failed) dupq::print_error(*failed);
-    REQUIRE(!failed);
-    return out;
-  };
-  auto cpu = make<dupq::bi_encoder>(m, {.executor = threads});
-  auto gpu = make<dupq::basic_bi_encoder<dupq::cuda>>(m, {.executor = threads});
-  auto small =
-      make<dupq::basic_bi_encoder<dupq::cuda>>(m, {.limits = {.packed_tokens = m.config().max_length, .texts = 7}});
-  auto one = make<dupq::basic_bi_encoder<dupq::cuda>>(m, {.limits = {.texts = 2}});
-  const auto truth = encode(cpu, texts), found = encode(gpu, texts), by_few = encode(one, texts);
-  const auto near = [&](const std::vector<float>& v) {
-    double most = 0, least = 1;
-    for (std::size_t t = 0; t < texts.size(); ++t) {
-      double product = 0, squares = 0, others = 0;
-      for (std::size_t i = t * m.dim(); i < (t + 1) * m.dim(); ++i) {
-        const double a = truth[i], b = v[i];
-        most = std::fabs(a - b) <= most ? most : std::fabs(a - b);
-        product += a * b, squares += a * a, others += b * b;
-      }
-      const double cosine = product / std::sqrt(squares * others);
-      least = cosine >= least ? least : cosine;  // NaN counts
-    }
-    MESSAGE(texts.size(), " texts: a component differs by ", most, " at most, the least cosine is ", least);
-    CHECK(most < 2e-3);
-    CHECK(least >= 0.9999);
-  };
-  near(found);
-  near(by_few);
-  const auto order = random_order(texts.size());
-  const bool repeats = encode(gpu, texts) == found,
-             any_order = encode(gpu, shuffled(texts, order)) == shuffled(found, order, m.dim()),
-             any_batch = encode(small, texts) == found,
-             few_any_order = encode(one, shuffled(texts, order)) == shuffled(by_few, order, m.dim());
-  CHECK(repeats);
-  CHECK(any_order);
-  CHECK(any_batch);
-  CHECK(few_any_order);
+  auto cpu = make<dupq::bi_encoder>(m, {}, threads);
+  auto whole = make<on_gpu>(m, {}, threads), parts = make<on_gpu>(m, small(m), {}),
+       two = make<on_gpu>(m, {.texts = 2}, {});
+  const auto truth = cuda_test::encode(cpu, texts, m.dim());
+  for (const auto& c : {cuda_test::check_vectors(whole, parts, texts, truth), cuda_test::check_few(two, texts, truth)})
+    MESSAGE(texts.size(), " texts: a component differs by ", c.component, " at most, the least cosine is ", c.cosine);
 }
 
 void check_scores(const dupq::model& m, const dupq::executor& threads) {
-  const auto a = some_texts();
-  const auto order = random_order(a.size());
-  const auto b = shuffled(a, order);
-  const auto score = [&](auto& encoder, const std::vector<std::string>& first, const std::vector<std::string>& second) {
-    std::vector<float> out(first.size());
-    const auto failed = encoder->score(first, second, out);
-    if (failed) dupq::print_error(*failed);
-    REQUIRE(!failed);
-    return out;
-  };
-  auto cpu = make<dupq::cross_encoder>(m, {.executor = threads});
-  auto gpu = make<dupq::basic_cross_encoder<dupq::cuda>>(m, {.executor = threads});
-  auto one = make<dupq::basic_cross_encoder<dupq::cuda>>(m, {.limits = {.texts = 2}});
-  const auto truth = score(cpu, a, b), found = score(gpu, a, b), by_few = score(one, a, b);
-  for (const auto* v : {&found, &by_few}) {
-    double most = 0;
-    for (std::size_t i = 0; i < truth.size(); ++i) {
-      const double d = std::fabs(double{truth[i]} - double{(*v)[i]}) / (1 + std::fabs(double{truth[i]}));
-      most = d <= most ? most : d;
-    }
-    MESSAGE(truth.size(), " pairs: a score differs by ", most, " at most");
-    CHECK(most < 2e-3);
-  }
-  const bool repeats = score(gpu, a, b) == found,
-             any_order = score(gpu, shuffled(a, order), shuffled(b, order)) == shuffled(found, order);
-  CHECK(repeats);
-  CHECK(any_order);
+  using on_gpu = dupq::basic_cross_encoder<dupq::cuda>;
+  const auto a = some_texts(), b = cuda_test::reordered(a, cuda_test::random_order(a.size()));
+  auto cpu = make<dupq::cross_encoder>(m, {}, threads);
+  auto whole = make<on_gpu>(m, {}, threads), parts = make<on_gpu>(m, small(m), {}),
+       two = make<on_gpu>(m, {.texts = 2}, {});
+  const auto truth = cuda_test::score(cpu, a, b);
+  for (const auto& c : {cuda_test::check_scores(whole, parts, a, b, truth), cuda_test::check_few(two, a, b, truth)})
+    MESSAGE(truth.size(), " pairs: a score differs by ", c.component, " at most");
 }
 
 }  // namespace
