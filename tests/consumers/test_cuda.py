@@ -41,12 +41,12 @@ class Cuda(unittest.TestCase):
     @unittest.skipUnless(shutil.which("nvcc"), "no nvcc here")
     def test_a_tool_built_with_cuda(self):
         build, gpu = self.folder / "build", shutil.which("nvidia-smi") and run("nvidia-smi").returncode == 0
-        done = run("env", f"DUPQ_TEST_BUILD={build}", "ARCHITECTURE=80", ROOT / "tests/gpu.sh", "--build-only")
+        done = run("env", f"DUPQ_TEST_BUILD={build}", "ARCHITECTURE=80", ROOT / "tests/gpu.sh", "--only", "build")
         self.assertEqual(done.returncode, 0, done.stdout)
         if not gpu:
             done = run(ROOT / "tests/gpu.sh")
             self.assertEqual((done.returncode, done.stdout), (1, "gpu.sh: no GPU here: nvidia-smi finds none "
-                                                              "(--build-only builds without one)\n"))
+                                                              "(--only build needs none)\n"))
         words = ("score", self.model, *PAIR, "--threshold", "0.5")
         self.assertEqual(self.good(*words), self.good(*words, tool=build / "dupq"))
         if gpu:

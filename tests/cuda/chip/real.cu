@@ -1,11 +1,9 @@
-// Real models on a real GPU against the CPU: DUPQ_GPU_MODELS are files, separated by colons; DUPQ_GPU_TEXTS has a text
-// a line.
+// A real model on a real GPU against the CPU: DUPQ_GPU_MODEL is its file; DUPQ_GPU_TEXTS has a text a line.
 #include "chip.hpp"
 //
 #include <algorithm>
 #include <cstdlib>
 #include <dupq/core/thread_pool.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -68,18 +66,13 @@ void check_scores(const dupq::model& m, const dupq::executor& threads) {
 
 }  // namespace
 
-TEST_CASE("real models on the GPU are near the CPU's, the same bits for any batch, order and repeat") {
+TEST_CASE("a real model on the GPU is near the CPU's, the same bits for any batch, order and repeat") {
   dupq::thread_pool pool;
-  std::istringstream list(variable("DUPQ_GPU_MODELS"));
-  for (std::string path; std::getline(list, path, ':');) {
-    MESSAGE(path);
-    const auto m = dupq::model::open(path.c_str());
-    if (!m) dupq::print_error(m.error());
-    REQUIRE(m);
-    REQUIRE_MESSAGE(m->config().weights == dupq::weight_type::f32, "of integers, which the CPU alone computes with");
-    if (m->config().kind == dupq::model_kind::cross_encoder)
-      check_scores(*m, pool.executor());
-    else
-      check_vectors(*m, pool.executor());
-  }
+  const auto m = dupq::model::open(variable("DUPQ_GPU_MODEL").c_str());
+  cuda_test::require(m);
+  REQUIRE_MESSAGE(m->config().weights == dupq::weight_type::f32, "of integers, which the CPU alone computes with");
+  if (m->config().kind == dupq::model_kind::cross_encoder)
+    check_scores(*m, pool.executor());
+  else
+    check_vectors(*m, pool.executor());
 }
