@@ -6,6 +6,7 @@
 #include <dupq/device/cuda/hopper/qkv.hpp>
 #include <dupq/device/cuda/hopper/wide.hpp>
 #include <dupq/device/cuda/latency/attention.hpp>
+#include <dupq/device/cuda/latency/head.hpp>
 #include <dupq/device/cuda/latency/linear.hpp>
 #include <dupq/device/cuda/latency/norm.hpp>
 #include <dupq/device/cuda/latency/receive.hpp>
@@ -41,13 +42,17 @@ template __global__ void few_linear_kernel<false>(few_linear_args);
 template __global__ void few_linear_kernel<true>(few_linear_args);
 template __global__ void norm_linear_kernel<1, activation::none>(few_linear_args);
 template __global__ void norm_linear_kernel<1, activation::gelu>(few_linear_args);
+template __global__ void norm_linear_kernel<1, activation::tanh>(few_linear_args);
 template __global__ void norm_linear_kernel<2, activation::none>(few_linear_args);
 template __global__ void norm_linear_kernel<2, activation::gelu>(few_linear_args);
+template __global__ void norm_linear_kernel<2, activation::tanh>(few_linear_args);
 template __global__ void norm_linear_kernel<3, activation::none>(few_linear_args);
 template __global__ void norm_linear_kernel<3, activation::gelu>(few_linear_args);
+template __global__ void norm_linear_kernel<3, activation::tanh>(few_linear_args);
 template __global__ void few_attention_kernel<32>(few_attention_args);
 template __global__ void few_attention_kernel<64>(few_attention_args);
 template __global__ void few_attention_kernel<128>(few_attention_args);
+template __global__ void few_head_kernel<32>(few_head_args);
 template __global__ void norm_kernel<1>(few_linear_args);
 template __global__ void norm_kernel<2>(few_linear_args);
 template __global__ void norm_kernel<3>(few_linear_args);

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <dupq/device/cuda/latency/attention.hpp>
+#include <dupq/device/cuda/latency/head.hpp>
 #include <dupq/device/cuda/latency/norm.hpp>
 #include <dupq/device/cuda/latency/receive.hpp>
 #include <dupq/device/reference.hpp>
@@ -158,6 +159,9 @@ TEST_CASE("norms with linear layers behind them are near the reference, the same
   check(norm_linear_case<1, activation::none>(144, 40, 128, 40));
   check(norm_linear_case<2, activation::none>(16, 768, 768, 32));
   check(norm_linear_case<3, activation::none>(16, 1024, 1024, 32));
+  check(norm_linear_case<1, activation::tanh>(16, 384, 384, 100));
+  check(norm_linear_case<2, activation::tanh>(16, 768, 768, 32));
+  check(norm_linear_case<3, activation::tanh>(16, 1024, 1024, 32));
   check(norm_linear_case<2>(16, 512, 512, 32));
   check(norm_linear_case<2>(16, 768, 768, 128));
   check(norm_linear_case<3>(48, 1000, 1024, 64));
@@ -195,6 +199,33 @@ TEST_CASE("the last norm is near the reference") {
   check(gpu::norm_kernel<2>, 32, 384, 384);
   check(gpu::norm_kernel<3>, 16, 768, 768);
   check(gpu::norm_kernel<4>, 16, 1000, 1024);
+}
+
+TEST_CASE("heads of few texts are near the reference, the same for every order") {
+  for (const std::size_t size : {40u, 384u, 1000u}) {
+    const std::size_t width = size <= 128 ? 128 : size <= 384 ? 384 : 1024, stride = 3 * width, count = 3;
+    const texts t({5, 1, 130});
+    const auto values = random_halves(t.batch.tokens * size, 0.5f), weights = random_halves(size, 0.2f);
+    const halves pooled(t.batch.tokens * stride);
+    put_rows(values, size, stride, pooled);
+    const floats classifier = padded(weights, width), bias(std::vector<float>{0.3f}), logits(count);
+    const emulator::buffer<std::uint32_t> offsets(t.offsets);
+    const gpu::few_head_args args{pooled.data(),          classifier.data(), bias.data(),
+                                  offsets.data(),         logits.data(),     static_cast<int>(stride),
+                                  static_cast<int>(width)};
+    rows_of_floats truth(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      double sum = double{0.3f};
+      for (std::size_t c = 0; c < size; ++c) sum += double{values[t.offsets[i] * size + c]} * double{weights[c]};
+      truth[i] = static_cast<float>(sum);
+    }
+    check_schedules([&](std::uint32_t seed) {
+      CHECK(emulator::launch({.blocks = static_cast<int>(count), .threads = 32, .seed = seed, .overlaps = true},
+                             [&] { gpu::few_head_kernel<32>(args); }) == "");
+      CHECK(distance(truth, 1, logits.copy(), 1, count, 1) < 1e-5f);
+      return logits.copy();
+    });
+  }
 }
 
 TEST_CASE("what the host has written is received as it is, in every order") {

@@ -104,6 +104,12 @@ class forward_pass {
     else
       pool();
   }
+  void pool() noexcept {
+    pool_args args;
+    args.x = p_.x, args.offsets = p_.offsets, args.places = p_.places, args.y = p_.out;
+    args.size = s_.size, args.stride = s_.width, args.mode = c_.pooling, args.normalize = c_.normalize;
+    launch_(&pool_kernel<pool_threads>, p_.texts, pool_threads, pool_shared_bytes, args);
+  }
   attention_args attention() const noexcept {
     attention_args args;
     args.qkv = p_.qkv, args.y = p_.context, args.tiles = p_.tiles;
@@ -179,12 +185,6 @@ class forward_pass {
       case 768: return call.template operator()<768>();
       default: return call.template operator()<1024>();
     }
-  }
-  void pool() noexcept {
-    pool_args args;
-    args.x = p_.x, args.offsets = p_.offsets, args.places = p_.places, args.y = p_.out;
-    args.size = s_.size, args.stride = s_.width, args.mode = c_.pooling, args.normalize = c_.normalize;
-    launch_(&pool_kernel<pool_threads>, p_.texts, pool_threads, pool_shared_bytes, args);
   }
 
   const packed_model& m_;

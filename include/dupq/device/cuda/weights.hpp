@@ -94,7 +94,7 @@ struct packed_model {
       if (s.bins) fits_ = to.bins.lay_out(from, one, s.inner, fill) && fits_;
     }
     if (m.head.dense.outputs != 0) {
-      dense = add_linear(from, m.head.dense, s.width, s.width, same, same, fill);
+      dense = add_linear(from, m.head.dense, s.width, s.width, same, input, fill);
       float* const row = from.take<float>(static_cast<std::size_t>(s.width));
       float* const bias = from.take<float>(1);
       for (int i = 0; fill && i < s.width; ++i)

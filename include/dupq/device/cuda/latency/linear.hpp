@@ -62,6 +62,7 @@ DUPQ_DEVICE inline void store_halves(const float (&v)[4], const ptx::words4& bia
   for (int i = 0; i < 4; ++i) {
     biased[i] = v[i] + ptx::as_float(bias.w[i]);
     if (Act == activation::gelu) biased[i] = gelu(biased[i]);
+    if (Act == activation::tanh) biased[i] = tanh(biased[i]);
   }
   ptx::store_global(to, ptx::pack_halves(biased[0], biased[1]));
   ptx::store_global(to + 2, ptx::pack_halves(biased[2], biased[3]));

@@ -4,6 +4,7 @@
 
 #include "../forward.hpp"
 #include "attention.hpp"
+#include "head.hpp"
 #include "linear.hpp"
 #include "norm.hpp"
 #include "receive.hpp"
@@ -37,8 +38,13 @@ class few_pass {
       down.from = p_.inner, down.from_stride = s_.inner;
       go(&few_linear_kernel<true>, down);
     }
-    last_norm(m_.layers[c_.layers - 1].norm);
-    ends_.finish();
+    const packed_norm& last = m_.layers[c_.layers - 1].norm;
+    if (c_.kind == model_kind::cross_encoder) {
+      head(last);
+    } else {
+      last_norm(last);
+      ends_.pool();
+    }
   }
 
  private:
@@ -77,6 +83,12 @@ class few_pass {
       case 64: return go_attend(&few_attention_kernel<64>, head_warps<64>);
       default: return go_attend(&few_attention_kernel<128>, head_warps<128>);
     }
+  }
+  void head(const packed_norm& by) noexcept {
+    few_linear_args dense = to_halves(m_.dense, p_.qkv, s_.qkv);
+    go_normed<activation::tanh>(dense, by);
+    const few_head_args args{p_.qkv, m_.classifier, m_.classifier_bias, p_.offsets, p_.out, s_.qkv, s_.width};
+    launch_(&few_head_kernel<32>, p_.texts, 32, std::size_t{0}, args);
   }
   void last_norm(const packed_norm& by) noexcept {
     few_linear_args args = with_x({});
