@@ -17,13 +17,15 @@ TEST_CASE("every kernel waits for the one before it, and one that does not is fo
   std::string problem;
   gpu_runtime::problems = &problem;
   std::set<std::string> planted;
+  const dupq::encoder_options few{.limits = {.text_tokens = 16, .packed_tokens = 16, .texts = 2}},
+      many{.limits = {.text_tokens = 16, .packed_tokens = 16, .texts = 4}};
   const auto unnoticed = emulator::unnoticed_defects(
       [&] {
         problem.clear();
-        (void)bi::make(m, {}, gpu(1))->encode(std::vector<std::string>{"one text"}, vector);
-        (void)bi::make(m, {.limits = {.texts = 2}}, gpu(1))->encode(std::vector<std::string>{"one text"}, vector);
-        (void)cross::make(c, {}, gpu(1))->score("one text", "and another");
-        (void)cross::make(c, {.limits = {.texts = 2}}, gpu(1))->score("one text", "and another");
+        (void)bi::make(m, many, gpu(1))->encode(std::vector<std::string>{"one text"}, vector);
+        (void)bi::make(m, few, gpu(1))->encode(std::vector<std::string>{"one text"}, vector);
+        (void)cross::make(c, many, gpu(1))->score("one text", "and another");
+        (void)cross::make(c, few, gpu(1))->score("one text", "and another");
         return problem;
       },
       planted, "wait_for_previous_kernel");
