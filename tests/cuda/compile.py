@@ -27,7 +27,7 @@ FLAGS = ["-std=c++20", "-Werror", "all-warnings", "-I", str(INCLUDE)]
 # the time that weights take. In the source they always do, but ptxas may move loads; so the machine code is looked at.
 AHEAD = {"few_attention_kernel<32>": 3, "few_attention_kernel<64>": 5, "few_attention_kernel<128>": 9,
          "few_linear_kernel<false>": 9, "few_linear_kernel<true>": 9,
-         **{f"norm_linear_kernel<{n}, (activation){a}>": 6 * n for n in (1, 2, 3) for a in (0, 1)},
+         **{f"norm_linear_kernel<{n}, (activation){a}>": 6 * n for n in (1, 2, 3) for a in (0, 1, 2)},
          **{f"norm_kernel<{n}>": 4 * n for n in (1, 2, 3, 4)}}
 LOAD, WAIT = 0x981, 0x82E  # LDG and ACQBULK, in the lowest 12 bits of an instruction's 16 bytes
 
