@@ -129,7 +129,7 @@ TEST_CASE("gemm over strided operands, as attention reads scores and values") {
 
 TEST_CASE("8-bit integers: quantize and gemm8") {
   using dupq::activation, dupq::panel_width;
-  for (const std::size_t m : {1u, 2u, 5u, 6u, 7u, 8u, 9u, 17u})
+  for (const std::size_t m : {1u, 2u, 5u, 6u, 7u, 8u, 9u, 12u, 14u, 15u, 17u})
     for (std::size_t n = 1; n <= 161; n += n < longest ? 1 : 32)
       for (const std::size_t k : {1u, 4u, 15u, 16u, 17u, 130u}) {
         if (n > longest && k > 16) continue;

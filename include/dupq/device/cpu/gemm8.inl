@@ -39,8 +39,12 @@ DUPQ_ISA DUPQ_NOINLINE inline void scale_sums(const gemm8_args& g, const std::in
   }
 }
 
-/// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step.
+/// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step. Where a tile has all rows (Alone),
+/// weights are read once, and asked for into the first-level cache, shortly before.
+template <bool Alone>
 struct byte_tiles {
+  static constexpr std::size_t steps_ahead = 64;
+
   template <int Rows, int Panels>
   DUPQ_ISA DUPQ_NOINLINE static void run(const gemm8_args& g, std::size_t row, std::size_t panel,
                                          lookahead& ahead) noexcept {
@@ -50,12 +54,22 @@ struct byte_tiles {
     i32x16 sums[Rows * Panels];
     DUPQ_UNROLL
     for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(std::int32_t{0});
-    const std::size_t fetched_each = ahead.lines * lookahead::stretch / groups + 1;
+    const std::size_t panel_bytes = groups * 64, fetched_each = ahead.lines * lookahead::stretch / groups + 1;
+    const std::size_t soon = std::min(groups, steps_ahead), turn = groups - soon;
+    std::uintptr_t next = reinterpret_cast<std::uintptr_t>(b) + soon * 64;
     for (std::size_t k = 0; k < groups; ++k, b += 64) {
-      if (k % lookahead::stretch == 0) ahead.fetch(fetched_each);
+      if constexpr (Alone) {
+        if (k == turn) next += (Panels - 1) * panel_bytes;  // from the end of these panels to the next ones
+        DUPQ_UNROLL
+        for (std::size_t p = 0; p < Panels; ++p)
+          __builtin_prefetch(reinterpret_cast<const void*>(next + p * panel_bytes), 0, 3);
+        next += 64;
+      } else if (k % lookahead::stretch == 0) {
+        ahead.fetch(fetched_each);
+      }
       i8x64 weights[Panels];
       DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) weights[p] = load_bytes(b + static_cast<std::size_t>(p) * groups * 64);
+      for (int p = 0; p < Panels; ++p) weights[p] = load_bytes(b + static_cast<std::size_t>(p) * panel_bytes);
       DUPQ_UNROLL
       for (int r = 0; r < Rows; ++r) {
         std::int32_t four;
@@ -110,7 +124,9 @@ struct byte_tiles {
   }
 };
 DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept {
-  tiled<byte_tiles, tile8_rows, tile8_accumulators>::product(g);
+  using few_tiles = byte_tiles<(tile8_few_rows > tile8_rows)>;
+  tiled<byte_tiles<false>, tile8_rows, tile8_accumulators, few_tiles, tile8_few_rows, tile8_few_accumulators>::product(
+      g);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS
