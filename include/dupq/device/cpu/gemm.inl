@@ -67,19 +67,28 @@ struct lookahead {
   }
 };
 
-/// A product in tiles of at most Height rows and as many panels as the registers allow; up to Few rows are one FewTile.
+/// A product in tiles of at most Height rows and as many panels as the registers allow.
 /// Tile::run<Rows, Panels>(args, row, panel, ahead) computes one.
-template <class Tile, int Height, int Accumulators, class FewTile = Tile, int Few = Height,
-          int FewAccumulators = Accumulators>
+template <class Tile, int Height, int Accumulators>
 struct tiled {
-  static constexpr int panels_of(int rows, int accumulators) noexcept { return std::clamp(accumulators / rows, 1, 8); }
+  static constexpr int panels_of(int rows) noexcept { return std::clamp(Accumulators / rows, 1, 8); }
 
   /// Groups of panels outside, so that a group stays in the cache while the rows pass; as few tiles as can be, each of
   /// about the same number of rows, none less than half of Height.
   template <class Args>
   DUPQ_ISA static void product(const Args& g) noexcept {
-    if (g.m <= Few) return few_rows<Few>(g);
-    all_panels<Tile, Height / 2, Height, panels_of(Height, Accumulators)>(g);
+    if (g.m <= Height) return few_rows<Height>(g);
+    all_panels<Height / 2, Height, panels_of(Height)>(g);
+  }
+  /// A product of Height + 1 to Most rows, by whole pairs of panels, in one Tall tile each.
+  template <class Tall, int Most, class Args>
+  DUPQ_ISA static void tall_product(const Args& g) noexcept {
+    const std::size_t pairs = g.n / (2 * panel_width) * 2;
+    for (std::size_t panel = 0; panel < pairs; panel += 2) {
+      lookahead none;
+      one_tile<Tall, Height + 1, Most, 2>(g, g.m, 0, panel, none);
+    }
+    if (pairs * panel_width < g.n) product(g.panels(pairs, (g.n + panel_width - 1) / panel_width));
   }
 
  private:
@@ -87,22 +96,22 @@ struct tiled {
   DUPQ_ISA static void few_rows(const Args& g) noexcept {
     if constexpr (Rows > 0) {
       if (g.m != Rows) return few_rows<Rows - 1>(g);
-      all_panels<FewTile, Rows, Rows, panels_of(Rows, FewAccumulators)>(g);
+      all_panels<Rows, Rows, panels_of(Rows)>(g);
     }
   }
-  template <class T, int Least, int Most, int Panels, class Args>
+  template <int Least, int Most, int Panels, class Args>
   DUPQ_ISA static void all_panels(const Args& g) noexcept {
     const std::size_t panels = (g.n + panel_width - 1) / panel_width;
     std::size_t p = 0;
     for (; p + Panels <= panels && !(Panels > 2 && panels - p == Panels + 1); p += Panels)
-      all_rows<T, Least, Most, Panels>(g, p);
+      all_rows<Least, Most, Panels>(g, p);
     if constexpr (Panels > 2)
-      for (; p + 2 <= panels; p += 2) all_rows<T, Least, Most, 2>(g, p);
-    for (; p < panels; ++p) all_rows<T, Least, Most, 1>(g, p);
+      for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p);
+    for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p);
   }
   /// The tiles of a group of panels share the work of fetching what comes a group or more later, beyond the end too:
   /// there lie the weights of the next product.
-  template <class T, int Least, int Most, int Panels, class Args>
+  template <int Least, int Most, int Panels, class Args>
   DUPQ_ISA static void all_rows(const Args& g, std::size_t panel) noexcept {
     const std::size_t bytes = Panels * g.panel_bytes();
     const std::size_t tiles = (g.m + Most - 1) / Most, rows = g.m / tiles, longer = g.m % tiles;
@@ -112,7 +121,7 @@ struct tiled {
     for (std::size_t t = 0, row = 0; t < tiles; ++t) {
       const std::size_t height = rows + (t < longer ? 1 : 0);
       ahead.lines = lines;
-      one_tile<T, Least, Most, Panels>(g, height, row, panel, ahead);
+      one_tile<Tile, Least, Most, Panels>(g, height, row, panel, ahead);
       row += height;
     }
   }

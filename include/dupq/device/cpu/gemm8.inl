@@ -40,7 +40,7 @@ DUPQ_ISA DUPQ_NOINLINE inline void scale_sums(const gemm8_args& g, const std::in
 }
 
 /// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step. Where a tile has all rows (Alone),
-/// weights are read once, and asked for into the first-level cache, shortly before.
+/// weights are read once: they are asked for into the first-level cache, shortly before, in place of far ahead.
 template <bool Alone>
 struct byte_tiles {
   static constexpr std::size_t steps_ahead = 64;
@@ -87,10 +87,7 @@ struct byte_tiles {
       const std::size_t stride = direct ? g.c_stride : Panels * 16;
       const float* const residual =
           direct && g.residual != nullptr ? g.residual + row * g.c_stride + panel * panel_width : nullptr;
-      if (residual != nullptr)
-        scale_and_store<Rows, Panels, true>(g, sums, row, panel, residual, to, stride);
-      else
-        scale_and_store<Rows, Panels, false>(g, sums, row, panel, residual, to, stride);
+      scale_and_store<Rows, Panels>(g, sums, row, panel, residual, to, stride);
       if (direct) return;
     } else {  // the compiler would spill sums in the loop to make room for what follows it
       std::int32_t exact[Rows * Panels * 16];
@@ -103,7 +100,7 @@ struct byte_tiles {
 
  private:
   /// A tile's sums as floats, with the residual if there is one, in rows `stride` apart.
-  template <int Rows, int Panels, bool Residual>
+  template <int Rows, int Panels>
   DUPQ_LANE static void scale_and_store(const gemm8_args& g, const i32x16 (&sums)[Rows * Panels], std::size_t row,
                                         std::size_t panel, const float* residual, float* to,
                                         std::size_t stride) noexcept {
@@ -113,20 +110,24 @@ struct byte_tiles {
     const row_scale* const scales = g.a_scales + row;
     DUPQ_UNROLL
     for (int r = 0; r < Rows; ++r, to += stride) {
+      f32x16 v[Panels];
       DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) {
-        f32x16 v = columns[p].apply(sums[r * Panels + p], scales[r]);
-        if constexpr (Residual) v = add(v, load(residual + 16 * p));
-        store(to + 16 * p, v);
+      for (int p = 0; p < Panels; ++p) v[p] = columns[p].apply(sums[r * Panels + p], scales[r]);
+      if (residual != nullptr) {
+        DUPQ_UNROLL
+        for (int p = 0; p < Panels; ++p) v[p] = add(v[p], load(residual + 16 * p));
+        residual += stride;
       }
-      if constexpr (Residual) residual += stride;
+      DUPQ_UNROLL
+      for (int p = 0; p < Panels; ++p) store(to + 16 * p, v[p]);
     }
   }
 };
 DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept {
-  using few_tiles = byte_tiles<(tile8_few_rows > tile8_rows)>;
-  tiled<byte_tiles<false>, tile8_rows, tile8_accumulators, few_tiles, tile8_few_rows, tile8_few_accumulators>::product(
-      g);
+  using tiles = tiled<byte_tiles<false>, tile8_rows, tile8_accumulators>;
+  if constexpr (tile8_tallest > tile8_rows)
+    if (g.m > tile8_rows && g.m <= tile8_tallest) return tiles::tall_product<byte_tiles<true>, tile8_tallest>(g);
+  tiles::product(g);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

@@ -23,7 +23,7 @@ namespace dupq::inline DUPQ_ABI::avx512_kernels {
 inline constexpr int tile_rows = 8;  // 8 x 48 outputs: 24 of 32 registers
 inline constexpr int tile_accumulators = 24;
 inline constexpr int tile8_rows = 8, tile8_accumulators = 16;  // the products need registers too
-inline constexpr int tile8_few_rows = 8, tile8_few_accumulators = 16;
+inline constexpr int tile8_tallest = 8;
 inline constexpr std::size_t quantized_rows = 4;  // at a time, three registers each
 inline constexpr bool tile8_scaled_in_registers = true;
 

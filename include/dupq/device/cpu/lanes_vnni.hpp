@@ -16,7 +16,7 @@ namespace dupq::inline DUPQ_ABI::avx_vnni_kernels {
 
 using namespace avx2_kernels;
 inline constexpr int tile8_rows = 6, tile8_accumulators = 6;
-inline constexpr int tile8_few_rows = 6, tile8_few_accumulators = 6;
+inline constexpr int tile8_tallest = 6;
 
 // A type of their own keeps these apart from AVX2's functions of the same names.
 struct i8x64 {
@@ -45,7 +45,7 @@ namespace dupq::inline DUPQ_ABI::avx512_vnni_kernels {
 
 using namespace avx512_kernels;
 inline constexpr int tile8_rows = 8, tile8_accumulators = 24;
-inline constexpr int tile8_few_rows = 14, tile8_few_accumulators = 28;  // one tile, which reads weights once
+inline constexpr int tile8_tallest = 14;  // with two panels: 28 of 32 registers
 
 struct i8x64 {
   i32x16 all;
