@@ -134,14 +134,20 @@ struct tiled {
   }
 };
 
-/// Rows x (16 * Panels) outputs, held in registers for all of a chain.
+/// Rows x (16 * Panels) outputs, held in registers for all of a chain. Where a tile has all rows (Alone), weights are
+/// read once: they are asked for into the first-level cache, shortly before, in place of far ahead.
+template <bool Alone>
 struct float_tiles {
+  static constexpr std::size_t steps_ahead = 192;
+
   template <int Rows, int Panels>
   DUPQ_ISA DUPQ_NOINLINE static void run(const gemm_args& g, std::size_t row, std::size_t panel,
                                          lookahead& ahead) noexcept {
     const std::size_t fetched_each = ahead.lines * lookahead::stretch / g.k + 1;
     const float* a = g.a + row * g.a_stride;
     const float* b = g.b + panel * g.panel_stride;
+    const std::size_t soon = std::min(g.k, steps_ahead), turn = g.k - soon;
+    std::uintptr_t next = reinterpret_cast<std::uintptr_t>(b) + soon * panel_width * sizeof(float);
     const std::size_t a_stride = g.a_stride, a_step = g.a_step, panel_stride = g.panel_stride, b_stride = g.b_stride;
     // One chain of a plain product, such as attention's, goes straight to where it belongs.
     const bool direct = g.k <= chain && g.bias == nullptr && g.residual == nullptr && g.act == activation::none &&
@@ -155,11 +161,21 @@ struct float_tiles {
       for (int i = 0; i < Rows * Panels; ++i) sums[i] = splat(0.0f);
       const bool first = k == 0;
       for (const std::size_t end = std::min(k + chain, g.k); k < end;) {
-        ahead.fetch(fetched_each);
-        const std::size_t terms = std::min(lookahead::stretch, end - k);
+        if constexpr (!Alone) ahead.fetch(fetched_each);
+        std::size_t terms = std::min(lookahead::stretch, end - k);
+        if constexpr (Alone) {
+          if (k < turn) terms = std::min(terms, turn - k);
+          if (k == turn) next += (Panels - 1) * panel_stride * sizeof(float);  // from these panels to the next ones
+        }
         k += terms;
         DUPQ_UNROLL_BY_4
         for (const float* const stop = b + terms * b_stride; b != stop; a += a_step, b += b_stride) {
+          if constexpr (Alone) {
+            DUPQ_UNROLL
+            for (std::size_t p = 0; p < Panels; ++p)
+              __builtin_prefetch(reinterpret_cast<const void*>(next + p * panel_stride * sizeof(float)), 0, 3);
+            next += panel_width * sizeof(float);
+          }
           f32x16 weights[Panels];
           DUPQ_UNROLL
           for (int p = 0; p < Panels; ++p) weights[p] = load(b + static_cast<std::size_t>(p) * panel_stride);
@@ -182,6 +198,12 @@ struct float_tiles {
     if (!direct) finish<false>(g, g.bias, lanes, Rows, Panels, row, panel);
   }
 };
-DUPQ_ISA inline void gemm(const gemm_args& g) noexcept { tiled<float_tiles, tile_rows, tile_accumulators>::product(g); }
+DUPQ_ISA inline void gemm(const gemm_args& g) noexcept {
+  using tiles = tiled<float_tiles<false>, tile_rows, tile_accumulators>;
+  if constexpr (tile_tallest > tile_rows)
+    if (g.panel_bytes() != 0 && g.m > tile_rows && g.m <= tile_tallest)
+      return tiles::tall_product<float_tiles<true>, tile_tallest>(g);
+  tiles::product(g);
+}
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

@@ -19,7 +19,8 @@
 
 namespace dupq::inline DUPQ_ABI::avx2_kernels {
 
-inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 12 of 16 registers
+inline constexpr int tile_rows = 6;  // 6 x 16 outputs: 12 of 16 registers
+inline constexpr int tile_tallest = tile_rows;
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
 inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
 inline constexpr int tile8_tallest = 4;

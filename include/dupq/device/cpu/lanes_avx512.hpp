@@ -20,7 +20,8 @@
 
 namespace dupq::inline DUPQ_ABI::avx512_kernels {
 
-inline constexpr int tile_rows = 8;  // 8 x 48 outputs: 24 of 32 registers
+inline constexpr int tile_rows = 8;      // 8 x 48 outputs: 24 of 32 registers
+inline constexpr int tile_tallest = 14;  // with two panels: 28 of 32 registers
 inline constexpr int tile_accumulators = 24;
 inline constexpr int tile8_rows = 8, tile8_accumulators = 16;  // the products need registers too
 inline constexpr int tile8_tallest = 8;

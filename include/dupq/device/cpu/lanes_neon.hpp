@@ -18,7 +18,8 @@
 
 namespace dupq::inline DUPQ_ABI::neon_kernels {
 
-inline constexpr int tile_rows = 6;          // 6 x 16 outputs: 24 of 32 registers, and 4 of weights
+inline constexpr int tile_rows = 6;  // 6 x 16 outputs: 24 of 32 registers, and 4 of weights
+inline constexpr int tile_tallest = tile_rows;
 inline constexpr int tile_accumulators = 6;  // of 16 floats each
 inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
 inline constexpr int tile8_tallest = 4;
