@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "core/texts.hpp"
-#include "duplicates.hpp"
 #include "encoder.hpp"
+#include "search/cosine.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 

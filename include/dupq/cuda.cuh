@@ -18,7 +18,7 @@
 
 #include "bi_encoder.hpp"
 #include "cross_encoder.hpp"
-#include "device/cuda/encoders.hpp"
+#include "cuda/encoders.hpp"
 #include "device/cuda/runtime.cuh"
 #include "dupq.hpp"
 

@@ -1,10 +1,11 @@
 // Are these two questions duplicates? Everything that a program needs on a CPU; the headers below also work alone.
 #pragma once
 
-#include "bi_encoder.hpp"        // IWYU pragma: export
-#include "core/print_error.hpp"  // IWYU pragma: export
-#include "cross_encoder.hpp"     // IWYU pragma: export
-#include "duplicates.hpp"        // IWYU pragma: export
-#include "metrics.hpp"           // IWYU pragma: export
-#include "model.hpp"             // IWYU pragma: export
-#include "split.hpp"             // IWYU pragma: export
+#include "bi_encoder.hpp"         // IWYU pragma: export
+#include "core/print_error.hpp"   // IWYU pragma: export
+#include "cross_encoder.hpp"      // IWYU pragma: export
+#include "metrics.hpp"            // IWYU pragma: export
+#include "model.hpp"              // IWYU pragma: export
+#include "search/cosine.hpp"      // IWYU pragma: export
+#include "search/duplicates.hpp"  // IWYU pragma: export
+#include "split.hpp"              // IWYU pragma: export

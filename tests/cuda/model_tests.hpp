@@ -5,7 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <dupq/device/cuda/encoders.hpp>
+#include <dupq/cuda/encoders.hpp>
 #include <string>
 #include <vector>
 

@@ -1,7 +1,7 @@
 // The shared memory of every kernel: pinned, and within what the architectures that it is for give a block.
 #include <doctest/doctest.h>
 
-#include <dupq/device/cuda/forward.hpp>
+#include <dupq/cuda/forward.hpp>
 #include <dupq/device/cuda/hopper/mlp.hpp>
 #include <dupq/device/cuda/hopper/qkv.hpp>
 #include <dupq/device/cuda/hopper/wide_layers.hpp>

@@ -14,7 +14,7 @@
 #include "cuda/emulator/runtime.hpp"
 #include "support/fixtures.hpp"
 // The kernels come last, behind what emulates them.
-#include <dupq/device/cuda/encoders.hpp>
+#include <dupq/cuda/encoders.hpp>
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstddef>
 #include <dupq/core/thread_pool.hpp>
-#include <dupq/duplicates.hpp>
+#include <dupq/search/duplicates.hpp>
 #include <limits>
 #include <random>
 #include <span>
@@ -152,7 +152,6 @@ TEST_CASE("every table gives the same scores") {
 
 TEST_CASE("vectors of zeros and of no numbers") {
   const std::vector<float> zeros(8);
-  CHECK(dupq::cosine(zeros, zeros) == 0.0f);
   std::size_t calls = 0;
   const auto count = [&](auto&&...) { return ++calls, true; };
   dupq::find_duplicates(zeros, 4, {.threshold = 0.1f}, count);

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <dupq/duplicates.hpp>
+#include <dupq/search/cosine.hpp>
 #include <span>
 #include <string>
 #include <string_view>

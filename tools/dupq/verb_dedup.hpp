@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <dupq/duplicates.hpp>
+#include <dupq/search/duplicates.hpp>
 #include <string>
 #include <string_view>
 #include <tuple>

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <span>
 
-#include "core/executor.hpp"
-#include "core/platform.hpp"
-#include "device/cpu/cpu.hpp"
+#include "../core/executor.hpp"
+#include "../core/platform.hpp"
+#include "../device/cpu/cpu.hpp"
+#include "cosine.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -25,23 +25,6 @@ struct search_options {
   /// Compares blocks side by side. `found` is called on the calling thread, in the same order for any executor.
   dupq::executor executor{};
 };
-
-/// dot / (|a| |b|), lengths at least 1e-12, as sentence_transformers.util.cos_sim.
-inline float cosine_of(float dot, float a_squared, float b_squared) noexcept {
-  const float a = std::sqrt(a_squared), b = std::sqrt(b_squared);
-  return dot / ((a > 1e-12f ? a : 1e-12f) * (b > 1e-12f ? b : 1e-12f));
-}
-
-/// The cosine of the angle between two vectors of the same size, in [-1, 1] up to rounding.
-inline float cosine(std::span<const float> a, std::span<const float> b, const kernels* table = nullptr) noexcept {
-  const kernels& k = table == nullptr ? *find_kernels() : *table;
-  const std::size_t n = std::min(a.size(), b.size());
-  float dot, aa, bb;
-  k.dots(n, a.data(), 1, n, b.data(), &dot);
-  k.dots(n, a.data(), 1, n, a.data(), &aa);
-  k.dots(n, b.data(), 1, n, b.data(), &bb);
-  return cosine_of(dot, aa, bb);
-}
 
 namespace search_detail {
 

@@ -15,10 +15,10 @@
 #include <span>
 #include <utility>
 
-#include "../../encoder.hpp"
+#include "../encoder.hpp"
 #include "batch.hpp"
-#include "latency/graphs.hpp"
-#include "latency/pass.hpp"
+#include "few_pass.hpp"
+#include "graphs.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
 

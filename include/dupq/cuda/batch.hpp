@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "../../core/config.hpp"
+#include "../core/config.hpp"
 #include "forward.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {

@@ -2,12 +2,12 @@
 // writes the host's memory, so that nothing else is to be launched.
 #pragma once
 
-#include "../forward.hpp"
-#include "attention.hpp"
-#include "head.hpp"
-#include "linear.hpp"
-#include "norm.hpp"
-#include "receive.hpp"
+#include "../device/cuda/latency/attention.hpp"
+#include "../device/cuda/latency/head.hpp"
+#include "../device/cuda/latency/linear.hpp"
+#include "../device/cuda/latency/norm.hpp"
+#include "../device/cuda/latency/receive.hpp"
+#include "forward.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../../../core/platform.hpp"
+#include "../core/platform.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
 

@@ -5,14 +5,14 @@
 #include <cstddef>
 #include <span>
 
-#include "../../core/arena.hpp"
-#include "../../core/config.hpp"
-#include "../../model/transformer.hpp"
-#include "hopper/layers.hpp"
-#include "hopper/wide_layers.hpp"
-#include "latency/units.hpp"
-#include "linear.hpp"
-#include "packing.hpp"
+#include "../core/arena.hpp"
+#include "../core/config.hpp"
+#include "../device/cuda/hopper/layers.hpp"
+#include "../device/cuda/hopper/wide_layers.hpp"
+#include "../device/cuda/latency/units.hpp"
+#include "../device/cuda/linear.hpp"
+#include "../device/cuda/packing.hpp"
+#include "../model/transformer.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
 

@@ -6,10 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../../core/config.hpp"
-#include "attention.hpp"
-#include "ends.hpp"
-#include "rows.hpp"
+#include "../core/config.hpp"
+#include "../device/cuda/attention.hpp"
+#include "../device/cuda/ends.hpp"
+#include "../device/cuda/rows.hpp"
 #include "weights.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {

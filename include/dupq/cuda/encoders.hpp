@@ -11,9 +11,9 @@
 #include <string_view>
 #include <utility>
 
-#include "../../core/texts.hpp"
-#include "../../duplicates.hpp"
-#include "../cpu/formulas.hpp"
+#include "../core/texts.hpp"
+#include "../device/cpu/formulas.hpp"
+#include "../search/cosine.hpp"
 #include "engine.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {

@@ -1,0 +1,31 @@
+// The similarity of two vectors: the cosine of the angle between them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <span>
+
+#include "../core/platform.hpp"
+#include "../device/cpu/cpu.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// dot / (|a| |b|), lengths at least 1e-12, as sentence_transformers.util.cos_sim.
+inline float cosine_of(float dot, float a_squared, float b_squared) noexcept {
+  const float a = std::sqrt(a_squared), b = std::sqrt(b_squared);
+  return dot / ((a > 1e-12f ? a : 1e-12f) * (b > 1e-12f ? b : 1e-12f));
+}
+
+/// The cosine of the angle between two vectors of the same size, in [-1, 1] up to rounding.
+inline float cosine(std::span<const float> a, std::span<const float> b, const kernels* table = nullptr) noexcept {
+  const kernels& k = table == nullptr ? *find_kernels() : *table;
+  const std::size_t n = std::min(a.size(), b.size());
+  float dot, aa, bb;
+  k.dots(n, a.data(), 1, n, b.data(), &dot);
+  k.dots(n, a.data(), 1, n, a.data(), &aa);
+  k.dots(n, b.data(), 1, n, b.data(), &bb);
+  return cosine_of(dot, aa, bb);
+}
+
+}  // namespace dupq::inline DUPQ_ABI
