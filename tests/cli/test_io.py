@@ -73,6 +73,34 @@ class Files(Case):
             self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, b"10", b""), words)
 
 
+class Outputs(Case):
+    def test_planted_links_are_not_followed(self):
+        """Once the temporary's name was the output's with the process's number: whoever planted a link there had it
+        overwrite what it points to."""
+        victim = self.file("victim", "precious")
+        texts = self.file("t.txt", "what is good\n")
+        out = self.folder / "v.npy"
+        subprocess.run(["sh", "-c", f"ln -s victim '{out}.partial-'$$ && exec '{TOOL}' encode '{self.model('bert')}' "
+                        f"'{texts}' -o '{out}'"], check=True, timeout=60)
+        self.assertEqual(victim.read_bytes(), b"precious")
+        self.assertTrue(out.is_file() and not out.is_symlink())
+
+    def test_two_writers_of_one_name(self):
+        """Both at the same time: the output is one of the two, whole."""
+        m, out = self.model("bert"), self.folder / "v.npy"
+        texts = [self.file(f"{i}.txt", f"what is {i}\n" * (3000 + i)) for i in range(2)]
+        whole = []
+        for path in texts:
+            self.ok("encode", m, path, "-o", self.folder / "alone.npy")
+            whole.append((self.folder / "alone.npy").read_bytes())
+        (self.folder / "alone.npy").unlink()
+        for _ in range(5):
+            writers = [subprocess.Popen([TOOL, "encode", m, path, "-o", out]) for path in texts]
+            self.assertEqual([w.wait(60) for w in writers], [0, 0])
+            self.assertIn(out.read_bytes(), whole)
+        self.assert_only("0.txt", "1.txt", "v.npy")
+
+
 class Interrupted(Case):
     def start(self, out):
         """An encode that waits for its input, with the temporary file already there."""

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -102,6 +103,11 @@ TEST_CASE("bytes written earlier can be replaced") {
 
 TEST_CASE("what cannot be written is named") {
   const folder f;
+  std::ofstream(f / "kept") << "old";
+  ::chmod((f / "kept").c_str(), 0444);
+  if (::geteuid() != 0)
+    CHECK_THROWS_WITH_AS(output_file(f / "kept"), ((f / "kept") + ": cannot be replaced: Permission denied").c_str(),
+                         failure);
   CHECK_THROWS_WITH_AS(output_file(f.path.string()), (f.path.string() + ": is a directory").c_str(), failure);
   CHECK_THROWS_WITH_AS(output_file(f / "no/such"),
                        ((f / "no/such") + ": cannot be created: No such file or directory").c_str(), failure);
@@ -111,4 +117,72 @@ TEST_CASE("what cannot be written is named") {
     out.write("x");
     CHECK_THROWS_WITH_AS(out.commit(), "/dev/full: cannot be written: No space left on device", failure);
   }
+}
+
+TEST_CASE("temporary names cannot be guessed, and nothing that is there is opened, a link least of all") {
+  const folder f;
+  std::ofstream(f / "victim") << "precious";
+  fs::create_symlink("victim", f / "planted");
+  fs::create_symlink("nowhere", f / "dangling");
+  for (const char* name : {"planted", "dangling", "victim"}) {
+    CHECK(descriptor::create_new(f / name, 0666) < 0);
+    CHECK(errno == EEXIST);
+  }
+  CHECK_FALSE(fs::exists(f / "nowhere"));
+  CHECK(contents(f / "victim") == "precious");
+  output_file a(f / "out"), b(f / "out");
+  const std::string first = (f / "out") + ".partial-";
+  CHECK(a.temporary().substr(0, first.size()) == first);
+  CHECK(a.temporary().size() == first.size() + 16);
+  CHECK(a.temporary() != b.temporary());
+}
+
+TEST_CASE("two writers of one name each write a whole file, and the last one stays") {
+  const folder f;
+  std::string long_a, long_b;
+  output_file a(f / "out"), b(f / "out");
+  for (int i = 0; i < 300; ++i) {
+    a.write(std::string(50000, 'a')), long_a += std::string(50000, 'a');
+    b.write(std::string(60000, 'b')), long_b += std::string(60000, 'b');
+  }
+  b.commit();
+  CHECK(contents(f / "out") == long_b);
+  a.commit();
+  CHECK(contents(f / "out") == long_a);
+  CHECK(f.files() == 1);
+}
+
+TEST_CASE("a new file has the mode that the process gives to new files") {
+  const folder f;
+  const ::mode_t before = ::umask(027);
+  output_file out(f / "a");
+  out.commit();
+  ::umask(before);
+  struct stat status {};
+  REQUIRE(::stat((f / "a").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0640);
+}
+
+TEST_CASE("a name as long as names can be") {
+  const folder f;
+  const std::string name(255, 'n');
+  output_file out(f / name.c_str());
+  out.write("x");
+  out.commit();
+  CHECK(contents(f / name.c_str()) == "x");
+  CHECK(f.files() == 1);
+}
+
+TEST_CASE("a signal's clean-up removes all files that are not complete, and only these") {
+  const folder f;
+  std::ofstream(f / "other") << "x";
+  output_file done(f / "done");
+  done.write("whole");
+  done.commit();
+  output_file a(f / "a"), b(f / "b");
+  a.flush();
+  CHECK(f.files() == 4);
+  unfinished::remove_all();
+  CHECK(f.files() == 2);
+  CHECK(contents(f / "done") == "whole");
 }

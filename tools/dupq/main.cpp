@@ -12,6 +12,7 @@
 
 #include "failure.hpp"
 #include "output_file.hpp"
+#include "unfinished.hpp"
 #include "verb.hpp"
 #include "verb_calibrate.hpp"
 #include "verb_convert.hpp"
@@ -59,7 +60,7 @@ void print(const std::string& text) {
 
 /// A handler for the signals that end a program: nothing half-written stays behind.
 void clean_up(int signal) {
-  output_file::remove_unfinished();
+  unfinished::remove_all();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }

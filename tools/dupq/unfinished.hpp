@@ -1,0 +1,67 @@
+// The temporary files of outputs that are not complete yet, where a signal handler finds them.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include "descriptor.hpp"
+
+namespace dupq_tool {
+
+/// The name of one temporary file, noted until it has its final name or is gone. A few of them may exist at a time.
+class unfinished {
+ public:
+  static constexpr std::size_t longest_name = 4096;  ///< of a path, with its NUL; systems take no longer one
+
+  unfinished() noexcept = default;
+  unfinished(const unfinished&) = delete;
+  unfinished& operator=(const unfinished&) = delete;
+  ~unfinished() { forget(); }
+
+  /// Notes a name. One that no slot is left for is removed in the normal course of things only.
+  void note(std::string_view name) noexcept {
+    if (name.empty() || name.size() >= longest_name) return;
+    for (slot& s : slots()) {
+      if (s.taken) continue;
+      s.taken = true;
+      // The first letter last: a signal may come at any time, and must not find half a name.
+      std::memcpy(s.name + 1, name.data() + 1, name.size() - 1);
+      s.name[name.size()] = '\0';
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+      s.name[0] = name[0];
+      mine_ = &s;
+      return;
+    }
+  }
+  void forget() noexcept {
+    if (mine_ == nullptr) return;
+    mine_->name[0] = '\0';
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    mine_->taken = false;
+    mine_ = nullptr;
+  }
+
+  /// Removes all files that are noted; safe inside a signal handler.
+  static void remove_all() noexcept {
+    for (slot& s : slots()) {
+      if (s.name[0] != '\0') descriptor::remove(s.name);
+      s.name[0] = '\0';
+    }
+  }
+
+ private:
+  struct slot {
+    bool taken = false;
+    char name[longest_name] = {};
+  };
+  static slot (&slots() noexcept)[4] {
+    static slot all[4];
+    return all;
+  }
+
+  slot* mine_ = nullptr;
+};
+
+}  // namespace dupq_tool
