@@ -86,6 +86,9 @@ TEST_CASE("modules.json and the configurations it points to") {
        "1_Pooling/config.json: word_embedding_dimension: 64 contradicts config.json's hidden_size 32"},
       {"bert", "1_Pooling/config.json", "{", "{\"pooling_mode_lasttoken\": true,",
        "1_Pooling/config.json: pooling_mode: \"lasttoken\" is not supported, only cls, max and mean"},
+      {"bert", "1_Pooling/config.json", "{", "{\"pooling_mode_future_tokens\": true,",
+       "1_Pooling/config.json: pooling_mode_future_tokens: this setting is not supported; remove it if it changes "
+       "nothing"},
       {"bert_pooled", "1_Pooling/config.json", "\"max\"", "\"weightedmean\"",
        "1_Pooling/config.json: pooling_mode: \"weightedmean\" is not supported, only cls, max and mean"},
       {"bert_pooled", "1_Pooling/config.json", "\"cls\"", "\"mean\"",

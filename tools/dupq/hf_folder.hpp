@@ -102,7 +102,7 @@ inline dupq::pooling read_pooling(const json_node& json, std::uint32_t hidden) {
     v.fail(std::to_string(v.count()) + " contradicts config.json's hidden_size " + std::to_string(hidden));
   std::vector<std::string> modes;
   if (const auto named = json.get("pooling_mode")) {
-    if (named->raw().as<std::string>() != nullptr)
+    if (named->is_text())
       modes.push_back(named->text());
     else
       for (const json_node& mode : named->items()) modes.push_back(mode.text());
@@ -122,6 +122,8 @@ inline dupq::pooling read_pooling(const json_node& json, std::uint32_t hidden) {
     if (!any) json.fail("pooling_mode: missing");
     if (modes.empty()) modes.emplace_back("mean");  // as sentence-transformers reads it
   }
+  if (!json.flag_or("include_prompt", true)) json.at("include_prompt").fail("false is not supported");
+  json.finish();
   dupq::pooling pooling;
   std::string joined;
   for (const std::string& mode : modes) {

@@ -231,7 +231,7 @@ class hf_tokenizer_reader {
   std::optional<json_node> setting(const char* key) const { return settings_ ? settings_->get(key) : std::nullopt; }
   /// A token is written as its text, or as an object with flags.
   static const std::string& text_of(const json_node& token) {
-    return token.raw().as<std::string>() != nullptr ? token.text() : token.at("content").text();
+    return token.is_text() ? token.text() : token.at("content").text();
   }
 
   void read_specials() {

@@ -1,13 +1,20 @@
-// A JSON configuration file: reads values by key and checks their types; every failure names the file and the key.
+// A JSON configuration file: reads values by key and checks their types, and refuses what nobody read, so that no
+// setting is dropped in silence; every failure names the file and the key.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "folder_file.hpp"
@@ -21,15 +28,25 @@ class json_node {
   /// Reads a file; the tree lives as long as a node of it.
   static json_node open(const std::filesystem::path& path) {
     const dupq::mapped_file file = open_folder_file(path);
-    return {std::make_shared<const json::value>(json::parse(as_text(file.bytes()), path.string())), path.string()};
+    return {json::parse(as_text(file.bytes()), path.string()), path.string()};
   }
   /// A tree that is no file, under a name.
-  json_node(std::shared_ptr<const json::value> tree, std::string where)
-      : tree_(std::move(tree)), value_(tree_.get()), where_(std::move(where)) {}
+  json_node(json::value tree, std::string where)
+      : document_(std::make_shared<document>(document{std::move(tree), {}, {}})),
+        value_(&document_->tree),
+        where_(std::move(where)) {}
 
   [[noreturn]] void fail(const std::string& what) const { throw failure(where_ + ": " + what); }
-  const json::value& raw() const noexcept { return *value_; }
   const std::string& where() const noexcept { return where_; }
+  bool is_text() const noexcept { return value_->as<std::string>() != nullptr; }
+  bool is_flag() const noexcept { return value_->as<bool>() != nullptr; }
+  bool is_array() const noexcept { return value_->as<json::array>() != nullptr; }
+  bool is_object() const noexcept { return value_->as<json::object>() != nullptr; }
+  /// The value itself, for a caller that reads the whole of it.
+  const json::value& raw() const {
+    document_->whole.insert(value_);
+    return *value_;
+  }
 
   /// A member; nothing if it is absent or null.
   std::optional<json_node> get(std::string_view key) const {
@@ -38,6 +55,15 @@ class json_node {
     if (v == nullptr || v->is_null()) return {};
     return child(*v, key);
   }
+  /// Refuses every setting that nobody read: each member, in any depth, that `get` and the like did not ask for, that
+  /// is not null, and that is not among those `known` to change nothing. Those are named from here on, without the
+  /// numbers of list entries ("truncation.strategy"); a name that ends in ".*" stands for all members. To be called on
+  /// a file's root when everything in it has been read.
+  void finish(std::initializer_list<std::string_view> known = {}) const {
+    finish(std::span(known.begin(), known.end()));
+  }
+  void finish(std::span<const std::string_view> known) const { finish(known, ""); }
+
   /// A member that must be there.
   json_node at(std::string_view key) const {
     if (auto v = get(key)) return *v;
@@ -86,17 +112,47 @@ class json_node {
     if (const T* v = value_->as<T>()) return *v;
     fail(std::string(what) + " is expected");
   }
+  /// What stands under `key`; whoever asks for it reads it.
   json_node child(const json::value& v, std::string_view key) const {
+    document_->read.insert(&v);
+    return inside(v, key);
+  }
+  json_node inside(const json::value& v, std::string_view key) const {
     json_node node = *this;
     node.value_ = &v;
     node.where_ = place(key);
     return node;
   }
   std::string place(std::string_view key) const {
-    return where_ + (value_ == tree_.get() ? ": " : ".") + std::string(key);
+    return where_ + (value_ == &document_->tree ? ": " : ".") + std::string(key);
   }
 
-  std::shared_ptr<const json::value> tree_;
+  void finish(std::span<const std::string_view> known, const std::string& path) const {
+    if (document_->whole.contains(value_)) return;
+    if (const auto* list = value_->as<json::array>())
+      for (std::size_t i = 0; i < list->size(); ++i) inside((*list)[i], std::to_string(i)).finish(known, path);
+    const auto* members = value_->as<json::object>();
+    if (members == nullptr) return;
+    const std::string begin = path.empty() ? "" : path + ".";
+    const auto has = [&](const std::string& name) {
+      return std::find(known.begin(), known.end(), name) != known.end();
+    };
+    if (has(begin + "*")) return;
+    for (const auto& [key, v] : *members) {
+      if (v.is_null() || has(begin + key)) continue;
+      const json_node member = inside(v, key);
+      if (!document_->read.contains(&v)) member.fail("this setting is not supported; remove it if it changes nothing");
+      member.finish(known, begin + key);
+    }
+  }
+
+  /// A tree, and which of its values were asked for; `whole`: with everything inside them.
+  struct document {
+    json::value tree;
+    std::unordered_set<const json::value*> read, whole;
+  };
+
+  std::shared_ptr<document> document_;  ///< shared by all nodes of one tree
   const json::value* value_;
   std::string where_;
 };
