@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/gguf.hpp"
+#include "core/os.hpp"
 #include "device/cpu/cpu.hpp"
 #include "model/metadata.hpp"
 #include "model/tokenizer_keys.hpp"
@@ -38,11 +38,11 @@ class model {
     if (!file) return file.error();
     const auto needed = storage_bytes(file->bytes());
     if (!needed) return needed.error().in(path);
-    void* const storage = ::aligned_alloc(alignment, *needed);
+    void* const storage = os::allocate(*needed);
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
     auto m = load(file->bytes(), {static_cast<std::byte*>(storage), *needed}, options);
     if (!m) {
-      std::free(storage);
+      os::release(storage);
       return m.error().in(path);
     }
     m->owned_ = {storage, std::move(*file), path};
@@ -104,7 +104,7 @@ class model {
 
     ownership() noexcept = default;
     ownership(void* storage_, mapped_file&& file_, std::string_view path_) noexcept
-        : storage(storage_), file(std::move(file_)), release([](void* p) noexcept { std::free(p); }) {
+        : storage(storage_), file(std::move(file_)), release(os::release) {
       const error named = error(errc::cannot_open).in(path_);
       for (std::size_t i = 0; i < sizeof path; ++i) path[i] = named.file[i];
     }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <span>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "core/config.hpp"
 #include "core/error.hpp"
 #include "core/executor.hpp"
+#include "core/os.hpp"
 #include "device/cpu/cpu.hpp"
 #include "model/batch.hpp"
 
@@ -63,11 +63,11 @@ class workspace {
   /// Over memory from the heap.
   static result<workspace> allocate(const config& c, const limits& l) noexcept {
     const std::size_t needed = workspace_bytes<D>(c, l);
-    void* const owned = ::aligned_alloc(alignment, needed);
+    void* const owned = os::allocate(needed);
     if (owned == nullptr) return error(errc::out_of_memory, "workspace", needed);
     auto w = over(c, l, {static_cast<std::byte*>(owned), needed});
     w->owned_ = owned;
-    w->release_ = [](void* p) noexcept { std::free(p); };
+    w->release_ = os::release;
     return w;
   }
 

@@ -1,12 +1,13 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
-#include <cstdlib>
 #include <dupq/core/available_cores.hpp>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
+
+#include "unit/temporary_folder.hpp"
 
 namespace {
 
@@ -18,14 +19,12 @@ const std::string v1_mount = "33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw - cgrou
 class machine {
  public:
   machine(const std::string& mounts, const std::string& groups) {
-    REQUIRE(mkdtemp(path_) != nullptr);
     write("/proc/self/mountinfo", "22 1 8:1 / / rw,relatime - ext4 /dev/root rw\n" + mounts + "40 22 0:5 /\n");
     write("/proc/self/cgroup", groups);
   }
-  ~machine() { std::filesystem::remove_all(path_); }
 
   machine& write(const std::string& name, const std::string& content) {
-    const std::filesystem::path file = path_ + name;
+    const std::filesystem::path file = folder_.file(name.substr(1));
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << content;
     return *this;
@@ -37,10 +36,10 @@ class machine {
     const std::string folder = "/sys/fs/cgroup/cpu,cpuacct" + group;
     return write(folder + "/cpu.cfs_quota_us", quota + '\n').write(folder + "/cpu.cfs_period_us", period + '\n');
   }
-  std::size_t cores() const { return dupq::control_group_cores(path_); }
+  std::size_t cores() const { return dupq::control_group_cores(folder_.file("")); }
 
  private:
-  char path_[32] = "/tmp/dupq-cores-XXXXXX";
+  temporary_folder folder_;
 };
 
 }  // namespace

@@ -7,13 +7,8 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <thread>
 
-#include "platform.hpp"
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "os.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 namespace cores_detail {
@@ -119,13 +114,8 @@ inline std::size_t control_group_cores(const std::string& root = {}) {
 
 /// Cores that this process may use: what its affinity and the quotas of its control groups leave. At least 1.
 inline std::size_t available_cores() {
-  std::size_t cores = std::max(std::thread::hardware_concurrency(), 1u);
-#if defined(__linux__)
-  cpu_set_t sets[16];  // a kernel for more than 1,024 cores refuses a single one
-  if (sched_getaffinity(0, sizeof sets, sets) == 0)
-    cores = std::max<std::size_t>(static_cast<std::size_t>(CPU_COUNT_S(sizeof sets, sets)), 1);
-  cores = std::min(cores, control_group_cores());
-#endif
+  std::size_t cores = os::cores();
+  if constexpr (os::control_groups) cores = std::min(cores, control_group_cores());
   return cores;
 }
 

@@ -41,9 +41,11 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #define DUPQ_ARM32_FLOAT 1  // 32 bits with a floating-point unit
 #endif
 
-// Files are mapped where there is mmap and read where there is not; a bare-metal target has neither.
+// The kind of operating system, for core/os.hpp; a bare-metal target and WebAssembly have none.
 #if defined(__unix__) || defined(__APPLE__)
 #define DUPQ_POSIX 1
+#elif defined(_WIN32)
+#define DUPQ_WINDOWS 1
 #endif
 
 // A kernel carries the instruction sets that it may use, so that no -m flag is needed and dispatch stays at run time.

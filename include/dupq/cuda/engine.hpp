@@ -127,7 +127,7 @@ class engine {
     }
   };
   struct release {
-    void operator()(void* p) const noexcept { std::free(p); }
+    void operator()(void* p) const noexcept { os::release(p); }
   };
   using host_memory_block = std::unique_ptr<void, release>;
 
@@ -136,9 +136,7 @@ class engine {
 
   bool few() const noexcept { return limits_.texts <= few_texts; }
   static std::span<std::byte> bytes(void* p, std::size_t n) noexcept { return {static_cast<std::byte*>(p), n}; }
-  static host_memory_block allocate(std::size_t n) noexcept {
-    return host_memory_block(::aligned_alloc(alignment, std::max(n, alignment)));
-  }
+  static host_memory_block allocate(std::size_t n) noexcept { return host_memory_block(os::allocate(n)); }
 
   std::optional<error> take_memory() noexcept {
     if (!shapes_.set(model_->config(), runtime_.warpgroups(), few()))

@@ -1,0 +1,52 @@
+// Everything that the library asks of an operating system. The contract stands here; os_posix.hpp, os_windows.hpp and
+// os_none.hpp fulfil it, one for each kind of system, and nothing else in the library knows which one it runs on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "error.hpp"
+
+namespace dupq::inline DUPQ_ABI::os {
+
+/// A file's bytes in memory, aligned to a page or to `alignment`, and what gives them back.
+struct file_bytes {
+  void* data = nullptr;
+  std::size_t size = 0;
+  void (*release)(void* data, std::size_t size) noexcept = nullptr;
+};
+
+/// Maps a file, read-only: its pages come when they are touched and are shared among processes. `all_now`: all of it
+/// will be read at once, so it is brought in as a whole where the system can. Where there is nothing like it the file
+/// is read. Paths are UTF-8. Errors name the path: no_such_file, is_a_directory, cannot_open, cannot_read, not_gguf
+/// for what is empty or no regular file, out_of_memory.
+result<file_bytes> map_file(const char* path, bool all_now) noexcept;
+
+/// Reads a whole file into memory of its own: what becomes of the file afterwards changes nothing. Errors as above.
+result<file_bytes> read_file(const char* path) noexcept;
+
+/// Memory aligned to `alignment`, for `release`; null where there is none. `bytes` may be 0.
+void* allocate(std::size_t bytes) noexcept;
+void release(void* memory) noexcept;
+
+/// Cores that the affinity of this process leaves it, or all of the machine; 1 where nobody knows.
+std::size_t cores() noexcept;
+
+// Each system also says whether it has Linux's control groups, which limit cores as well (available_cores.hpp):
+//   inline constexpr bool control_groups
+
+/// An error of open or read that carries the system's number for it.
+inline error file_error(errc code, std::string_view path, int number) noexcept {
+  return error(code, {}, 0, static_cast<std::uint64_t>(number)).in(path);
+}
+
+}  // namespace dupq::inline DUPQ_ABI::os
+
+#if defined(DUPQ_POSIX)
+#include "os_posix.hpp"
+#elif defined(DUPQ_WINDOWS)
+#include "os_windows.hpp"
+#else
+#include "os_none.hpp"
+#endif

@@ -1,0 +1,121 @@
+// The contract of os.hpp on Windows. <windows.h> defines thousands of macros, so the few functions that are needed of
+// it are declared here, exactly as there: a program may include both, in any order.
+#pragma once
+
+#include <fcntl.h>
+#include <io.h>
+#include <malloc.h>
+#include <share.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <type_traits>
+
+#include "os.hpp"
+
+extern "C" {
+struct _SECURITY_ATTRIBUTES;
+__declspec(dllimport) int __stdcall MultiByteToWideChar(unsigned, unsigned long, const char*, int, wchar_t*, int);
+__declspec(dllimport) void* __stdcall CreateFileMappingW(void*, _SECURITY_ATTRIBUTES*, unsigned long, unsigned long,
+                                                         unsigned long, const wchar_t*);
+__declspec(dllimport) void* __stdcall MapViewOfFile(
+    void*, unsigned long, unsigned long, unsigned long,
+    std::conditional_t<sizeof(void*) == 8, unsigned long long, unsigned long>);
+__declspec(dllimport) int __stdcall UnmapViewOfFile(const void*);
+__declspec(dllimport) int __stdcall CloseHandle(void*);
+__declspec(dllimport) void* __stdcall GetCurrentProcess();
+__declspec(dllimport) int __stdcall GetProcessAffinityMask(
+    void*, std::conditional_t<sizeof(void*) == 8, unsigned long long, unsigned long>*,
+    std::conditional_t<sizeof(void*) == 8, unsigned long long, unsigned long>*);
+}
+
+namespace dupq::inline DUPQ_ABI::os {
+namespace windows {
+
+/// A file open for reading.
+struct descriptor {
+  int number = -1;
+
+  descriptor() noexcept = default;
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (number >= 0) ::_close(number);
+  }
+
+  /// Opens a regular file that is not empty; returns its size.
+  result<std::size_t> open(const char* path) noexcept {
+    constexpr unsigned utf8 = 65001;
+    constexpr unsigned long refuse_what_is_not = 8;  // MB_ERR_INVALID_CHARS
+    constexpr int longest = 32768;
+    wchar_t wide[longest];
+    if (::MultiByteToWideChar(utf8, refuse_what_is_not, path, -1, wide, longest) == 0)
+      return file_error(errc::cannot_open, path, EILSEQ);
+    struct _stat64 status {};
+    if (::_wstat64(wide, &status) == 0 && (status.st_mode & _S_IFMT) == _S_IFDIR)  // nothing opens a directory
+      return error(errc::is_a_directory).in(path);
+    number = ::_wsopen(wide, _O_RDONLY | _O_BINARY | _O_NOINHERIT, _SH_DENYNO, 0);
+    if (number < 0)
+      return errno == ENOENT ? error(errc::no_such_file).in(path) : file_error(errc::cannot_open, path, errno);
+    if (::_fstat64(number, &status) != 0) return file_error(errc::cannot_read, path, errno);
+    if ((status.st_mode & _S_IFMT) != _S_IFREG || status.st_size <= 0) return error(errc::not_gguf).in(path);
+    const auto bytes = static_cast<std::uint64_t>(status.st_size);
+    if (bytes > SIZE_MAX / 2) return error(errc::out_of_memory, {}, bytes).in(path);  // 32-bit systems
+    return static_cast<std::size_t>(bytes);
+  }
+};
+
+}  // namespace windows
+
+inline result<file_bytes> map_file(const char* path, bool) noexcept {
+  windows::descriptor file;
+  const auto size = file.open(path);
+  if (!size) return size.error();
+  constexpr unsigned long page_readonly = 2, file_map_read = 4;
+  void* data = nullptr;
+  // The view keeps the file and the mapping open. It also keeps the file from being deleted or replaced.
+  if (void* const mapping = ::CreateFileMappingW(reinterpret_cast<void*>(::_get_osfhandle(file.number)), nullptr,
+                                                 page_readonly, 0, 0, nullptr)) {
+    data = ::MapViewOfFile(mapping, file_map_read, 0, 0, 0);
+    ::CloseHandle(mapping);
+  }
+  if (data == nullptr) return file_error(errc::cannot_read, path, EIO);
+  return file_bytes{data, *size, [](void* p, std::size_t) noexcept { ::UnmapViewOfFile(p); }};
+}
+
+inline result<file_bytes> read_file(const char* path) noexcept {
+  windows::descriptor file;
+  const auto size = file.open(path);
+  if (!size) return size.error();
+  void* const data = allocate(*size);
+  if (data == nullptr) return error(errc::out_of_memory, {}, *size).in(path);
+  constexpr std::size_t most = std::size_t{1} << 30;
+  for (std::size_t done = 0; done < *size;) {
+    const int n =
+        ::_read(file.number, static_cast<char*>(data) + done, static_cast<unsigned>(std::min(*size - done, most)));
+    if (n <= 0) {
+      const error failed = n < 0 ? file_error(errc::cannot_read, path, errno)
+                                 : error(errc::truncated, {}, *size, done).in(path);  // shorter since it was opened
+      release(data);
+      return failed;
+    }
+    done += static_cast<std::size_t>(n);
+  }
+  return file_bytes{data, *size, [](void* p, std::size_t) noexcept { release(p); }};
+}
+
+inline void* allocate(std::size_t bytes) noexcept { return ::_aligned_malloc(std::max(bytes, alignment), alignment); }
+
+inline void release(void* memory) noexcept { ::_aligned_free(memory); }
+
+inline std::size_t cores() noexcept {
+  std::conditional_t<sizeof(void*) == 8, unsigned long long, unsigned long> own = 0, all = 0;
+  const bool known = ::GetProcessAffinityMask(::GetCurrentProcess(), &own, &all) != 0;
+  return known && own != 0 ? static_cast<std::size_t>(std::popcount(own)) : 1;  // 0: in several groups of processors
+}
+
+inline constexpr bool control_groups = false;
+
+}  // namespace dupq::inline DUPQ_ABI::os
