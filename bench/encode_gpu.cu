@@ -47,7 +47,7 @@ int time_vectors(const bench::options& o, const bench::text_list& list, const du
   std::size_t tokens = 0;
   for (const auto text : list.texts)
     tokens += m.tokenizer().encode(text, ids.size(), ids, dupq::special_tokens::parse).tokens;
-  auto encoder = dupq::basic_bi_encoder<dupq::cuda>::make(m, made_with);
+  auto encoder = dupq::cuda::bi_encoder::make(m, made_with);
   if (!encoder) return dupq::print_error(encoder.error());
   const std::size_t dim = m.dim();
   std::vector<float> out(list.texts.size() * dim);
@@ -68,7 +68,7 @@ int time_scores(const bench::options& o, const bench::text_list& list, const dup
     a.push_back(line.substr(0, tab)), b.push_back(line.substr(tab + 1));
     tokens += m.tokenizer().encode_pair(a.back(), b.back(), ids.size(), ids, dupq::special_tokens::parse).tokens;
   }
-  auto encoder = dupq::basic_cross_encoder<dupq::cuda>::make(m, made_with);
+  auto encoder = dupq::cuda::cross_encoder::make(m, made_with);
   if (!encoder) return dupq::print_error(encoder.error());
   std::vector<float> out(a.size());
   return time_encoder(o, list, tokens, out, [&](std::size_t first, std::size_t count) {

@@ -14,30 +14,11 @@ namespace dupq::inline DUPQ_ABI {
 
 /// A sentence-transformers bi-encoder. Nothing is allocated after `make`; results do not depend on how texts are
 /// batched, on their order, the number of workers or the CPU.
-template <encoder_device D>
-class basic_bi_encoder : public encoder<D> {
- public:
-  /// With a workspace from the heap. Errors: wrong_kind, bad_limit, out_of_memory.
-  static result<basic_bi_encoder> make(const model& m, const encoder_options& options = {}) noexcept {
-    const auto l = encoder<D>::check(m, options, model_kind::bi_encoder);
-    if (!l) return l.error();
-    auto memory = workspace<D>::allocate(m.config(), *l);
-    if (!memory) return memory.error();
-    return basic_bi_encoder(m, options, *l, std::move(*memory));
-  }
-  /// Over the caller's workspace_bytes(config, limits) bytes, aligned to `alignment`. Errors: also too_small,
-  /// not_aligned.
-  static result<basic_bi_encoder> make(const model& m, const encoder_options& options,
-                                       std::span<std::byte> bytes) noexcept {
-    const auto l = encoder<D>::check(m, options, model_kind::bi_encoder);
-    if (!l) return l.error();
-    auto memory = workspace<D>::over(m.config(), *l, bytes);
-    if (!memory) return memory.error();
-    return basic_bi_encoder(m, options, *l, std::move(*memory));
-  }
-  static result<basic_bi_encoder> make(model&&, const encoder_options& = {}) = delete;
-  static result<basic_bi_encoder> make(model&&, const encoder_options&, std::span<std::byte>) = delete;
+template <device D>
+class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_encoder, D> {
+  using base = encoder<basic_bi_encoder, model_kind::bi_encoder, D>;
 
+ public:
   /// Writes the vector of list[i] to out[i * dim() ...]; `out` has list.size() * dim() floats. Errors: wrong_size.
   std::optional<error> encode(texts list, std::span<float> out) noexcept {
     const std::size_t dim = this->model_->dim();
@@ -74,7 +55,7 @@ class basic_bi_encoder : public encoder<D> {
   }
 
  private:
-  using encoder<D>::encoder;
+  using base::base;
 
   template <class At>
   void encode_range(std::size_t begin, std::size_t end, batch<D>& one, At&& at, float* out) noexcept {

@@ -14,30 +14,11 @@ namespace dupq::inline DUPQ_ABI {
 
 /// A one-label BERT cross-encoder. Nothing is allocated after `make`; results do not depend on how pairs are batched,
 /// on their order, the number of workers or the CPU.
-template <encoder_device D>
-class basic_cross_encoder : public encoder<D> {
- public:
-  /// With a workspace from the heap. Errors: wrong_kind, bad_limit, out_of_memory.
-  static result<basic_cross_encoder> make(const model& m, const encoder_options& options = {}) noexcept {
-    const auto l = encoder<D>::check(m, options, model_kind::cross_encoder);
-    if (!l) return l.error();
-    auto memory = workspace<D>::allocate(m.config(), *l);
-    if (!memory) return memory.error();
-    return basic_cross_encoder(m, options, *l, std::move(*memory));
-  }
-  /// Over the caller's workspace_bytes(config, limits) bytes, aligned to `alignment`. Errors: also too_small,
-  /// not_aligned.
-  static result<basic_cross_encoder> make(const model& m, const encoder_options& options,
-                                          std::span<std::byte> bytes) noexcept {
-    const auto l = encoder<D>::check(m, options, model_kind::cross_encoder);
-    if (!l) return l.error();
-    auto memory = workspace<D>::over(m.config(), *l, bytes);
-    if (!memory) return memory.error();
-    return basic_cross_encoder(m, options, *l, std::move(*memory));
-  }
-  static result<basic_cross_encoder> make(model&&, const encoder_options& = {}) = delete;
-  static result<basic_cross_encoder> make(model&&, const encoder_options&, std::span<std::byte>) = delete;
+template <device D>
+class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::cross_encoder, D> {
+  using base = encoder<basic_cross_encoder, model_kind::cross_encoder, D>;
 
+ public:
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size.
   std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
     auto failed = logits(a, b, out);
@@ -67,7 +48,7 @@ class basic_cross_encoder : public encoder<D> {
   }
 
  private:
-  using encoder<D>::encoder;
+  using base::base;
 
   float activate(float logit) const noexcept {
     return this->model_->config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;

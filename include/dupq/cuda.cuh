@@ -1,6 +1,6 @@
 // The umbrella header for .cu files: everything, and the encoders on an NVIDIA GPU (sm_75 and later).
 //
-//   auto encoder = dupq::basic_bi_encoder<dupq::cuda>::make(*model);
+//   auto encoder = dupq::cuda::bi_encoder::make(*model);
 //   if (!encoder) return dupq::print_error(encoder.error());
 //   encoder->encode(questions, vectors);
 //
@@ -22,57 +22,39 @@
 #include "device/cuda/runtime.cuh"
 #include "dupq.hpp"
 
-namespace dupq::inline DUPQ_ABI {
+namespace dupq::inline DUPQ_ABI::cuda {
 
-/// Where an encoder runs. Its memory is taken once, when it is made; calls return when their results are there.
-struct cuda {
-  static constexpr bool whole_models = true;
-
+/// Which GPU an encoder runs on.
+struct place {
   int device = -1;                ///< -1: the one that is current when the encoder is made
   cudaStream_t stream = nullptr;  ///< calls begin after the work that is in this stream
 };
 
-/// limits.packed_tokens 0 and the default limits.texts become what keeps a large GPU busy.
-template <>
-class basic_bi_encoder<cuda> : public gpu::bi_encoder<gpu::cuda_runtime> {
+/// An encoder that opens its GPU by itself. Its memory is taken once, when it is made; calls return when their results
+/// are there.
+template <class Encoder>
+class opened : public Encoder {
  public:
-  /// Errors: wrong_kind, bad_limit, out_of_memory, unsupported, out_of_range, no_gpu,
-  /// gpu_failed.
-  static result<basic_bi_encoder> make(const model& m, const encoder_options& options = {}, cuda where = {}) noexcept {
+  /// limits.packed_tokens 0 and the default limits.texts become what keeps a large GPU busy. Errors: wrong_kind,
+  /// bad_limit, out_of_memory, unsupported, out_of_range, no_gpu, gpu_failed.
+  static result<opened> make(const model& m, const encoder_options& options = {}, place where = {}) noexcept {
     auto runtime = gpu::cuda_runtime::open(where.device, where.stream);
     if (!runtime) return runtime.error();
-    auto made = gpu::bi_encoder<gpu::cuda_runtime>::make(m, options, std::move(*runtime));
+    auto made = Encoder::make(m, options, std::move(*runtime));
     if (!made) return made.error();
-    return basic_bi_encoder(std::move(*made));
+    return opened(std::move(*made));
   }
-  static result<basic_bi_encoder> make(model&&, const encoder_options& = {}, cuda = {}) = delete;
+  static result<opened> make(model&&, const encoder_options& = {}, place = {}) = delete;
 
  private:
-  explicit basic_bi_encoder(gpu::bi_encoder<gpu::cuda_runtime>&& e) noexcept
-      : gpu::bi_encoder<gpu::cuda_runtime>(std::move(e)) {}
+  explicit opened(Encoder&& e) noexcept : Encoder(std::move(e)) {}
 };
 
-template <>
-class basic_cross_encoder<cuda> : public gpu::cross_encoder<gpu::cuda_runtime> {
- public:
-  /// Errors: wrong_kind, bad_limit, out_of_memory, unsupported, out_of_range, no_gpu,
-  /// gpu_failed.
-  static result<basic_cross_encoder> make(const model& m, const encoder_options& options = {},
-                                          cuda where = {}) noexcept {
-    auto runtime = gpu::cuda_runtime::open(where.device, where.stream);
-    if (!runtime) return runtime.error();
-    auto made = gpu::cross_encoder<gpu::cuda_runtime>::make(m, options, std::move(*runtime));
-    if (!made) return made.error();
-    return basic_cross_encoder(std::move(*made));
-  }
-  static result<basic_cross_encoder> make(model&&, const encoder_options& = {}, cuda = {}) = delete;
+/// The encoders on an NVIDIA GPU.
+using bi_encoder = opened<gpu::bi_encoder<gpu::cuda_runtime>>;
+using cross_encoder = opened<gpu::cross_encoder<gpu::cuda_runtime>>;
 
- private:
-  explicit basic_cross_encoder(gpu::cross_encoder<gpu::cuda_runtime>&& e) noexcept
-      : gpu::cross_encoder<gpu::cuda_runtime>(std::move(e)) {}
-};
-
-}  // namespace dupq::inline DUPQ_ABI
+}  // namespace dupq::inline DUPQ_ABI::cuda
 
 #if defined(__CUDACC__)
 #pragma nv_diagnostic pop

@@ -18,10 +18,41 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// The base of the two encoders. It refers to its model, which must outlive it; one thread uses it at a time.
-template <device D>
+/// The limits that an encoder of a model gets: what options leave open is filled in. Errors: wrong_kind where the model
+/// is of another kind, bad_limit where a limit is impossible.
+inline result<limits> limits_for(const model& m, const encoder_options& options, model_kind kind) noexcept {
+  const config& c = m.config();
+  if (c.kind != kind) return error(errc::wrong_kind, name(c.kind)).in(m.path());
+  limits l = resolve(options.limits, c);
+  l.workers = std::max(l.workers, options.executor.run_tasks == nullptr ? std::size_t{1} : options.executor.workers);
+  const std::size_t least = m.tokenizer().special_count(kind == model_kind::cross_encoder) + 1;
+  if (l.text_tokens < least) return error(errc::bad_limit, "limits.text_tokens", least, l.text_tokens);
+  if (l.text_tokens > c.max_length) return error(errc::bad_limit, "limits.text_tokens", c.max_length, l.text_tokens);
+  if (l.packed_tokens < l.text_tokens)
+    return error(errc::bad_limit, "limits.packed_tokens", l.text_tokens, l.packed_tokens);
+  if (l.packed_tokens > 1u << 24) return error(errc::bad_limit, "limits.packed_tokens", 1u << 24, l.packed_tokens);
+  if (l.texts < 2 || l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 2, l.texts);
+  if (l.workers > 4096) return error(errc::bad_limit, "limits.workers", 4096, l.workers);
+  return l;
+}
+
+/// The base of `Encoder`, which is for models of a kind. It refers to its model, which must outlive it; one thread uses
+/// it at a time.
+template <class Encoder, model_kind Kind, device D>
 class encoder {
  public:
+  /// With a workspace from the heap. Errors: wrong_kind, bad_limit, out_of_memory.
+  static result<Encoder> make(const model& m, const encoder_options& options = {}) noexcept {
+    return make_in(m, options, [&](const limits& l) { return workspace<D>::allocate(m.config(), l); });
+  }
+  /// Over the caller's workspace_bytes(config, limits) bytes, aligned to `alignment`. Errors: wrong_kind, bad_limit,
+  /// too_small, not_aligned.
+  static result<Encoder> make(const model& m, const encoder_options& options, std::span<std::byte> bytes) noexcept {
+    return make_in(m, options, [&](const limits& l) { return workspace<D>::over(m.config(), l, bytes); });
+  }
+  static result<Encoder> make(model&&, const encoder_options& = {}) = delete;
+  static result<Encoder> make(model&&, const encoder_options&, std::span<std::byte>) = delete;
+
   /// Texts or pairs that were longer than limits.text_tokens and have been cut, since the encoder was made.
   std::uint64_t truncated() const noexcept {
     std::uint64_t n = 0;
@@ -31,23 +62,6 @@ class encoder {
   const limits& sizes() const noexcept { return limits_; }
 
  protected:
-  /// Fails where the model is of another kind or a limit is impossible.
-  static result<limits> check(const model& m, const encoder_options& options, model_kind kind) noexcept {
-    const config& c = m.config();
-    if (c.kind != kind) return error(errc::wrong_kind, name(c.kind)).in(m.path());
-    limits l = resolve(options.limits, c);
-    l.workers = std::max(l.workers, options.executor.run_tasks == nullptr ? std::size_t{1} : options.executor.workers);
-    const std::size_t least = m.tokenizer().special_count(kind == model_kind::cross_encoder) + 1;
-    if (l.text_tokens < least) return error(errc::bad_limit, "limits.text_tokens", least, l.text_tokens);
-    if (l.text_tokens > c.max_length) return error(errc::bad_limit, "limits.text_tokens", c.max_length, l.text_tokens);
-    if (l.packed_tokens < l.text_tokens)
-      return error(errc::bad_limit, "limits.packed_tokens", l.text_tokens, l.packed_tokens);
-    if (l.packed_tokens > 1u << 24) return error(errc::bad_limit, "limits.packed_tokens", 1u << 24, l.packed_tokens);
-    if (l.texts < 2 || l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 2, l.texts);
-    if (l.workers > 4096) return error(errc::bad_limit, "limits.workers", 4096, l.workers);
-    return l;
-  }
-
   encoder(const model& m, const encoder_options& options, const limits& l, workspace<D>&& memory) noexcept
       : model_(&m), options_(options), limits_(l), workspace_(std::move(memory)) {}
 
@@ -59,7 +73,7 @@ class encoder {
       return D();
   }
 
-  /// The batch of one text or pair, for which all workers are there.
+  /// The batch of a text or pair that comes alone: all of the executor's workers share its products.
   batch<D>& alone() noexcept {
     workspace_[0].alone = true;
     return workspace_[0];
@@ -106,6 +120,16 @@ class encoder {
   encoder_options options_;
   limits limits_;
   mutable workspace<D> workspace_;
+
+ private:
+  template <class Take>
+  static result<Encoder> make_in(const model& m, const encoder_options& options, Take&& take_memory) noexcept {
+    const auto l = limits_for(m, options, Kind);
+    if (!l) return l.error();
+    auto memory = take_memory(*l);
+    if (!memory) return memory.error();
+    return Encoder(m, options, *l, std::move(*memory));
+  }
 };
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   const auto m = dupq::model::open(argv[1]);
   if (!m) return dupq::print_error(m.error());
   if (m->config().kind == dupq::model_kind::bi_encoder) return encode_elsewhere(*m);
-  auto judge = dupq::basic_cross_encoder<dupq::cuda>::make(*m);
+  auto judge = dupq::cuda::cross_encoder::make(*m);
   if (!judge) return dupq::print_error(judge.error());
   const auto score = judge->score("how do I learn C++?", "what is the best way to learn C++?");
   if (!score) return dupq::print_error(score.error());

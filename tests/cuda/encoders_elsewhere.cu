@@ -3,7 +3,7 @@
 #include <dupq/cuda.cuh>
 
 int encode_elsewhere(const dupq::model& m) {
-  auto encoder = dupq::basic_bi_encoder<dupq::cuda>::make(m);
+  auto encoder = dupq::cuda::bi_encoder::make(m);
   if (!encoder) return dupq::print_error(encoder.error());
   const auto score = encoder->score("how do I learn C++?", "what is the best way to learn C++?");
   if (!score) return dupq::print_error(score.error());

@@ -11,8 +11,8 @@
 
 namespace {
 
-using bi = dupq::basic_bi_encoder<dupq::cuda>;
-using cross = dupq::basic_cross_encoder<dupq::cuda>;
+using bi = dupq::cuda::bi_encoder;
+using cross = dupq::cuda::cross_encoder;
 using driver = fake_cuda::driver;
 
 constexpr float tolerance = 4e-3f;  // of tiny random models, see model_tests.hpp

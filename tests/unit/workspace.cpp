@@ -32,6 +32,9 @@ static_assert(one_text % dupq::alignment == 0);
 
 std::optional<dupq::error> refusal(const dupq::model& m, const dupq::encoder_options& options) {
   const auto e = dupq::bi_encoder::make(m, options);
+  const auto limits = dupq::limits_for(m, options, dupq::model_kind::bi_encoder);  // known without an encoder
+  REQUIRE(limits.has_value() == e.has_value());
+  if (limits) CHECK(limits->packed_tokens == e->sizes().packed_tokens);
   return e ? std::nullopt : std::optional(e.error());
 }
 

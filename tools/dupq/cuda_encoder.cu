@@ -7,7 +7,7 @@ namespace dupq_tool {
 
 dupq::result<std::unique_ptr<text_encoder>> make_cuda_encoder(const dupq::model& m,
                                                               const dupq::encoder_options& options) {
-  return make_encoder<dupq::basic_bi_encoder<dupq::cuda>, dupq::basic_cross_encoder<dupq::cuda>>(m, options);
+  return make_encoder<dupq::cuda::bi_encoder, dupq::cuda::cross_encoder>(m, options);
 }
 
 }  // namespace dupq_tool

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <new>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -18,24 +16,34 @@
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
-template <class Runtime>
-class bi_encoder {
+/// The base of `Encoder`, which is for models of a kind: as on the CPU, over an engine.
+template <class Encoder, model_kind Kind, class Runtime>
+class encoder {
  public:
-  static result<bi_encoder> make(const model& m, const encoder_options& options, Runtime&& runtime) noexcept {
-    auto made = engine<Runtime>::make(m, options, model_kind::bi_encoder, std::move(runtime));
+  static result<Encoder> make(const model& m, const encoder_options& options, Runtime&& runtime) noexcept {
+    auto made = engine<Runtime>::make(m, options, Kind, std::move(runtime));
     if (!made) return made.error();
-    bi_encoder e(std::move(*made));
-    e.odd_.reset(new (std::nothrow) float[m.dim()]);
-    if (e.odd_ == nullptr) return error(errc::out_of_memory, "vector", m.dim() * sizeof(float));
-    return result<bi_encoder>(std::move(e));
+    return Encoder(std::move(*made));
   }
 
   std::uint64_t truncated() const noexcept { return engine_.truncated(); }
   const limits& sizes() const noexcept { return engine_.sizes(); }
 
+ protected:
+  explicit encoder(engine<Runtime>&& e) noexcept : engine_(std::move(e)) {}
+
+  engine<Runtime> engine_;
+};
+
+template <class Runtime>
+class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, Runtime> {
+  using base = encoder<bi_encoder, model_kind::bi_encoder, Runtime>;
+  using base::engine_;
+
+ public:
   /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed.
   std::optional<error> encode(texts list, std::span<float> out) noexcept {
-    const std::size_t dim = engine_.of().dim();
+    const std::size_t dim = engine_.model().dim();
     if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
     return run(
         list.size(), [&](std::size_t i) { return list[i]; },
@@ -47,7 +55,7 @@ class bi_encoder {
   std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
-    const std::size_t dim = engine_.of().dim();
+    const std::size_t dim = engine_.model().dim();
     // Items 2 i and 2 i + 1 are the texts of pair i; a pair may lie in two batches.
     return run(
         2 * a.size(), [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; },
@@ -56,9 +64,9 @@ class bi_encoder {
           for (std::size_t i = 0; i < count; ++i) {
             const float* const vector = vectors + i * dim;
             if ((first + i) % 2 == 0)
-              std::copy_n(vector, dim, odd_.get());
+              std::copy_n(vector, dim, engine_.kept());
             else
-              out[(first + i) / 2] = cosine({odd_.get(), dim}, {vector, dim}, &engine_.of().kernel_table());
+              out[(first + i) / 2] = cosine({engine_.kept(), dim}, {vector, dim}, &engine_.model().kernel_table());
           }
         });
   }
@@ -71,39 +79,30 @@ class bi_encoder {
   }
 
  private:
-  explicit bi_encoder(engine<Runtime>&& e) noexcept : engine_(std::move(e)) {}
+  using base::base;
 
   template <class At, class Retire>
   std::optional<error> run(std::size_t n, At&& at, Retire&& retire) noexcept {
     return engine_.run(
         n,
         [&](std::size_t i, std::span<std::int32_t> ids) {
-          return engine_.of().tokenizer().encode(at(i), ids.size(), ids, engine_.options().special_tokens);
+          return engine_.model().tokenizer().encode(at(i), ids.size(), ids, engine_.options().special_tokens);
         },
         retire);
   }
-
-  engine<Runtime> engine_;
-  std::unique_ptr<float[]> odd_;  ///< the first vector of a pair
 };
 
 template <class Runtime>
-class cross_encoder {
+class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_encoder, Runtime> {
+  using base = encoder<cross_encoder, model_kind::cross_encoder, Runtime>;
+  using base::engine_;
+
  public:
-  static result<cross_encoder> make(const model& m, const encoder_options& options, Runtime&& runtime) noexcept {
-    auto made = engine<Runtime>::make(m, options, model_kind::cross_encoder, std::move(runtime));
-    if (!made) return made.error();
-    return cross_encoder(std::move(*made));
-  }
-
-  std::uint64_t truncated() const noexcept { return engine_.truncated(); }
-  const limits& sizes() const noexcept { return engine_.sizes(); }
-
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size,
   /// gpu_failed.
   std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
     auto failed = logits(a, b, out);
-    if (!failed && engine_.of().config().activation == score_activation::sigmoid)
+    if (!failed && engine_.model().config().activation == score_activation::sigmoid)
       for (float& x : out) x = formulas::sigmoid(x);
     return failed;
   }
@@ -114,7 +113,7 @@ class cross_encoder {
     return engine_.run(
         a.size(),
         [&](std::size_t i, std::span<std::int32_t> ids) {
-          return engine_.of().tokenizer().encode_pair(a[i], b[i], ids.size(), ids, engine_.options().special_tokens);
+          return engine_.model().tokenizer().encode_pair(a[i], b[i], ids.size(), ids, engine_.options().special_tokens);
         },
         [&](std::size_t first, std::size_t count, const float* logits) {
           std::copy_n(logits, count, out.data() + first);
@@ -129,9 +128,7 @@ class cross_encoder {
   }
 
  private:
-  explicit cross_encoder(engine<Runtime>&& e) noexcept : engine_(std::move(e)) {}
-
-  engine<Runtime> engine_;
+  using base::base;
 };
 
 }  // namespace dupq::inline DUPQ_ABI::gpu

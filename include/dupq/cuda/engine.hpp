@@ -42,12 +42,13 @@ class engine {
   static constexpr std::size_t default_tokens = 16384;
 
   /// Errors: as a CPU encoder's; unsupported, out_of_range (a weight too large for half precision), gpu_failed.
-  static result<engine> make(const model& m, encoder_options options, model_kind kind, Runtime&& runtime) noexcept {
+  static result<engine> make(const dupq::model& m, encoder_options options, model_kind kind,
+                             Runtime&& runtime) noexcept {
     const bool few = options.limits.texts <= few_texts;
     if (options.limits.packed_tokens == 0)
       options.limits.packed_tokens = std::max<std::size_t>(few ? 0 : default_tokens, m.config().max_length);
     if (options.limits.texts == limits{}.texts) options.limits.texts = options.limits.packed_tokens / 4;
-    auto l = checked::check(m, options, kind);
+    auto l = limits_for(m, options, kind);
     if (!l) return l.error();
     if (few) l->packed_tokens = graph_list::tokens_of(graph_list::graph_for(l->packed_tokens));
     if (l->packed_tokens < l->text_tokens) return error(errc::unsupported, "limits.text_tokens on a GPU");
@@ -56,10 +57,12 @@ class engine {
     return result<engine>(std::move(e));
   }
 
-  const model& of() const noexcept { return *model_; }
+  const dupq::model& model() const noexcept { return *model_; }
   const limits& sizes() const noexcept { return limits_; }
   const encoder_options& options() const noexcept { return options_; }
   std::uint64_t truncated() const noexcept { return truncated_; }
+  /// Room for one text's result, which a pair's first text waits in where its second is in the next batch.
+  float* kept() noexcept { return host_.kept; }
   /// Floats of one text's result.
   std::size_t outputs() const noexcept {
     return model_->config().kind == model_kind::cross_encoder ? 1 : model_->dim();
@@ -105,9 +108,6 @@ class engine {
   }
 
  private:
-  struct checked : encoder<cpu> {
-    using encoder<cpu>::check;
-  };
   struct slot {
     int number = 0;
     bool busy = false;
@@ -120,10 +120,12 @@ class engine {
   struct host_room {
     std::int32_t* ids = nullptr;               ///< [texts][text_tokens]
     tokenizer::encoding* encodings = nullptr;  ///< [texts]
+    float* kept = nullptr;                     ///< [outputs]
 
-    void lay_out(arena& from, const limits& l) noexcept {
+    void lay_out(arena& from, const limits& l, std::size_t outputs) noexcept {
       ids = from.take<std::int32_t>(l.texts * l.text_tokens);
       encodings = from.take<tokenizer::encoding>(l.texts);
+      kept = from.take<float>(outputs);
     }
   };
   struct release {
@@ -131,7 +133,7 @@ class engine {
   };
   using host_memory_block = std::unique_ptr<void, release>;
 
-  engine(const model& m, const encoder_options& options, const limits& l, Runtime&& runtime) noexcept
+  engine(const dupq::model& m, const encoder_options& options, const limits& l, Runtime&& runtime) noexcept
       : model_(&m), options_(options), limits_(l), runtime_(std::move(runtime)) {}
 
   bool few() const noexcept { return limits_.texts <= few_texts; }
@@ -143,11 +145,11 @@ class engine {
       return error(errc::unsupported, "sizes on a GPU").in(model_->path());
     if (auto failed = upload_weights()) return failed;
     arena host;
-    host_.lay_out(host, limits_);
+    host_.lay_out(host, limits_, outputs());
     host_block_ = allocate(host.used());
     if (host_block_ == nullptr) return error(errc::out_of_memory, "workspace", host.used());
     arena taken(bytes(host_block_.get(), host.used()));
-    host_.lay_out(taken, limits_);
+    host_.lay_out(taken, limits_, outputs());
     for (slot& s : slots_) {
       s.number = static_cast<int>(&s - slots_);
       arena pinned, device;
@@ -268,7 +270,7 @@ class engine {
     few_pass(weights_, shapes_, model_->config(), p, launch).run(sent);
   }
 
-  const model* model_;
+  const dupq::model* model_;
   encoder_options options_;
   limits limits_;
   shapes shapes_;

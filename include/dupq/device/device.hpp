@@ -99,8 +99,4 @@ concept device = requires(const D d, token_batch batch, table<typename D::memory
 };
 // clang-format on
 
-/// What an encoder can be made for: a device, or one that takes over whole models and brings encoders of its own.
-template <class D>
-concept encoder_device = device<D> || D::whole_models;
-
 }  // namespace dupq::inline DUPQ_ABI

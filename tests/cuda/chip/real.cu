@@ -43,7 +43,7 @@ Encoder make(const dupq::model& m, const dupq::limits& l, const dupq::executor& 
 dupq::limits small(const dupq::model& m) { return {.packed_tokens = m.config().max_length, .texts = 7}; }
 
 void check_vectors(const dupq::model& m, const dupq::executor& threads) {
-  using on_gpu = dupq::basic_bi_encoder<dupq::cuda>;
+  using on_gpu = dupq::cuda::bi_encoder;
   const auto texts = some_texts();
   auto cpu = make<dupq::bi_encoder>(m, {}, threads);
   auto whole = make<on_gpu>(m, {}, threads), parts = make<on_gpu>(m, small(m), {}),
@@ -54,7 +54,7 @@ void check_vectors(const dupq::model& m, const dupq::executor& threads) {
 }
 
 void check_scores(const dupq::model& m, const dupq::executor& threads) {
-  using on_gpu = dupq::basic_cross_encoder<dupq::cuda>;
+  using on_gpu = dupq::cuda::cross_encoder;
   const auto a = some_texts(), b = cuda_test::reordered(a, cuda_test::random_order(a.size()));
   auto cpu = make<dupq::cross_encoder>(m, {}, threads);
   auto whole = make<on_gpu>(m, {}, threads), parts = make<on_gpu>(m, small(m), {}),
