@@ -75,17 +75,17 @@ int main(int argc, char** argv) {
   auto encoder = dupq::bi_encoder::make(*model, {.executor = pool.executor()});
   if (!encoder) return dupq::print_error(encoder.error());
   std::vector<float> vectors(texts.size() * model->dim());
-  if (auto failed = encoder->encode(texts, vectors)) return dupq::print_error(*failed);
+  if (const auto done = encoder->encode(texts, vectors); !done) return dupq::print_error(done.error());
 
   const std::size_t dim = model->dim();
-  const auto failed = o->what == bench::mode::latency
-                          ? bench::time_latency(*o, texts.size(),
-                                                [&](std::size_t i) {
-                                                  return encoder->encode(std::vector<std::string_view>{texts[i]},
-                                                                         std::span(vectors).subspan(i * dim, dim));
-                                                })
-                          : bench::time_all(*o, texts.size(), tokens, [&] { return encoder->encode(texts, vectors); });
-  if (failed) return dupq::print_error(*failed);
+  const auto done = o->what == bench::mode::latency
+                        ? bench::time_latency(*o, texts.size(),
+                                              [&](std::size_t i) {
+                                                return encoder->encode(std::vector<std::string_view>{texts[i]},
+                                                                       std::span(vectors).subspan(i * dim, dim));
+                                              })
+                        : bench::time_all(*o, texts.size(), tokens, [&] { return encoder->encode(texts, vectors); });
+  if (!done) return dupq::print_error(done.error());
   if (o->vectors != nullptr && !bench::write_vectors(o->vectors, vectors, list.order))
     return std::fprintf(stderr, "%s: cannot be written\n", o->vectors), 1;
   return 0;

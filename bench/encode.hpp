@@ -97,14 +97,14 @@ double seconds(F&& run) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-/// One text at a time: the median and the 99th percentile over all texts of a run. one(i) returns an error, or none.
+/// One text at a time: the median and the 99th percentile over all texts of a run. one(i) returns a result<void>.
 template <class One>
-std::optional<dupq::error> time_latency(const options& o, std::size_t count, One&& one) {
+dupq::result<void> time_latency(const options& o, std::size_t count, One&& one) {
   std::vector<double> times(count);
   for (std::size_t run = 0; run < o.runs; ++run) {
-    std::optional<dupq::error> failed;
-    for (std::size_t i = 0; i < count && !failed; ++i) times[i] = seconds([&] { failed = one(i); });
-    if (failed) return failed;
+    dupq::result<void> done;
+    for (std::size_t i = 0; i < count && done; ++i) times[i] = seconds([&] { done = one(i); });
+    if (!done) return done;
     std::sort(times.begin(), times.end());
     std::printf("p50 %.1f us, p99 %.1f us\n", times[times.size() / 2] * 1e6, times[times.size() * 99 / 100] * 1e6);
     std::fflush(stdout);
@@ -112,13 +112,13 @@ std::optional<dupq::error> time_latency(const options& o, std::size_t count, One
   return {};
 }
 
-/// All texts at a time. all() returns an error, or none.
+/// All texts at a time. all() returns a result<void>.
 template <class All>
-std::optional<dupq::error> time_all(const options& o, std::size_t count, std::size_t tokens, All&& all) {
+dupq::result<void> time_all(const options& o, std::size_t count, std::size_t tokens, All&& all) {
   for (std::size_t run = 0; run < o.runs; ++run) {
-    std::optional<dupq::error> failed;
-    const double time = seconds([&] { failed = all(); });
-    if (failed) return failed;
+    dupq::result<void> done;
+    const double time = seconds([&] { done = all(); });
+    if (!done) return done;
     std::printf("%.1f questions/s, %.1f tokens/s\n", static_cast<double>(count) / time,
                 static_cast<double>(tokens) / time);
     std::fflush(stdout);

@@ -31,11 +31,10 @@ int time_encoder(const bench::options& o, const bench::text_list& list, std::siz
                  const std::vector<float>& out, Run&& run) {
   const std::size_t n = list.texts.size();
   for (int i = 0; i < warm_ups; ++i)
-    if (auto failed = run(0, n)) return dupq::print_error(*failed);
-  const auto failed = o.what == bench::mode::latency
-                          ? bench::time_latency(o, n, [&](std::size_t i) { return run(i, 1); })
-                          : bench::time_all(o, n, tokens, [&] { return run(0, n); });
-  if (failed) return dupq::print_error(*failed);
+    if (const auto done = run(0, n); !done) return dupq::print_error(done.error());
+  const auto done = o.what == bench::mode::latency ? bench::time_latency(o, n, [&](std::size_t i) { return run(i, 1); })
+                                                   : bench::time_all(o, n, tokens, [&] { return run(0, n); });
+  if (!done) return dupq::print_error(done.error());
   if (o.vectors != nullptr && !bench::write_vectors(o.vectors, out, list.order))
     return std::fprintf(stderr, "%s: cannot be written\n", o.vectors), 1;
   return 0;

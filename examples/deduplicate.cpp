@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   if (!encoder) return dupq::print_error(encoder.error());
 
   std::vector<float> vectors(questions.size() * model->dim());
-  if (auto failed = encoder->encode(questions, vectors)) return dupq::print_error(*failed);
+  if (const auto done = encoder->encode(questions, vectors); !done) return dupq::print_error(done.error());
 
   const float threshold = argc == 4 ? std::strtof(argv[3], nullptr) : model->threshold().value_or(0.75f);
   std::size_t pairs = 0;

@@ -34,7 +34,7 @@ int evaluate(const char* path, const pairs& p) {
   if (!encoder) return dupq::print_error(encoder.error());
 
   std::vector<float> scores(p.duplicate.size());
-  if (auto failed = encoder->score(p.first, p.second, scores)) return dupq::print_error(*failed);
+  if (const auto done = encoder->score(p.first, p.second, scores); !done) return dupq::print_error(done.error());
   const std::span all(scores);
   const std::span labels(p.duplicate);
   const std::size_t half = scores.size() / 2;

@@ -28,8 +28,8 @@ int main(int argc, char** argv) {
 
   // The questions' vectors are made once and can be kept; each query is compared with all of them.
   std::vector<float> vectors(questions.size() * finder_model->dim()), wanted(finder_model->dim());
-  if (auto failed = finder->encode(questions, vectors)) return dupq::print_error(*failed);
-  if (auto failed = finder->encode(std::vector{query}, wanted)) return dupq::print_error(*failed);
+  if (const auto done = finder->encode(questions, vectors); !done) return dupq::print_error(done.error());
+  if (const auto done = finder->encode(std::vector{query}, wanted); !done) return dupq::print_error(done.error());
   struct candidate {
     std::size_t line;
     float cosine, score;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -20,7 +19,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
 
  public:
   /// Writes the vector of list[i] to out[i * dim() ...]; `out` has list.size() * dim() floats. Errors: wrong_size.
-  std::optional<error> encode(texts list, std::span<float> out) noexcept {
+  result<void> encode(texts list, std::span<float> out) noexcept {
     const std::size_t dim = this->model_->dim();
     if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
     this->for_ranges(
@@ -33,7 +32,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
   }
 
   /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size.
-  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
+  result<void> score(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
     this->for_ranges(

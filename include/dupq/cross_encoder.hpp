@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -20,14 +19,14 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
 
  public:
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size.
-  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
-    auto failed = logits(a, b, out);
-    if (!failed)
+  result<void> score(texts a, texts b, std::span<float> out) noexcept {
+    const auto done = logits(a, b, out);
+    if (done)
       for (float& x : out) x = activate(x);
-    return failed;
+    return done;
   }
   /// The model's output before its activation. Errors: wrong_size.
-  std::optional<error> logits(texts a, texts b, std::span<float> out) noexcept {
+  result<void> logits(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
     this->for_ranges(

@@ -62,10 +62,10 @@ class model {
     if (!parsed) return parsed.error();
     model m(*parsed, table);
     arena counter;
-    if (auto e = m.read(counter)) return *e;
+    if (const auto done = m.read(counter); !done) return done.error();
     if (storage.size() < counter.used()) return error(errc::too_small, "storage", counter.used(), storage.size());
     arena from(storage);
-    if (auto e = m.read(from, options.check_weights)) return *e;
+    if (const auto done = m.read(from, options.check_weights); !done) return done.error();
     return result<model>(std::move(m));
   }
 
@@ -75,7 +75,7 @@ class model {
     if (!parsed) return parsed.error();
     model m(*parsed, &scalar_kernels::table);
     arena counter;
-    if (auto e = m.read(counter)) return *e;
+    if (const auto done = m.read(counter); !done) return done.error();
     return counter.used();
   }
 
@@ -124,7 +124,7 @@ class model {
   model(const gguf::file& file, const dupq::kernels* table) noexcept : file_(file), table_(table) {}
 
   /// Everything from the file; counts what it needs where `storage` has no memory.
-  std::optional<error> read(arena& storage, bool check_weights = false) noexcept {
+  result<void> read(arena& storage, bool check_weights = false) noexcept {
     const auto format = read_format(file_);
     if (!format) return format.error();
     format_ = *format;

@@ -71,17 +71,17 @@ void require(const Result& made) {
 template <class Encoder>
 std::vector<float> encode(Encoder& encoder, const std::vector<std::string>& texts, std::size_t dim) {
   std::vector<float> out(texts.size() * dim);
-  const auto failed = encoder.encode(texts, out);
-  if (failed) dupq::print_error(*failed);
-  REQUIRE(!failed);
+  const auto done = encoder.encode(texts, out);
+  if (!done) dupq::print_error(done.error());
+  REQUIRE(done);
   return out;
 }
 template <class Encoder>
 std::vector<float> score(Encoder& encoder, const std::vector<std::string>& a, const std::vector<std::string>& b) {
   std::vector<float> out(a.size());
-  const auto failed = encoder.score(a, b, out);
-  if (failed) dupq::print_error(*failed);
-  REQUIRE(!failed);
+  const auto done = encoder.score(a, b, out);
+  if (!done) dupq::print_error(done.error());
+  REQUIRE(done);
   return out;
 }
 

@@ -73,7 +73,7 @@ int main() {
   float vector[shape.dim()];
   for (const char* begin = texts_begin; begin != texts_end;) {
     const std::string_view one[] = {begin};  // each text is ended by a NUL
-    if (const auto e = encoder->encode(one, vector)) return fail(*e);
+    if (const auto done = encoder->encode(one, vector); !done) return fail(done.error());
     for (const float v : vector) hash.add(v);
     begin += one[0].size() + 1;
   }

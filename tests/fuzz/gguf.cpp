@@ -72,7 +72,7 @@ void encode(const dupq::model& m) {
   require(score.has_value());
   const std::string_view a[] = {first, second, ""}, b[] = {second, first, first};
   float scores[3];
-  require(!encoder->score(a, b, scores));
+  require(encoder->score(a, b, scores).has_value());
   // The same bits alone and in a batch; but a NaN has many, and its operands' order decides.
   require(std::isnan(*score) ? std::isnan(scores[0]) : std::memcmp(&scores[0], &*score, sizeof(float)) == 0);
 }

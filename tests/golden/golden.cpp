@@ -74,7 +74,7 @@ TEST_CASE("logits and scores of the cross-encoders") {
       auto encoder = dupq::cross_encoder::make(m);
       REQUIRE(encoder);
       std::vector<float> scores(truth.size());
-      REQUIRE(!encoder->score(pairs.a, pairs.b, scores));
+      REQUIRE(encoder->score(pairs.a, pairs.b, scores));
       CHECK(fixtures::distance(scores, column(expected(name + ".tsv"), 1)) < 1e-4);
       const auto one = encoder->score(pairs.a[3], pairs.b[3]);
       REQUIRE(one);
@@ -121,7 +121,7 @@ TEST_CASE("pairs of a bi-encoder are scored by their cosine") {
   REQUIRE(encoder);
   const auto pairs = golden::pairs();
   std::vector<float> scores(pairs.a.size());
-  REQUIRE(!encoder->score(pairs.a, pairs.b, scores));
+  REQUIRE(encoder->score(pairs.a, pairs.b, scores));
   const auto a = golden::vectors(m, pairs.a), b = golden::vectors(m, pairs.b);
   for (std::size_t i = 0; i < scores.size(); ++i) {
     double ab = 0, aa = 0, bb = 0;

@@ -63,12 +63,12 @@ int main(int count, char** arguments) {
         auto encoder = dupq::cross_encoder::make(*m);
         if (!encoder) return fail(encoder.error());
         values.resize(a.size());
-        if (const auto e = encoder->logits(a, b, values)) return fail(*e);
+        if (const auto done = encoder->logits(a, b, values); !done) return fail(done.error());
       } else {
         auto encoder = dupq::bi_encoder::make(*m);
         if (!encoder) return fail(encoder.error());
         values.resize(texts.size() * m->dim());
-        if (const auto e = encoder->encode(texts, values)) return fail(*e);
+        if (const auto done = encoder->encode(texts, values); !done) return fail(done.error());
       }
       all_same = same(known, table->name, values) && all_same;
     }

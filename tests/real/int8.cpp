@@ -27,7 +27,7 @@ TEST_CASE("int8: cosine to the exact vectors") {
   REQUIRE(encoder);
   const auto texts = fixtures::read_texts(std::string(DUPQ_TEST_DIR) + "/texts.txt", '\n');
   std::vector<float> vectors(texts.size() * m->dim());
-  REQUIRE(!encoder->encode(texts, vectors));
+  REQUIRE(encoder->encode(texts, vectors));
   const auto exact = fixtures::read_npy(std::string(DUPQ_TEST_DIR) + "/" + name + ".npy");
   REQUIRE(exact.size() == vectors.size());
   double sum = 0, least = 1;

@@ -32,7 +32,7 @@ TEST_CASE("ids, vectors and scores") {
   auto encoder = dupq::bi_encoder::make(m);
   REQUIRE(encoder);
   std::vector<float> vectors(texts.size() * m.dim());
-  REQUIRE(!encoder->encode(texts, vectors));
+  REQUIRE(encoder->encode(texts, vectors));
   CHECK(fixtures::distance(vectors, fixtures::read_npy(stem + ".npy")) <= 1e-5);
 
   // One text at a time, each with all threads of a pool at its products: the same bits.
@@ -41,7 +41,7 @@ TEST_CASE("ids, vectors and scores") {
   REQUIRE(shared);
   for (std::size_t i = 0; i < texts.size(); i += 10) {
     std::vector<float> one(m.dim());
-    REQUIRE(!shared->encode(std::vector{texts[i]}, one));
+    REQUIRE(shared->encode(std::vector{texts[i]}, one));
     CHECK(std::equal(one.begin(), one.end(), vectors.begin() + static_cast<std::ptrdiff_t>(i * m.dim())));
   }
 

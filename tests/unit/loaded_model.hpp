@@ -5,7 +5,6 @@
 
 #include <dupq/bi_encoder.hpp>
 #include <dupq/cross_encoder.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,11 +53,11 @@ inline std::vector<float> outputs(const dupq::model& m, const dupq::encoder_opti
   if (m.config().kind == dupq::model_kind::bi_encoder) {
     auto encoder = dupq::bi_encoder::make(m, options);
     REQUIRE(encoder);
-    REQUIRE(!encoder->encode(a, out));
+    REQUIRE(encoder->encode(a, out));
   } else {
     auto encoder = dupq::cross_encoder::make(m, options);
     REQUIRE(encoder);
-    REQUIRE(!encoder->score(a, b, out));
+    REQUIRE(encoder->score(a, b, out));
   }
   return out;
 }

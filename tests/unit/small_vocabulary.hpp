@@ -40,7 +40,7 @@ struct vocabulary_bytes {
     for (const auto& name : names) add_string(tokens, stored(name));
     std::vector<std::uint32_t> o(count);
     std::vector<std::uint64_t> t(dupq::vocabulary::table_size(count));
-    if (dupq::vocabulary::build_index(tokens, count, o, t)) count = 0;
+    if (!dupq::vocabulary::build_index(tokens, count, o, t)) count = 0;
     offsets = bytes_of(o.data(), o.size() * 4);
     table = bytes_of(t.data(), t.size() * 8);
     offsets.insert(offsets.begin(), std::byte{});

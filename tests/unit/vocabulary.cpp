@@ -155,9 +155,9 @@ TEST_CASE("payloads of the wrong size are refused") {
     CHECK(v.error().code == errc::truncated);
     std::vector<std::uint32_t> o(b.count);
     std::vector<std::uint64_t> t(vocabulary::table_size(b.count));
-    const auto e = vocabulary::build_index(b.tokens, b.count, o, t);
-    REQUIRE(e);
-    CHECK(e->code == errc::truncated);
+    const auto done = vocabulary::build_index(b.tokens, b.count, o, t);
+    REQUIRE(!done);
+    CHECK(done.error().code == errc::truncated);
   }
   vocabulary_bytes huge = good;
   for (std::size_t i = 0; i < 8; ++i) huge.tokens[i] = std::byte{0xFF};  // a length of 2^64 - 1

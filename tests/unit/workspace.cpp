@@ -30,12 +30,13 @@ constexpr std::size_t one_text = dupq::workspace_bytes(minilm, {.text_tokens = 3
 static_assert(one_text < std::size_t{1} << 20);
 static_assert(one_text % dupq::alignment == 0);
 
-std::optional<dupq::error> refusal(const dupq::model& m, const dupq::encoder_options& options) {
-  const auto e = dupq::bi_encoder::make(m, options);
+dupq::result<void> attempt(const dupq::model& m, const dupq::encoder_options& options) {
+  const auto made = dupq::bi_encoder::make(m, options);
   const auto limits = dupq::limits_for(m, options, dupq::model_kind::bi_encoder);  // known without an encoder
-  REQUIRE(limits.has_value() == e.has_value());
-  if (limits) CHECK(limits->packed_tokens == e->sizes().packed_tokens);
-  return e ? std::nullopt : std::optional(e.error());
+  REQUIRE(limits.has_value() == made.has_value());
+  if (!made) return made.error();
+  CHECK(limits->packed_tokens == made->sizes().packed_tokens);
+  return {};
 }
 
 }  // namespace
@@ -102,12 +103,12 @@ TEST_CASE("limits that no workspace can meet") {
         wrong{{.packed_tokens = most}, "limits.packed_tokens"}, wrong{{.texts = 0}, "limits.texts"},
         wrong{{.texts = 1}, "limits.texts"}, wrong{{.texts = most}, "limits.texts"},
         wrong{{.workers = most}, "limits.workers"}}) {
-    const auto e = refusal(*m, {.limits = limits});
-    REQUIRE(e);
-    CHECK(e->code == errc::bad_limit);
-    CHECK(std::string(e->subject) == subject);
+    const auto made = attempt(*m, {.limits = limits});
+    REQUIRE(!made);
+    CHECK(made.error().code == errc::bad_limit);
+    CHECK(std::string(made.error().subject) == subject);
   }
-  CHECK(!refusal(*m, {.limits = {.text_tokens = 3}}));
+  CHECK(attempt(*m, {.limits = {.text_tokens = 3}}));
 }
 
 TEST_CASE("workers are as many as the executor has") {

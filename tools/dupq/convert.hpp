@@ -117,8 +117,9 @@ inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string
   }
   std::vector<std::uint32_t> offsets(tokens.size());
   std::vector<std::uint64_t> table(dupq::vocabulary::table_size(tokens.size()));
-  if (const auto e = dupq::vocabulary::build_index(std::as_bytes(std::span(payload)), tokens.size(), offsets, table))
-    throw failure(*e);
+  const auto bytes = std::as_bytes(std::span(payload));
+  if (const auto done = dupq::vocabulary::build_index(bytes, tokens.size(), offsets, table); !done)
+    throw failure(done.error());
   out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
   out.add("dupq.vocab.table", std::span<const std::uint64_t>(table));
 }

@@ -9,7 +9,6 @@
 #include <dupq/cross_encoder.hpp>
 #include <dupq/model.hpp>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,8 +27,8 @@ inline constexpr bool has_cuda = true;
 inline constexpr bool has_cuda = false;
 #endif
 
-inline void check(const std::optional<dupq::error>& e) {
-  if (e) throw failure(*e);
+inline void check(const dupq::result<void>& done) {
+  if (!done) throw failure(done.error());
 }
 template <class T>
 T take(dupq::result<T> r) {

@@ -8,7 +8,6 @@
 #include <dupq/encoder.hpp>
 #include <dupq/model.hpp>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -17,9 +16,9 @@ namespace dupq_tool {
 class text_encoder {
  public:
   virtual ~text_encoder() = default;
-  virtual std::optional<dupq::error> score(dupq::texts first, dupq::texts second, std::span<float> scores) = 0;
+  virtual dupq::result<void> score(dupq::texts first, dupq::texts second, std::span<float> scores) = 0;
   /// Only bi-encoders have vectors; wrong_kind from others.
-  virtual std::optional<dupq::error> encode(dupq::texts list, std::span<float> vectors) = 0;
+  virtual dupq::result<void> encode(dupq::texts list, std::span<float> vectors) = 0;
   virtual std::uint64_t truncated() const = 0;
 };
 
@@ -29,10 +28,10 @@ class encoder_of final : public text_encoder {
  public:
   explicit encoder_of(Encoder&& e) : encoder_(std::move(e)) {}
 
-  std::optional<dupq::error> score(dupq::texts first, dupq::texts second, std::span<float> scores) override {
+  dupq::result<void> score(dupq::texts first, dupq::texts second, std::span<float> scores) override {
     return encoder_.score(first, second, scores);
   }
-  std::optional<dupq::error> encode(dupq::texts list, std::span<float> vectors) override {
+  dupq::result<void> encode(dupq::texts list, std::span<float> vectors) override {
     if constexpr (requires { encoder_.encode(list, vectors); })
       return encoder_.encode(list, vectors);
     else

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <optional>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -135,6 +134,30 @@ class [[nodiscard]] result {
   bool ok_;
   union {
     T value_;
+    dupq::error error_;
+  };
+};
+
+/// Success, or an error: what a call returns that gives nothing else. `if (auto done = f(); !done) ... done.error()`.
+template <>
+class [[nodiscard]] result<void> {
+ public:
+  result() noexcept : ok_(true), none_() {}
+  result(const dupq::error& e) noexcept : ok_(false), error_(e) {}
+
+  bool has_value() const noexcept { return ok_; }
+  explicit operator bool() const noexcept { return ok_; }
+  const dupq::error& error() const noexcept {
+#ifndef NDEBUG
+    if (ok_) __builtin_trap();
+#endif
+    return error_;
+  }
+
+ private:
+  bool ok_;
+  union {
+    char none_;  // nothing of an error is written where there is none
     dupq::error error_;
   };
 };

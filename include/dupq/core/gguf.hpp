@@ -130,28 +130,28 @@ class file {
     std::span<const std::byte> bytes;
     std::size_t at;
 
-    std::optional<error> take(std::uint64_t n, std::span<const std::byte>& out) noexcept {
+    result<void> take(std::uint64_t n, std::span<const std::byte>& out) noexcept {
       if (n > bytes.size() - at) return error(errc::truncated, {}, at + n, bytes.size());
       out = bytes.subspan(at, static_cast<std::size_t>(n));
       at += static_cast<std::size_t>(n);
       return {};
     }
     template <class T>
-    std::optional<error> number(T& out) noexcept {
+    result<void> number(T& out) noexcept {
       std::span<const std::byte> raw;
-      if (auto e = take(sizeof(T), raw)) return e;
+      if (const auto done = take(sizeof(T), raw); !done) return done;
       out = load<T>(raw.data());
       return {};
     }
-    std::optional<error> string(std::span<const std::byte>& out) noexcept {
+    result<void> string(std::span<const std::byte>& out) noexcept {
       std::uint64_t n = 0;
-      if (auto e = number(n)) return e;
+      if (const auto done = number(n); !done) return done;
       return take(n, out);
     }
-    std::optional<error> name(std::string_view& out) noexcept {
+    result<void> name(std::string_view& out) noexcept {
       std::span<const std::byte> raw;
       const std::size_t begin = at;
-      if (auto e = string(raw)) return e;
+      if (const auto done = string(raw); !done) return done;
       out = {reinterpret_cast<const char*>(raw.data()), raw.size()};
       bool printable = !out.empty() && out.size() <= max_name;
       for (char c : out) printable = printable && c > ' ' && c < 127;
@@ -159,13 +159,13 @@ class file {
       return {};
     }
     /// Where `end` is known, an array is not walked again.
-    std::optional<error> key_value(std::string_view& key, value& v, std::size_t end = 0) noexcept;
-    std::optional<error> tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at,
-                                     std::size_t align) noexcept;
+    result<void> key_value(std::string_view& key, value& v, std::size_t end = 0) noexcept;
+    result<void> tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at,
+                             std::size_t align) noexcept;
   };
 
-  std::optional<error> check_keys() noexcept;
-  std::optional<error> check_tensors() noexcept;
+  result<void> check_keys() noexcept;
+  result<void> check_tensors() noexcept;
   value key_value(std::uint64_t i, std::string_view& key) const noexcept;
 
   std::span<const std::byte> bytes_;
@@ -175,27 +175,27 @@ class file {
   std::size_t tensors_at_ = 0, data_at_ = 0, alignment_ = 32;
 };
 
-inline std::optional<error> file::cursor::key_value(std::string_view& key, value& v, std::size_t end) noexcept {
-  if (auto e = name(key)) return e;
+inline result<void> file::cursor::key_value(std::string_view& key, value& v, std::size_t end) noexcept {
+  if (const auto done = name(key); !done) return done;
   const auto fail = [&](errc code, std::uint64_t found) { return error(code, key, 0, found); };
   std::uint32_t type = 0;
-  if (auto e = number(type)) return e;
+  if (const auto done = number(type); !done) return done;
   if (type > static_cast<std::uint32_t>(value_type::f64)) return fail(errc::wrong_type, type);
   v = {};
   v.type = static_cast<value_type>(type);
-  const auto named = [&](std::optional<error> e) -> std::optional<error> {
-    if (e) return error(e->code, key, e->expected, e->found);
-    return {};
+  const auto named = [&](const result<void>& done) -> result<void> {
+    if (done) return done;
+    return error(done.error().code, key, done.error().expected, done.error().found);
   };
   if (v.type == value_type::string) return named(string(v.bytes));
   if (v.type != value_type::array) {
-    if (auto e = named(take(scalar_size(v.type), v.bytes))) return e;
+    if (const auto done = named(take(scalar_size(v.type), v.bytes)); !done) return done;
     if (v.type == value_type::boolean && load<std::uint8_t>(v.bytes.data()) > 1) return fail(errc::wrong_value, 2);
     return {};
   }
   std::uint32_t element = 0;
-  if (auto e = named(number(element))) return e;
-  if (auto e = named(number(v.count))) return e;
+  if (const auto done = named(number(element)); !done) return done;
+  if (const auto done = named(number(v.count)); !done) return done;
   if (element > static_cast<std::uint32_t>(value_type::f64) || element == static_cast<std::uint32_t>(value_type::array))
     return fail(errc::wrong_type, element);
   v.element = static_cast<value_type>(element);
@@ -207,31 +207,31 @@ inline std::optional<error> file::cursor::key_value(std::string_view& key, value
   const std::size_t begin = at;
   std::span<const std::byte> item;
   for (std::uint64_t i = 0; i < v.count; ++i)
-    if (auto e = named(string(item))) return e;
+    if (const auto done = named(string(item)); !done) return done;
   v.bytes = bytes.subspan(begin, at - begin);
   return {};
 }
 
-inline std::optional<error> file::cursor::tensor_info(gguf::tensor& t, std::span<const std::byte> all,
-                                                      std::size_t data_at, std::size_t align) noexcept {
+inline result<void> file::cursor::tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at,
+                                              std::size_t align) noexcept {
   t = {};
-  if (auto e = name(t.name)) return e;
+  if (const auto done = name(t.name); !done) return done;
   const auto fail = [&](errc code, std::uint64_t expected, std::uint64_t found) {
     return error(code, t.name, expected, found);
   };
-  if (auto e = number(t.dimensions)) return e;
+  if (const auto done = number(t.dimensions); !done) return done;
   if (t.dimensions < 1 || t.dimensions > 4) return fail(errc::wrong_dimensions, 4, t.dimensions);
   std::uint64_t elements = 1;
   for (std::uint32_t d = 0; d < t.dimensions; ++d) {
-    if (auto e = number(t.extent[d])) return e;
+    if (const auto done = number(t.extent[d]); !done) return done;
     if (t.extent[d] == 0 || t.extent[d] > max_elements / elements)
       return fail(errc::out_of_range, max_elements, t.extent[d]);
     elements *= t.extent[d];
   }
   std::uint32_t type = 0;
   std::uint64_t offset = 0;
-  if (auto e = number(type)) return e;
-  if (auto e = number(offset)) return e;
+  if (const auto done = number(type); !done) return done;
+  if (const auto done = number(offset); !done) return done;
   t.type = static_cast<tensor_type>(type);
   if (data_at == 0) return {};  // first pass: where the data begins is not known yet
   const std::uint64_t size = row_bytes(t.type, t.extent[0]) * (elements / t.extent[0]);
@@ -270,13 +270,13 @@ inline std::optional<gguf::tensor> file::tensor(std::string_view name) const noe
   return {};
 }
 
-inline std::optional<error> file::check_keys() noexcept {
+inline result<void> file::check_keys() noexcept {
   cursor c{bytes_, header_bytes};
   for (std::uint64_t i = 0; i < keys_; ++i) {
     std::string_view key;
     value v;
     key_at_[i] = c.at;
-    if (auto e = c.key_value(key, v)) return e;
+    if (const auto done = c.key_value(key, v); !done) return done;
     key_at_[i + 1] = c.at;
     for (std::uint64_t j = 0; j < i; ++j) {
       std::string_view earlier;
@@ -288,11 +288,11 @@ inline std::optional<error> file::check_keys() noexcept {
   return {};
 }
 
-inline std::optional<error> file::check_tensors() noexcept {
+inline result<void> file::check_tensors() noexcept {
   cursor first{bytes_, tensors_at_};
   for (std::uint64_t i = 0; i < tensors_; ++i) {
     gguf::tensor t;
-    if (auto e = first.tensor_info(t, bytes_, 0, alignment_)) return e;
+    if (const auto done = first.tensor_info(t, bytes_, 0, alignment_); !done) return done;
   }
   data_at_ = round_up(first.at, alignment_);
   if (data_at_ > bytes_.size()) return error(errc::truncated, {}, data_at_, bytes_.size());
@@ -300,7 +300,7 @@ inline std::optional<error> file::check_tensors() noexcept {
   const std::byte* furthest = bytes_.data() + data_at_;
   for (std::uint64_t i = 0; i < tensors_; ++i) {
     gguf::tensor t, other;
-    if (auto e = c.tensor_info(t, bytes_, data_at_, alignment_)) return e;
+    if (const auto done = c.tensor_info(t, bytes_, data_at_, alignment_); !done) return done;
     const std::byte* const begin = t.bytes.data();
     const std::byte* const end = begin + t.bytes.size();
     const bool in_order = begin >= furthest;  // as every writer lays them out: nothing before can overlap
@@ -328,14 +328,14 @@ inline result<file> file::parse(std::span<const std::byte> bytes) noexcept {
   f.keys_ = load<std::uint64_t>(bytes.data() + 16);
   if (f.keys_ > max_keys) return error(errc::out_of_range, "number of keys", max_keys, f.keys_);
   if (f.tensors_ > max_tensors) return error(errc::out_of_range, "number of tensors", max_tensors, f.tensors_);
-  if (auto e = f.check_keys()) return *e;
+  if (const auto done = f.check_keys(); !done) return done.error();
   if (const auto a = f.find("general.alignment")) {
     if (a->type != value_type::u32) return error(errc::wrong_type, "general.alignment");
     const auto n = load<std::uint32_t>(a->bytes.data());
     if (!std::has_single_bit(n) || n < 8 || n > 65536) return error(errc::wrong_value, "general.alignment", 64, n);
     f.alignment_ = n;
   }
-  if (auto e = f.check_tensors()) return *e;
+  if (const auto done = f.check_tensors(); !done) return done.error();
   return f;
 }
 

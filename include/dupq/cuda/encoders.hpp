@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -42,7 +41,7 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
 
  public:
   /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed.
-  std::optional<error> encode(texts list, std::span<float> out) noexcept {
+  result<void> encode(texts list, std::span<float> out) noexcept {
     const std::size_t dim = engine_.model().dim();
     if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
     return run(
@@ -52,7 +51,7 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
         });
   }
   /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size, gpu_failed.
-  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
+  result<void> score(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
     const std::size_t dim = engine_.model().dim();
@@ -74,7 +73,7 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
   result<float> score(std::string_view a, std::string_view b) noexcept {
     const std::string_view first[] = {a}, second[] = {b};
     float out[1] = {};
-    if (auto failed = score(first, second, out)) return *failed;
+    if (const auto done = score(first, second, out); !done) return done.error();
     return out[0];
   }
 
@@ -82,7 +81,7 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
   using base::base;
 
   template <class At, class Retire>
-  std::optional<error> run(std::size_t n, At&& at, Retire&& retire) noexcept {
+  result<void> run(std::size_t n, At&& at, Retire&& retire) noexcept {
     return engine_.run(
         n,
         [&](std::size_t i, std::span<std::int32_t> ids) {
@@ -100,14 +99,14 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
  public:
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size,
   /// gpu_failed.
-  std::optional<error> score(texts a, texts b, std::span<float> out) noexcept {
-    auto failed = logits(a, b, out);
-    if (!failed && engine_.model().config().activation == score_activation::sigmoid)
+  result<void> score(texts a, texts b, std::span<float> out) noexcept {
+    const auto done = logits(a, b, out);
+    if (done && engine_.model().config().activation == score_activation::sigmoid)
       for (float& x : out) x = formulas::sigmoid(x);
-    return failed;
+    return done;
   }
   /// The model's output before its activation. Errors: wrong_size, gpu_failed.
-  std::optional<error> logits(texts a, texts b, std::span<float> out) noexcept {
+  result<void> logits(texts a, texts b, std::span<float> out) noexcept {
     if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
     if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
     return engine_.run(
@@ -123,7 +122,7 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
   result<float> score(std::string_view a, std::string_view b) noexcept {
     const std::string_view first[] = {a}, second[] = {b};
     float out[1] = {};
-    if (auto failed = score(first, second, out)) return *failed;
+    if (const auto done = score(first, second, out); !done) return done.error();
     return out[0];
   }
 

@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -30,8 +29,8 @@ namespace dupq::inline DUPQ_ABI::gpu {
 ///   int record(slot, launches): calls it, and keeps what it launches into the slot as a graph instead of running it
 ///   void replay(slot, graph)
 ///   bool finished(slot): whether nothing of a slot's work is left, without waiting; true after a failure
-///   std::optional<error> begin(): what follows comes after the caller's work on the GPU
-///   std::optional<error> wait(slot): for all of a slot's work, and its first error
+///   result<void> begin(): what follows comes after the caller's work on the GPU
+///   result<void> wait(slot): for all of a slot's work, and its first error
 ///   int processors()
 ///   bool warpgroups(): whether its code is for Hopper's tensor cores, so that short texts can go through bins
 template <class Runtime>
@@ -53,7 +52,7 @@ class engine {
     if (few) l->packed_tokens = graph_list::tokens_of(graph_list::graph_for(l->packed_tokens));
     if (l->packed_tokens < l->text_tokens) return error(errc::unsupported, "limits.text_tokens on a GPU");
     engine e(m, options, *l, std::move(runtime));
-    if (auto failed = e.take_memory()) return *failed;
+    if (const auto done = e.take_memory(); !done) return done.error();
     return result<engine>(std::move(e));
   }
 
@@ -70,23 +69,23 @@ class engine {
 
   /// Runs texts 0..n-1, which tokenize(i, ids) writes; retire(first, count, results) gets their results in order.
   template <class Tokenize, class Retire>
-  std::optional<error> run(std::size_t n, Tokenize&& tokenize, Retire&& retire) noexcept {
+  result<void> run(std::size_t n, Tokenize&& tokenize, Retire&& retire) noexcept {
     if (n == 0) return {};
-    auto failed = runtime_.begin();
+    auto done = runtime_.begin();
     std::size_t filling = 0;
     const auto collect = [&](slot& s) {  // a slot's results, once the GPU is done with it
       if (!s.busy) return;
-      std::optional<error> e;
-      if (!few() || !s.results.arrive([&] { return runtime_.finished(s.number); })) e = runtime_.wait(s.number);
-      if (e && !failed) failed = e;
-      if (!failed) retire(s.first, s.batch.texts(), s.results.values());
+      result<void> arrived;
+      if (!few() || !s.results.arrive([&] { return runtime_.finished(s.number); })) arrived = runtime_.wait(s.number);
+      if (done) done = arrived;
+      if (done) retire(s.first, s.batch.texts(), s.results.values());
       s.busy = false;
       s.batch.clear();
     };
-    for (std::size_t first = 0; first < n && !failed; first += limits_.texts) {
+    for (std::size_t first = 0; first < n && done; first += limits_.texts) {
       const std::size_t count = std::min(limits_.texts, n - first);
       tokenize_all(first, count, tokenize);
-      for (std::size_t i = 0; i < count && !failed; ++i) {
+      for (std::size_t i = 0; i < count && done; ++i) {
         const tokenizer::encoding& e = host_.encodings[i];
         if (!slots_[filling].batch.fits(e.tokens)) {
           submit(slots_[filling]);
@@ -100,11 +99,11 @@ class engine {
         if (e.truncated) ++truncated_;
       }
     }
-    if (!failed && slots_[filling].batch.texts() != 0) submit(slots_[filling]);
+    if (done && slots_[filling].batch.texts() != 0) submit(slots_[filling]);
     collect(slots_[1 - filling]);
     collect(slots_[filling]);
     for (slot& s : slots_) s.batch.clear();
-    return failed;
+    return done;
   }
 
  private:
@@ -140,10 +139,10 @@ class engine {
   static std::span<std::byte> bytes(void* p, std::size_t n) noexcept { return {static_cast<std::byte*>(p), n}; }
   static host_memory_block allocate(std::size_t n) noexcept { return host_memory_block(os::allocate(n)); }
 
-  std::optional<error> take_memory() noexcept {
+  result<void> take_memory() noexcept {
     if (!shapes_.set(model_->config(), runtime_.warpgroups(), few()))
       return error(errc::unsupported, "sizes on a GPU").in(model_->path());
-    if (auto failed = upload_weights()) return failed;
+    if (const auto done = upload_weights(); !done) return done;
     arena host;
     host_.lay_out(host, limits_, outputs());
     host_block_ = allocate(host.used());
@@ -165,12 +164,12 @@ class engine {
         std::memset(here, 0, pinned.used());
         if (s.number == 0) {  // once as it is: CUDA loads kernels when they are first launched, not while it records
           launch_few(s, graph_list::tokens_of(0));
-          if (auto failed = runtime_.wait(0)) return failed;
+          if (const auto done = runtime_.wait(0); !done) return done;
         }
         s.graphs.record(runtime_, s.number, limits_.packed_tokens, [&](std::size_t tokens) { launch_few(s, tokens); });
       }
     }
-    return few() ? runtime_.wait(0) : std::nullopt;
+    return few() ? runtime_.wait(0) : result<void>();
   }
   void lay_out(slot& s, arena& pinned, arena& device) noexcept {
     s.batch.lay_out(pinned, limits_, shapes_);
@@ -183,7 +182,7 @@ class engine {
     s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens + 1);  // a text without tokens may begin behind all
     s.on_gpu.out = few() ? s.results.values() : device.take<float>(limits_.texts * outputs());
   }
-  std::optional<error> upload_weights() noexcept {
+  result<void> upload_weights() noexcept {
     arena counter;
     weights_.lay_out(counter, model_->weights(), shapes_, false);
     const std::size_t size = counter.used();

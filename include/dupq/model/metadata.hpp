@@ -62,9 +62,10 @@ class metadata_reader {
   }
   bool has(std::string_view key) const noexcept { return file_.find(key).has_value(); }
   void fail(const error& e) noexcept {
-    if (!failed_) failed_ = e;
+    if (done_) done_ = e;
   }
-  const std::optional<error>& failed() const noexcept { return failed_; }
+  /// Whether all went well so far; else the first error.
+  const result<void>& done() const noexcept { return done_; }
 
  private:
   std::optional<gguf::value> typed(std::string_view key, gguf::value_type type) noexcept {
@@ -80,7 +81,7 @@ class metadata_reader {
   }
 
   const gguf::file& file_;
-  std::optional<error> failed_;
+  result<void> done_;
 };
 
 /// What `general.architecture` says. A packed file holds its matrices as the kernels read them (see device.hpp,
@@ -93,7 +94,7 @@ struct file_format {
 inline result<file_format> read_format(const gguf::file& file) noexcept {
   metadata_reader read(file);
   const std::string_view text = read.text("general.architecture", {});
-  if (read.failed()) return *read.failed();
+  if (!read.done()) return read.done().error();
   for (const architecture a : {architecture::bert, architecture::mpnet}) {
     if (text == name(a)) return file_format{a, false};
     if (begins_with(text, "dupq-") && after(text, 5) == name(a)) return file_format{a, true};
@@ -155,7 +156,7 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   c.activation = act == "sigmoid" ? score_activation::sigmoid : score_activation::identity;
 
   if (c.positions <= c.position_offset) read.fail(error(errc::out_of_range, key(".context_length")));
-  if (read.failed()) return *read.failed();
+  if (!read.done()) return read.done().error();
   if (c.hidden % c.heads != 0) return error(errc::wrong_value, key(".attention.head_count"), 0, c.heads);
   const std::uint32_t longest = c.positions - c.position_offset;
   c.max_length = read.integer("dupq.max_length", 4, longest, longest);
@@ -163,14 +164,14 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   if (tokens.count == 0) read.fail(error(errc::missing_key, "tokenizer.ggml.tokens"));
   if (tokens.count > many) read.fail(error(errc::out_of_range, "tokenizer.ggml.tokens", many, tokens.count));
   c.vocabulary = static_cast<std::uint32_t>(tokens.count);
-  if (read.failed()) return *read.failed();
+  if (!read.done()) return read.done().error();
   return c;
 }
 
 inline result<std::optional<float>> read_threshold(const gguf::file& file) noexcept {
   metadata_reader read(file);
   const auto threshold = read.number("dupq.threshold");
-  if (read.failed()) return *read.failed();
+  if (!read.done()) return read.done().error();
   return threshold;
 }
 

@@ -27,9 +27,9 @@ class tokenizer_reader {
   result<std::optional<tokenizer>> read() noexcept {
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
     if (tokens.count == 0) read_.fail(error(errc::missing_key, "tokenizer.ggml.tokens"));
-    if (read_.text("tokenizer.ggml.model", {}) != "bert" && !read_.failed())
+    if (read_.text("tokenizer.ggml.model", {}) != "bert" && read_.done())
       read_.fail(error(errc::unsupported, "tokenizer.ggml.model"));
-    if (read_.failed()) return *read_.failed();
+    if (!read_.done()) return read_.done().error();
     const auto words = read_vocabulary(tokens);
     if (!words) return words.error();
     tokenizer_options o;
@@ -49,7 +49,7 @@ class tokenizer_reader {
     o.normal.clean_text = read_.boolean("dupq.tokenizer.clean_text", true);
     o.max_word_chars = read_.integer("dupq.tokenizer.max_word_chars", 1, 1u << 16, 100);
     o.pair_separators = read_.integer("dupq.tokenizer.pair_separators", 1, 2, 1);
-    if (read_.failed()) return *read_.failed();
+    if (!read_.done()) return read_.done().error();
     const auto added = read_.has("dupq.tokenizer.added_tokens") ? read_added() : make_added(**words, o);
     if (!added) return added.error();
     if (!storage_.has_memory()) return std::optional<tokenizer>();
@@ -62,7 +62,7 @@ class tokenizer_reader {
   result<std::optional<vocabulary>> read_vocabulary(const gguf::value& tokens) noexcept {
     gguf::value offsets = read_.array("dupq.vocab.offsets", gguf::value_type::u32);
     gguf::value table = read_.array("dupq.vocab.table", gguf::value_type::u64);
-    if (read_.failed()) return *read_.failed();
+    if (!read_.done()) return read_.done().error();
     if (offsets.count == 0 || table.count == 0) {
       const auto count = static_cast<std::size_t>(tokens.count);
       auto* const own_offsets = storage_.take<std::uint32_t>(count);
@@ -70,7 +70,8 @@ class tokenizer_reader {
       if (own_offsets == nullptr || own_table == nullptr) return std::optional<vocabulary>(vocabulary());
       const std::span offset_span(own_offsets, count);
       const std::span table_span(own_table, vocabulary::table_size(count));
-      if (const auto e = vocabulary::build_index(tokens.bytes, count, offset_span, table_span)) return *e;
+      if (const auto done = vocabulary::build_index(tokens.bytes, count, offset_span, table_span); !done)
+        return done.error();
       offsets.bytes = std::as_bytes(offset_span);
       table.bytes = std::as_bytes(table_span);
     }
@@ -85,7 +86,7 @@ class tokenizer_reader {
     const gguf::value ids = read_.array("dupq.tokenizer.added_ids", gguf::value_type::u32);
     const gguf::value flags = read_.array("dupq.tokenizer.added_flags", gguf::value_type::u32);
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
-    if (read_.failed()) return *read_.failed();
+    if (!read_.done()) return read_.done().error();
     return added_tokens::view(contents.bytes, ids.bytes, flags.bytes, contents.count,
                               static_cast<std::size_t>(tokens.count));
   }
@@ -100,7 +101,7 @@ class tokenizer_reader {
     const auto last = static_cast<std::uint32_t>(words.size() - 1);
     const std::int32_t mask = static_cast<std::int32_t>(
         read_.integer("tokenizer.ggml.mask_token_id", 0, last, static_cast<std::uint32_t>(o.sep)));
-    if (read_.failed()) return *read_.failed();
+    if (!read_.done()) return read_.done().error();
     const std::int32_t special[most] = {o.pad, o.unk, o.cls, o.sep, mask};
     std::size_t count = 0, size = 0;
     for (std::size_t i = 0; i < most; ++i) {

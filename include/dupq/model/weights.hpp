@@ -36,14 +36,14 @@ class weight_reader {
   weight_reader(const gguf::file& file, const config& c, bool packed, arena& storage, bool check_finite = true) noexcept
       : file_(file), config_(c), packed_(packed), storage_(storage), finite_(check_finite && storage.has_memory()) {}
 
-  std::optional<error> read(transformer<host_memory>& to) noexcept {
+  result<void> read(transformer<host_memory>& to) noexcept {
     const config& c = config_;
     to.embedding.words = rows("token_embd.weight", c.vocabulary);
     to.embedding.positions = rows("position_embd.weight", c.positions);
     if (c.token_types != 0) to.embedding.types = rows("token_types.weight", c.token_types);
     to.embedding.norm = norm("token_embd_norm");
     auto* const layers = storage_.take<layer<host_memory>>(c.layers);
-    for (std::uint32_t n = 0; n < c.layers && !failed_; ++n) {
+    for (std::uint32_t n = 0; n < c.layers && done_; ++n) {
       const auto in_block = [&](std::string_view rest) { return name_buffer("blk.", n, ".", rest); };
       layer<host_memory> one;
       if (packed_)
@@ -64,14 +64,14 @@ class weight_reader {
       to.head.classifier = matrix_of({name_buffer("cls.output")}, 1, c.hidden);
     }
     if (c.relative_buckets != 0) relative(to);
-    return failed_;
+    return done_;
   }
 
  private:
   using linear = dupq::linear<host_memory>;
 
   bool fail(const error& e) noexcept {
-    if (!failed_) failed_ = e;
+    if (done_) done_ = e;
     return false;
   }
 
@@ -79,7 +79,7 @@ class weight_reader {
   /// that type of integers.
   std::optional<gguf::tensor> find(std::string_view name, std::initializer_list<std::uint64_t> shape,
                                    std::optional<gguf::tensor_type> integers = {}) noexcept {
-    if (failed_) return {};
+    if (!done_) return {};
     const auto t = file_.tensor(name);
     if (!t) return fail(error(errc::missing_tensor, name)), std::nullopt;
     if (t->dimensions != shape.size())
@@ -240,7 +240,7 @@ class weight_reader {
   bool packed_;
   arena& storage_;
   bool finite_;  // weights must be: looked at once there is memory, when they are read for good
-  std::optional<error> failed_;
+  result<void> done_;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

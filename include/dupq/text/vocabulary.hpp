@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -39,14 +38,14 @@ class vocabulary {
   /// wrong_size, bad_vocabulary.
   static result<vocabulary> view(std::span<const std::byte> tokens, std::uint64_t count,
                                  std::span<const std::byte> offsets, std::span<const std::byte> table) noexcept {
-    if (const auto e = check_sizes(tokens, count, offsets.size() / 4, table.size() / 16)) return *e;
+    if (const auto done = check_sizes(tokens, count, offsets.size() / 4, table.size() / 16); !done) return done.error();
     if (offsets.size() % 4 != 0) return error(errc::wrong_size, offsets_key, count * 4, offsets.size());
     if (table.size() % 16 != 0) return error(errc::wrong_size, table_key, table.size() / 16 * 16, table.size());
     vocabulary v(tokens, static_cast<std::size_t>(count), offsets.data(), table.data(), table.size() / 16);
     std::uint64_t place = 0;
     for (std::uint32_t id = 0; id < v.count_; ++id) {
       if (load32(offsets.data() + std::size_t{id} * 4) != place) return error(errc::bad_vocabulary, offsets_key);
-      if (const auto e = skip_token(tokens, place)) return *e;
+      if (const auto done = skip_token(tokens, place); !done) return done.error();
     }
     if (place != tokens.size()) return error(errc::wrong_size, tokens_key, place, tokens.size());
     if (!v.table_is_sound()) return error(errc::bad_vocabulary, table_key);
@@ -65,13 +64,13 @@ class vocabulary {
   }
 
   /// Fills `offsets` [count] and `table` [table_size(count), or a larger power of two].
-  static std::optional<error> build_index(std::span<const std::byte> tokens, std::uint64_t count,
-                                          std::span<std::uint32_t> offsets, std::span<std::uint64_t> table) noexcept {
-    if (const auto e = check_sizes(tokens, count, offsets.size(), table.size() / 2)) return *e;
+  static result<void> build_index(std::span<const std::byte> tokens, std::uint64_t count,
+                                  std::span<std::uint32_t> offsets, std::span<std::uint64_t> table) noexcept {
+    if (const auto done = check_sizes(tokens, count, offsets.size(), table.size() / 2); !done) return done.error();
     std::uint64_t place = 0;
     for (std::uint32_t& offset : offsets) {
       offset = static_cast<std::uint32_t>(place);
-      if (const auto e = skip_token(tokens, place)) return *e;
+      if (const auto done = skip_token(tokens, place); !done) return done.error();
     }
     if (place != tokens.size()) return error(errc::wrong_size, tokens_key, place, tokens.size());
     std::fill(table.begin(), table.end(), std::uint64_t{0});
@@ -81,7 +80,7 @@ class vocabulary {
       for (std::uint32_t id = 0; id < v.count_; ++id)
         if (v.is_likely(id) == likely && !v.insert(id, table)) return error(errc::bad_vocabulary, tokens_key, id);
     if (!v.table_is_sound()) return error(errc::bad_vocabulary, tokens_key);
-    return std::nullopt;
+    return {};
   }
 
   /// The id of a piece (without "##" or "▁"), -1 where there is none.
@@ -150,23 +149,23 @@ class vocabulary {
     return v;
   }
 
-  static std::optional<error> check_sizes(std::span<const std::byte> tokens, std::uint64_t count, std::size_t offsets,
-                                          std::size_t slots) noexcept {
+  static result<void> check_sizes(std::span<const std::byte> tokens, std::uint64_t count, std::size_t offsets,
+                                  std::size_t slots) noexcept {
     if (count == 0 || count > max_count) return error(errc::out_of_range, tokens_key, max_count, count);
     if (tokens.size() > 0xFFFFFFFFu) return error(errc::out_of_range, tokens_key, 0xFFFFFFFFu, tokens.size());
     if (offsets != count) return error(errc::wrong_size, offsets_key, count, offsets);
     const bool right = std::has_single_bit(slots) && slots >= 2 * count && slots <= 64 * max_count;
     if (!right) return error(errc::wrong_size, table_key, table_size(static_cast<std::size_t>(count)), slots * 2);
-    return std::nullopt;
+    return {};
   }
 
   /// Moves `place` over the token there, or says that the tokens end too early.
-  static std::optional<error> skip_token(std::span<const std::byte> tokens, std::uint64_t& place) noexcept {
+  static result<void> skip_token(std::span<const std::byte> tokens, std::uint64_t& place) noexcept {
     if (tokens.size() - place < 8) return error(errc::truncated, tokens_key, place + 8, tokens.size());
     const std::uint64_t length = load64(tokens.data() + place);
     if (tokens.size() - place - 8 < length) return error(errc::truncated, tokens_key, length, tokens.size());
     place += 8 + length;
-    return std::nullopt;
+    return {};
   }
 
   std::size_t home(std::uint64_t hash) const noexcept { return static_cast<std::size_t>(hash >> home_shift_); }

@@ -9,7 +9,6 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -50,15 +49,15 @@ class tokenizer {
   /// Errors: out_of_range for an id beyond the vocabulary, a max_word_chars or pair_separators that is not possible.
   static result<tokenizer> make(const dupq::vocabulary& words, const tokenizer_options& options,
                                 const added_tokens& added = {}) noexcept {
-    const auto check = [&](std::string_view key, std::int32_t id) -> std::optional<error> {
+    const auto check = [&](std::string_view key, std::int32_t id) -> result<void> {
       const auto unsigned_id = static_cast<std::uint32_t>(id);
-      if (unsigned_id < words.size()) return std::nullopt;
+      if (unsigned_id < words.size()) return {};
       return error(errc::out_of_range, key, words.size(), unsigned_id);
     };
-    if (const auto e = check("tokenizer.ggml.unknown_token_id", options.unk)) return *e;
-    if (const auto e = check("tokenizer.ggml.cls_token_id", options.cls)) return *e;
-    if (const auto e = check("tokenizer.ggml.seperator_token_id", options.sep)) return *e;
-    if (const auto e = check("tokenizer.ggml.padding_token_id", options.pad)) return *e;
+    if (const auto done = check("tokenizer.ggml.unknown_token_id", options.unk); !done) return done.error();
+    if (const auto done = check("tokenizer.ggml.cls_token_id", options.cls); !done) return done.error();
+    if (const auto done = check("tokenizer.ggml.seperator_token_id", options.sep); !done) return done.error();
+    if (const auto done = check("tokenizer.ggml.padding_token_id", options.pad); !done) return done.error();
     if (options.max_word_chars == 0 || options.max_word_chars > max_word_chars_limit)
       return error(errc::out_of_range, "dupq.tokenizer.max_word_chars", max_word_chars_limit, options.max_word_chars);
     if (options.pair_separators == 0 || options.pair_separators > 2)

@@ -13,6 +13,6 @@ static std::vector<float> encode_all(const char* path, const char* kernels) {
   if (!model) return {};
   auto encoder = dupq::bi_encoder::make(*model);
   std::vector<float> vectors(questions.size() * model->dim());
-  if (!encoder || encoder->encode(questions, vectors)) return {};
+  if (!encoder || !encoder->encode(questions, vectors)) return {};
   return vectors;
 }

@@ -10,7 +10,6 @@
 #include <dupq/device/cuda/hopper/cluster.hpp>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,8 +73,8 @@ class runtime {
     run(slot);
     return nothing_left;
   }
-  std::optional<dupq::error> begin() { return {}; }
-  std::optional<dupq::error> wait(int slot) {
+  dupq::result<void> begin() { return {}; }
+  dupq::result<void> wait(int slot) {
     run(slot);
     if (fail_after != 0 && --fail_after == 0) return dupq::error(dupq::errc::gpu_failed, "test", 0, 700);
     return {};

@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <utility>
 
 #include "../../core/error.hpp"
@@ -170,7 +169,7 @@ class cuda_runtime {
     return e != cudaErrorNotReady;
   }
 
-  std::optional<error> begin() noexcept {
+  result<void> begin() noexcept {
     const current_device here(device_, failed_);
     if (cudaStreamQuery(caller_) == cudaSuccess) return take();  // nothing to wait for
     (void)cudaGetLastError();                                    // it is not ready, or says below what is wrong
@@ -178,7 +177,7 @@ class cuda_runtime {
     for (cudaStream_t s : streams_) note(cudaStreamWaitEvent(s, event_, 0));
     return take();
   }
-  std::optional<error> wait(int slot) noexcept {
+  result<void> wait(int slot) noexcept {
     const current_device here(device_, failed_);
     note(cudaStreamSynchronize(streams_[slot]));
     return take();
@@ -223,7 +222,7 @@ class cuda_runtime {
     (void)cudaGetLastError();
     if (failed_ == cudaSuccess) failed_ = e;
   }
-  std::optional<error> take() noexcept {
+  result<void> take() noexcept {
     const cudaError_t e = std::exchange(failed_, cudaSuccess);
     if (e == cudaSuccess) return {};
     return cuda_error(e);
