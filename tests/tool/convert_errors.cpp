@@ -39,7 +39,7 @@ TEST_CASE("config.json") {
       {"bert", "config.json", "\"hidden_size\": 32", "\"hidden_size\": 32.5",
        "config.json: hidden_size: a whole number is expected, found 32.5"},
       {"bert", "config.json", "\"hidden_size\": 32", "\"hidden_size\": -1",
-       "config.json: hidden_size: must be from 1 to 1048576, found -1"},
+       "config.json: hidden_size: must be from 1 to 65536, found -1"},
       {"bert", "config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5",
        "config.json: num_attention_heads: 5 do not divide hidden_size 32"},
       {"bert", "config.json", "\"gelu\"", "\"relu\"",

@@ -15,7 +15,7 @@
 #include "hf_folder.hpp"
 #include "hf_tokenizer.hpp"
 #include "hf_weights.hpp"
-#include "output_file.hpp"
+#include "model_output.hpp"
 #include "safetensors.hpp"
 #include "sha256.hpp"
 #include "tensor_layout.hpp"
@@ -194,15 +194,7 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
   const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
   append(std::as_bytes(std::span(header)));
   produce(tensors, source, append);
-  const auto needed = dupq::model::storage_bytes(file);
-  if (!needed) throw failure(needed.error());
-  struct alignas(dupq::alignment) line {
-    std::byte bytes[dupq::alignment];
-  };
-  std::vector<line> storage(*needed / sizeof(line) + 1);
-  const auto model = dupq::model::load(file, std::as_writable_bytes(std::span(storage)));
-  if (!model) throw failure(model.error());
-  return round_model(*model);
+  return round_model(*model_in_memory(file));
 }
 
 /// Converts `folder` to the model file `path` ("-": standard output). What is missing, contradictory or not supported
@@ -212,6 +204,10 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
     throw usage_error("the type int8 needs the packed layout");
   const hf_folder model = read_hf_folder(folder);
+  if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
+    throw failure((model.transformer / "config.json").string() +
+                  ": intermediate_size: " + std::to_string(model.config.intermediate) +
+                  " is too large for int8, at most " + std::to_string(dupq::model_limits::integer_inputs));
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
   const dupq::mapped_file mapped = open_weights(model.transformer);
   const safetensors::file weights(mapped.bytes(), (model.transformer / "model.safetensors").string());
@@ -224,9 +220,9 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
 
   const gguf_writer writer = describe(model, tokenizer, options, tensors, digest.hex());
   const std::string header = writer.header();
-  output_file out(path);
-  out.write(header);
-  produce(tensors, weights.source(), [&](std::span<const std::byte> bytes) { out.write(bytes.data(), bytes.size()); });
+  model_output out(path);
+  out.write(std::as_bytes(std::span(header)));
+  produce(tensors, weights.source(), [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
   return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes()};
 }

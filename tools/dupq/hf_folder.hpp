@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <dupq/core/config.hpp>
+#include <dupq/core/model_limits.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -45,13 +46,13 @@ inline void read_model_config(const json_node& json, dupq::config& config) {
   for (const char* key : {"auto_map", "quantization_config"})
     if (const auto v = json.get(key)) v->fail("not supported");
 
-  constexpr std::uint32_t most = 1 << 20;
-  config.layers = json.at("num_hidden_layers").count(1, 200);
-  config.hidden = json.at("hidden_size").count(1, most);
-  config.heads = json.at("num_attention_heads").count(1, most);
-  config.intermediate = json.at("intermediate_size").count(1, most);
-  config.vocabulary = json.at("vocab_size").count(1, 1 << 24);
-  config.positions = json.at("max_position_embeddings").count(4, most);
+  namespace most = dupq::model_limits;
+  config.layers = json.at("num_hidden_layers").count(1, most::layers);
+  config.hidden = json.at("hidden_size").count(1, most::hidden);
+  config.heads = json.at("num_attention_heads").count(1, most::heads);
+  config.intermediate = json.at("intermediate_size").count(1, most::intermediate);
+  config.vocabulary = json.at("vocab_size").count(1, most::vocabulary);
+  config.positions = json.at("max_position_embeddings").count(4, most::positions);
   if (config.hidden % config.heads != 0)
     json.at("num_attention_heads")
         .fail(std::to_string(config.heads) + " do not divide hidden_size " + std::to_string(config.hidden));
@@ -62,7 +63,7 @@ inline void read_model_config(const json_node& json, dupq::config& config) {
     config.position_offset = 2;
     config.relative_buckets = json.at("relative_attention_num_buckets").count(32, 32);
   } else {
-    config.token_types = json.at("type_vocab_size").count(1, 1024);
+    config.token_types = json.at("type_vocab_size").count(1, most::token_types);
   }
 
   const auto architectures = json.get("architectures");
@@ -180,8 +181,7 @@ class hf_modules {
 inline std::uint32_t read_max_length(const hf_folder& folder, const std::optional<json_node>& sentence) {
   const dupq::config& c = folder.config;
   const std::uint32_t rows = c.positions - c.position_offset;
-  const bool pairs = c.kind == dupq::model_kind::cross_encoder;
-  const std::uint32_t least = pairs ? 4 : 3;  // special tokens and one token of text
+  const std::uint32_t least = dupq::model_limits::least_tokens(c.kind);
   if (const auto v = sentence ? sentence->get("max_seq_length") : std::nullopt) return v->count(least, rows);
   const auto tokenizer = folder.transformer / "tokenizer_config.json";
   if (!std::filesystem::exists(tokenizer)) return rows;

@@ -77,7 +77,7 @@ class hf_tokenizer_reader {
     if (type != "WordPiece") model.fail("type " + json::quote(type) + " is not supported, only \"WordPiece\"");
     if (const json_node prefix = model.at("continuing_subword_prefix"); prefix.text() != "##")
       prefix.fail(json::quote(prefix.text()) + " is not supported, only \"##\"");
-    out_.max_word_chars = model.at("max_input_chars_per_word").count(1, 1 << 20);
+    out_.max_word_chars = model.at("max_input_chars_per_word").count(1, dupq::model_limits::word_chars);
     read_vocabulary(model.at("vocab"));
     if (const auto added = json.get("added_tokens"))
       for (const json_node& token : added->items()) add(added_at(token, token.at("id").count()), token);
@@ -273,6 +273,8 @@ class hf_tokenizer_reader {
   /// Added tokens repeat a piece, or follow the last one.
   void add(added_token token, const json_node& where) {
     if (token.content.empty()) where.fail("an empty token");
+    if (out_.added.size() == dupq::model_limits::added_tokens)
+      where.fail("at most " + std::to_string(dupq::model_limits::added_tokens) + " added tokens are supported");
     for (const added_token& other : out_.added)
       if (other.content == token.content || other.id == token.id)
         where.fail(json::quote(token.content) + " appears twice");

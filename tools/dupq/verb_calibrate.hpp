@@ -6,10 +6,12 @@
 #include <dupq/core/gguf.hpp>
 #include <dupq/metrics.hpp>
 #include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model_output.hpp"
 #include "output_file.hpp"
 #include "scoring.hpp"
 #include "session.hpp"
@@ -64,10 +66,10 @@ inline void run_calibrate(const arguments& args) {
 
   const auto threshold = static_cast<float>(best->threshold);  // exact: best_f1 chooses a float
   const dupq::gguf::file& file = s.model().file();
-  output_file out(to);
-  out.write(header_with_threshold(file, threshold));
-  const auto data = file.bytes().subspan(file.data_offset());
-  out.write(data.data(), data.size());
+  const std::string header = header_with_threshold(file, threshold);
+  model_output out(to);
+  out.write(std::as_bytes(std::span(header)));
+  out.write(file.bytes().subspan(file.data_offset()));
   out.commit();
   rows.report(s.truncated(), s.tokens(), s.cross() ? "pair" : "text");
   if (to == "-") return;

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "error.hpp"
+#include "model_limits.hpp"
 
 static_assert(std::endian::native == std::endian::little, "dupq: model files are little-endian");
 
@@ -84,8 +85,8 @@ constexpr std::uint64_t row_bytes(tensor_type t, std::uint64_t n) noexcept {
 }
 
 /// Limits that no real model comes near; they bound the work that a hostile file can ask for.
-inline constexpr std::uint64_t max_keys = 256, max_tensors = 4096, max_name = 128,
-                               max_elements = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t max_keys = 256, max_tensors = model_limits::file_tensors,
+                               max_name = model_limits::file_name, max_elements = model_limits::file_elements;
 
 /// A validated view of a model file's bytes, which must outlive it.
 class file {

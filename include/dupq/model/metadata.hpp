@@ -10,6 +10,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
+#include "../core/model_limits.hpp"
 #include "../core/prefix.hpp"
 #include "name_buffer.hpp"
 
@@ -111,17 +112,17 @@ inline std::optional<pooling> parse_pooling(std::string_view text) noexcept {
 }
 
 inline result<config> read_config(const gguf::file& file, const file_format& format) noexcept {
-  constexpr std::uint32_t many = 1u << 24;
+  namespace most = model_limits;
   metadata_reader read(file);
   const auto key = [&](std::string_view rest) { return name_buffer(name(format.architecture), rest); };
   read.integer("dupq.version", 1, 1, 1);
   config c;
   c.architecture = format.architecture;
-  c.layers = read.integer(key(".block_count"), 1, 256);
-  c.hidden = read.integer(key(".embedding_length"), 1, 65536);
-  c.heads = read.integer(key(".attention.head_count"), 1, 65536);
-  c.intermediate = read.integer(key(".feed_forward_length"), 1, many);
-  c.positions = read.integer(key(".context_length"), 1, many);
+  c.layers = read.integer(key(".block_count"), 1, most::layers);
+  c.hidden = read.integer(key(".embedding_length"), 1, most::hidden);
+  c.heads = read.integer(key(".attention.head_count"), 1, most::heads);
+  c.intermediate = read.integer(key(".feed_forward_length"), 1, most::intermediate);
+  c.positions = read.integer(key(".context_length"), 1, most::positions);
   const auto epsilon = read.number(key(".attention.layer_norm_epsilon"));
   if (!epsilon) read.fail(error(errc::missing_key, key(".attention.layer_norm_epsilon")));
   c.norm_epsilon = epsilon.value_or(0.0f);
@@ -130,12 +131,14 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   const bool mpnet = c.architecture == architecture::mpnet;
   c.position_offset = read.integer("dupq.position_offset", 0, 2, mpnet ? 2 : 0);
   c.relative_buckets = read.integer("dupq.relative_buckets", mpnet ? 32 : 0, mpnet ? 32 : 0, mpnet ? 32 : 0);
-  c.token_types = mpnet ? 0 : read.integer("tokenizer.ggml.token_type_count", 1, 256, 2);
+  c.token_types = mpnet ? 0 : read.integer("tokenizer.ggml.token_type_count", 1, most::token_types, 2);
 
   const std::string_view weights = read.text("dupq.weights", "f32");
   if (weights != "f32" && weights != "f16" && weights != "int8") read.fail(error(errc::wrong_value, "dupq.weights"));
   c.weights = weights == "int8" ? weight_type::int8 : weight_type::f32;  // halves are widened when they are loaded
   if (c.weights == weight_type::int8 && !format.packed) read.fail(error(errc::unsupported, "dupq.weights"));
+  if (c.weights == weight_type::int8 && c.intermediate > most::integer_inputs)
+    read.fail(error(errc::out_of_range, key(".feed_forward_length"), most::integer_inputs, c.intermediate));
   const std::string_view kind = read.text("dupq.kind", name(model_kind::bi_encoder));
   if (kind != name(model_kind::bi_encoder) && kind != name(model_kind::cross_encoder))
     read.fail(error(errc::wrong_value, "dupq.kind"));
@@ -159,10 +162,11 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   if (!read.done()) return read.done().error();
   if (c.hidden % c.heads != 0) return error(errc::wrong_value, key(".attention.head_count"), 0, c.heads);
   const std::uint32_t longest = c.positions - c.position_offset;
-  c.max_length = read.integer("dupq.max_length", 4, longest, longest);
+  c.max_length = read.integer("dupq.max_length", most::least_tokens(c.kind), longest, longest);
   const gguf::value tokens = read.array("tokenizer.ggml.tokens", gguf::value_type::string);
   if (tokens.count == 0) read.fail(error(errc::missing_key, "tokenizer.ggml.tokens"));
-  if (tokens.count > many) read.fail(error(errc::out_of_range, "tokenizer.ggml.tokens", many, tokens.count));
+  if (tokens.count > most::vocabulary)
+    read.fail(error(errc::out_of_range, "tokenizer.ggml.tokens", most::vocabulary, tokens.count));
   c.vocabulary = static_cast<std::uint32_t>(tokens.count);
   if (!read.done()) return read.done().error();
   return c;

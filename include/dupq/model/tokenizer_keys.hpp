@@ -12,6 +12,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
+#include "../core/model_limits.hpp"
 #include "../text/vocabulary.hpp"
 #include "../text/wordpiece.hpp"
 #include "metadata.hpp"
@@ -47,7 +48,7 @@ class tokenizer_reader {
     o.normal.strip_accents = read_.boolean("dupq.tokenizer.strip_accents", true);
     o.normal.split_cjk = read_.boolean("dupq.tokenizer.split_cjk", true);
     o.normal.clean_text = read_.boolean("dupq.tokenizer.clean_text", true);
-    o.max_word_chars = read_.integer("dupq.tokenizer.max_word_chars", 1, 1u << 16, 100);
+    o.max_word_chars = read_.integer("dupq.tokenizer.max_word_chars", 1, model_limits::word_chars, 100);
     o.pair_separators = read_.integer("dupq.tokenizer.pair_separators", 1, 2, 1);
     if (!read_.done()) return read_.done().error();
     const auto added = read_.has("dupq.tokenizer.added_tokens") ? read_added() : make_added(**words, o);

@@ -61,7 +61,7 @@ class weight_reader {
     to.layers = {layers, layers == nullptr ? 0 : c.layers};
     if (c.kind == model_kind::cross_encoder) {
       to.head.dense = matrix_of({name_buffer("cls")}, c.hidden, c.hidden);
-      to.head.classifier = matrix_of({name_buffer("cls.output")}, 1, c.hidden);
+      to.head.classifier = matrix_of({name_buffer("cls.output")}, 1, c.hidden, false);
     }
     if (c.relative_buckets != 0) relative(to);
     return done_;
@@ -130,12 +130,13 @@ class weight_reader {
   }
 
   /// A matrix and its bias; several names are one matrix below the other.
-  linear matrix_of(std::initializer_list<name_buffer> names, std::size_t outputs, std::size_t inputs) noexcept {
+  linear matrix_of(std::initializer_list<name_buffer> names, std::size_t outputs, std::size_t inputs,
+                   bool may_be_integers = true) noexcept {
     linear to;
     to.outputs = outputs, to.inputs = inputs;
     const std::size_t panels = (outputs + panel_width - 1) / panel_width;
     const std::size_t each = outputs / names.size();
-    if (config_.weights == weight_type::int8 && outputs != 1) return bytes_of(*names.begin(), to);
+    if (config_.weights == weight_type::int8 && may_be_integers) return bytes_of(*names.begin(), to);
     if (packed_) {
       const name_buffer weight(*names.begin(), ".weight");
       const auto t = find(weight, {panel_width, inputs, panels});

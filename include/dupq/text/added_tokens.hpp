@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "../core/error.hpp"
+#include "../core/model_limits.hpp"
 #include "../core/platform.hpp"
 #include "../core/prefix.hpp"
 #include "byte_block.hpp"
@@ -24,7 +25,7 @@ class added_tokens {
   static constexpr std::uint32_t lstrip = 2;       ///< takes the white space before it
   static constexpr std::uint32_t rstrip = 4;       ///< takes the white space after it
   static constexpr std::uint32_t single_word = 8;  ///< not within a word
-  static constexpr std::size_t max_count = 4096;
+  static constexpr std::size_t max_count = model_limits::added_tokens;
 
   struct token {
     std::string_view content;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "../core/error.hpp"
+#include "../core/model_limits.hpp"
 #include "../core/platform.hpp"
 #include "../core/prefix.hpp"
 #include "piece_key.hpp"
@@ -27,7 +28,7 @@ namespace dupq::inline DUPQ_ABI {
 /// A search for a piece of up to 12 bytes reads the table only, and mostly one slot.
 class vocabulary {
  public:
-  static constexpr std::size_t max_count = std::size_t{1} << 24;
+  static constexpr std::size_t max_count = model_limits::vocabulary;
   /// The longest row of occupied slots: what the longest search costs.
   static constexpr std::size_t max_probes = 1024;
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "../core/model_limits.hpp"
 #include "../core/platform.hpp"
 #include "../core/prefix.hpp"
 #include "piece_key.hpp"
@@ -33,7 +34,7 @@ struct token_sink {
 /// Cuts whole words.
 class word_cutter {
  public:
-  static constexpr std::uint32_t max_chars_limit = 200;
+  static constexpr std::uint32_t max_chars_limit = model_limits::word_chars;
   /// Bytes that are read beyond a word, whatever they are.
   static constexpr std::size_t slack = piece_key::readable;
 

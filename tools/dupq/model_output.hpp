@@ -1,0 +1,70 @@
+// A model file that is written: it is opened, as any model is, before it takes its name.
+#pragma once
+
+#include <cstddef>
+#include <dupq/core/platform.hpp>
+#include <dupq/model.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "failure.hpp"
+#include "output_file.hpp"
+
+namespace dupq_tool {
+
+/// A model over bytes in memory, which must outlive it, with storage from the heap.
+class model_in_memory {
+ public:
+  explicit model_in_memory(std::span<const std::byte> file, const std::string& name = "")
+      : storage_(needed(file, name) / sizeof(line) + 1),
+        loaded_(dupq::model::load(file, std::as_writable_bytes(std::span(storage_)))) {
+    if (!loaded_) throw failure(loaded_.error().in(name));
+  }
+  const dupq::model& operator*() const noexcept { return *loaded_; }
+
+ private:
+  struct alignas(dupq::alignment) line {
+    std::byte bytes[dupq::alignment];
+  };
+  static std::size_t needed(std::span<const std::byte> file, const std::string& name) {
+    const auto bytes = dupq::model::storage_bytes(file);
+    if (!bytes) throw failure(bytes.error().in(name));
+    return *bytes;
+  }
+
+  std::vector<line> storage_;
+  dupq::result<dupq::model> loaded_;
+};
+
+/// Writes a model file piece by piece. One that the library would not open is a failure, and no file.
+class model_output {
+ public:
+  explicit model_output(const std::string& path) : out_(path) {}
+
+  void write(std::span<const std::byte> bytes) {
+    if (out_.seekable())
+      out_.write(bytes.data(), bytes.size());
+    else
+      kept_.insert(kept_.end(), bytes.begin(), bytes.end());  // what a pipe has taken cannot be called back
+  }
+
+  void commit() {
+    if (out_.seekable()) {
+      out_.flush();
+      if (const auto model = dupq::model::open(out_.temporary().c_str()); !model)
+        throw failure(model.error().in(out_.name()));
+    } else {
+      (void)model_in_memory(kept_, out_.name());
+      out_.write(kept_.data(), kept_.size());
+    }
+    out_.commit();
+  }
+
+ private:
+  output_file out_;
+  std::vector<std::byte> kept_;
+};
+
+}  // namespace dupq_tool
