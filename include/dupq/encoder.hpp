@@ -23,7 +23,7 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
   const config& c = m.config();
   if (c.kind != kind) return error(errc::wrong_kind, name(c.kind)).in(m.path());
   limits l = resolve(options.limits, c);
-  l.workers = std::max(l.workers, options.executor.run_tasks == nullptr ? std::size_t{1} : options.executor.workers);
+  l.workers = std::max(l.workers, options.executor.count());
   const std::size_t least = m.tokenizer().special_count(kind == model_kind::cross_encoder) + 1;
   if (l.text_tokens < least) return error(errc::bad_limit, "limits.text_tokens", least, l.text_tokens);
   if (l.text_tokens > c.max_length) return error(errc::bad_limit, "limits.text_tokens", c.max_length, l.text_tokens);
@@ -86,7 +86,7 @@ class encoder {
   template <class Tokens, class Task>
   void for_ranges(std::size_t n, std::size_t most, Tokens&& tokens, Task&& task) noexcept {
     constexpr std::size_t least = 48;  // tokens: batches of fewer waste the streaming of weights
-    const std::size_t workers = options_.executor.run_tasks == nullptr ? 1 : options_.executor.workers;
+    const std::size_t workers = options_.executor.count();
     work_ranges ranges(n, workers, least, most, [&](std::size_t i) { return tokens(i); });
     options_.executor.run(std::min(n, workers), [&](std::size_t, std::size_t worker) {
       const float_environment ieee;

@@ -16,7 +16,7 @@ struct backwards {
 
   dupq::executor executor(std::size_t workers) {
     return {this,
-            [](void* self, std::size_t n, dupq::executor::body call, void* context) {
+            [](void* self, std::size_t n, dupq::executor::body call, void* context) noexcept {
               ++static_cast<backwards*>(self)->runs;
               static_cast<backwards*>(self)->tasks += n;
               while (n-- != 0) call(context, n, 0);

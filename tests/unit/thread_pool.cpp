@@ -75,6 +75,56 @@ TEST_CASE("pools within pools, and pools that never ran, end") {
   CHECK(done == 20);
 }
 
+TEST_CASE("threads use one pool at a time, each call with its own tasks and workers") {
+  dupq::thread_pool pool(3);
+  std::atomic<bool> clash = false, wrong = false;
+  const auto use = [&](std::size_t seed) {
+    for (std::size_t round = 0; round < 2000; ++round) {
+      const std::size_t tasks = (round * 7 + seed) % 9;
+      std::atomic<std::size_t> sum = 0;
+      std::atomic<int> inside[3]{};
+      pool.executor().run(tasks, [&](std::size_t task, std::size_t worker) {
+        if (inside[worker]++ != 0) clash = true;
+        sum += task + 1;
+        --inside[worker];
+      });
+      if (sum != tasks * (tasks + 1) / 2) wrong = true;
+    }
+  };
+  std::vector<std::thread> threads;
+  for (std::size_t t = 0; t < 4; ++t) threads.emplace_back(use, t);
+  for (auto& thread : threads) thread.join();
+  CHECK(!clash);
+  CHECK(!wrong);
+}
+
+TEST_CASE("a task may use its pool again") {
+  dupq::thread_pool pool(3);
+  std::atomic<int> done = 0;
+  for (int round = 0; round < 200; ++round)
+    pool.executor().run(5, [&](std::size_t, std::size_t) {
+      pool.executor().run(
+          4, [&](std::size_t, std::size_t) { pool.executor().run(2, [&](std::size_t, std::size_t) { ++done; }); });
+    });
+  CHECK(done == 200 * 5 * 4 * 2);
+}
+
+TEST_CASE("threads that are free help a task that uses the pool again") {
+  dupq::thread_pool pool(2);
+  std::atomic<int> together = 0, most = 0;
+  pool.executor().run(2, [&](std::size_t task, std::size_t) {
+    if (task != 0) return;  // this thread is free at once
+    pool.executor().run(20, [&](std::size_t, std::size_t) {
+      int now = ++together;
+      for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      --together;
+    });
+  });
+  CHECK(most == 2);
+}
+
 TEST_CASE("runs of few tasks and of many follow each other at once") {
   dupq::thread_pool pool(4);
   std::atomic<std::size_t> ran = 0;

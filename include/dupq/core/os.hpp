@@ -33,6 +33,10 @@ void release(void* memory) noexcept;
 /// Cores that the affinity of this process leaves it, or all of the machine; 1 where nobody knows.
 std::size_t cores() noexcept;
 
+/// A number that is another one in every process that this one makes with fork(), from the first call on: such a
+/// process has the memory, but none of the other threads. It is cheap.
+unsigned forks() noexcept;
+
 // Each system also says whether it has Linux's control groups, which limit cores as well (available_cores.hpp):
 //   inline constexpr bool control_groups
 

@@ -37,6 +37,8 @@ inline void release(void* memory) noexcept { std::free(memory); }
 
 inline std::size_t cores() noexcept { return 1; }
 
+inline unsigned forks() noexcept { return 0; }
+
 inline constexpr bool control_groups = false;
 
 }  // namespace dupq::inline DUPQ_ABI::os

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #endif
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 
@@ -94,6 +96,13 @@ inline std::size_t cores() noexcept {
     return static_cast<std::size_t>(std::max(CPU_COUNT_S(sizeof sets, sets), 1));
 #endif
   return static_cast<std::size_t>(std::max(::sysconf(_SC_NPROCESSORS_ONLN), 1L));
+}
+
+inline unsigned forks() noexcept {
+  static std::atomic<unsigned> count{0};
+  static const int watched = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
+  static_cast<void>(watched);
+  return count.load(std::memory_order_relaxed);
 }
 
 #if defined(__linux__)

@@ -116,6 +116,8 @@ inline std::size_t cores() noexcept {
   return known && own != 0 ? static_cast<std::size_t>(std::popcount(own)) : 1;  // 0: in several groups of processors
 }
 
+inline unsigned forks() noexcept { return 0; }
+
 inline constexpr bool control_groups = false;
 
 }  // namespace dupq::inline DUPQ_ABI::os

@@ -6,25 +6,36 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
 #include "available_cores.hpp"
 #include "executor.hpp"
+#include "os.hpp"
 
 namespace dupq::inline DUPQ_ABI {
+namespace pool_detail {
 
-/// `workers` threads in all, the calling one among them, so `thread_pool(1)` starts none. One `run` at a time.
-class thread_pool {
+/// What one thread asks a pool to run. It lives on that thread's stack, until all tasks are done.
+struct call {
+  executor::body body;
+  void* context;
+  std::size_t tasks;
+  std::size_t begun = 0, done = 0;
+  std::atomic<bool> running{true};  ///< some task is not done; for the thread that waits for it
+  call* younger = nullptr;          ///< the next call that has tasks to begin
+};
+
+/// The threads and what they share. Tasks are large, so they are handed out under one mutex.
+class crew {
  public:
-  /// 0: as many as there are available cores. Throws std::system_error where the system refuses a thread.
-  explicit thread_pool(std::size_t workers = 0) : thread_pool(nullptr) {  // so that a throw joins the threads so far
-    if (workers == 0) workers = available_cores();
+  explicit crew(std::size_t workers) : crew() {  // so that a throw joins the threads so far
     threads_.reserve(workers - 1);
     for (std::size_t i = 1; i < workers; ++i) threads_.emplace_back([this, i] { serve(i); });
   }
-  ~thread_pool() {
+  ~crew() {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -33,50 +44,52 @@ class thread_pool {
     wake_.notify_all();
     for (std::thread& t : threads_) t.join();
   }
-  thread_pool(const thread_pool&) = delete;
-  thread_pool& operator=(const thread_pool&) = delete;
 
   std::size_t workers() const noexcept { return threads_.size() + 1; }
+  /// Whether this process was forked off the one that has the threads.
+  bool elsewhere() const noexcept { return forks_ != os::forks(); }
 
-  /// The handle to give to encoders; the pool must outlive it.
-  dupq::executor executor() noexcept {
-    return {this,
-            [](void* pool, std::size_t tasks, dupq::executor::body call, void* context) {
-              static_cast<thread_pool*>(pool)->run(tasks, call, context);
-            },
-            workers()};
+  /// The calling thread is worker 0 of its call, and the others have their own numbers in all calls.
+  void run(std::size_t tasks, executor::body body, void* context) noexcept {
+    if (elsewhere()) {
+      for (std::size_t i = 0; i < tasks; ++i) body(context, i, 0);
+      return;
+    }
+    if (tasks == 0) return;
+    call mine{body, context, tasks};
+    std::unique_lock lock(mutex_);
+    call** last = &oldest_;
+    while (*last != nullptr) last = &(*last)->younger;
+    *last = &mine;
+    idle_ = false;
+    for (std::size_t i = 1; i < std::min(tasks, workers()); ++i) wake_.notify_one();
+    work(lock, mine, 0);
+    if (mine.done != mine.tasks) spin_while(lock, mine.running);
+    done_.wait(lock, [&mine] { return mine.done == mine.tasks; });
   }
 
  private:
-  explicit thread_pool(std::nullptr_t) noexcept {}
+  crew() noexcept : forks_(os::forks()) {}
 
-  // Tasks are handed out under the mutex: they are large, and a thread that wakes up late has nothing to answer for.
-  void run(std::size_t tasks, dupq::executor::body call, void* context) noexcept {
-    std::unique_lock lock(mutex_);
-    call_ = call;
-    context_ = context;
-    next_ = finished_ = 0;
-    tasks_ = tasks;
-    idle_ = tasks == 0;
-    running_ = tasks != 0;
-    for (std::size_t i = 1; i < std::min(tasks, workers()); ++i) wake_.notify_one();
-    work(lock, 0);
-    if (finished_ != tasks_) spin_while(lock, running_);
-    done_.wait(lock, [this] { return finished_ == tasks_; });
+  /// Runs tasks of a call until none of them is left to begin.
+  void work(std::unique_lock<std::mutex>& lock, call& of, std::size_t worker) noexcept {
+    while (of.begun < of.tasks) {
+      const std::size_t task = of.begun++;
+      if (of.begun == of.tasks) drop(of);
+      lock.unlock();
+      of.body(of.context, task, worker);
+      lock.lock();
+      if (++of.done != of.tasks) continue;
+      of.running = false;
+      done_.notify_all();
+    }
   }
 
-  /// Runs tasks until none is left to begin.
-  void work(std::unique_lock<std::mutex>& lock, std::size_t worker) noexcept {
-    while (next_ < tasks_) {
-      const std::size_t task = next_++;
-      if (next_ == tasks_) idle_ = true;
-      lock.unlock();
-      call_(context_, task, worker);
-      lock.lock();
-      if (++finished_ != tasks_) continue;
-      running_ = false;
-      done_.notify_one();
-    }
+  void drop(const call& begun) noexcept {
+    call** at = &oldest_;
+    while (*at != &begun) at = &(*at)->younger;
+    *at = begun.younger;
+    idle_ = oldest_ == nullptr;
   }
 
   /// Waits up to 50 us without sleeping, and without the lock: a thread takes as long as that to wake up, which counts
@@ -92,21 +105,55 @@ class thread_pool {
   void serve(std::size_t worker) noexcept {
     std::unique_lock lock(mutex_);
     for (;;) {
-      if (!stop_ && next_ == tasks_) spin_while(lock, idle_);
-      wake_.wait(lock, [this] { return stop_ || next_ < tasks_; });
+      if (!stop_ && oldest_ == nullptr) spin_while(lock, idle_);
+      wake_.wait(lock, [this] { return stop_ || oldest_ != nullptr; });
       if (stop_) return;
-      work(lock, worker);
+      work(lock, *oldest_, worker);
     }
   }
 
+  const unsigned forks_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   std::vector<std::thread> threads_;
-  dupq::executor::body call_ = nullptr;
-  void* context_ = nullptr;
-  std::size_t tasks_ = 0, next_ = 0, finished_ = 0;  ///< of the run at hand: all of them, begun but for these, done
-  std::atomic<bool> idle_{true}, running_{false};    ///< no task is left to begin; one is not done; for those who spin
+  call* oldest_ = nullptr;        ///< of the calls that have tasks to begin
+  std::atomic<bool> idle_{true};  ///< there is none; for threads that wait for one
   bool stop_ = false;
+};
+
+}  // namespace pool_detail
+
+/// `workers` threads in all, the calling one among them, so `thread_pool(1)` starts none. Any number of threads may
+/// use it at a time, and a task may use it again: each call works on its own tasks, and threads that have nothing to do
+/// help the oldest call.
+///
+/// A process that fork() makes has none of the threads: there each call runs its tasks itself, one after another, and
+/// the pool may be destroyed. (A thread that forks inside a task must not come back from that task in the new process.)
+class thread_pool {
+ public:
+  /// 0: as many as there are available cores. Throws std::system_error where the system refuses a thread.
+  explicit thread_pool(std::size_t workers = 0)
+      : crew_(std::make_unique<pool_detail::crew>(workers == 0 ? available_cores() : workers)) {}
+  ~thread_pool() {
+    // In a forked process the crew describes threads that are not there, and ending it would wait for them forever.
+    if (crew_->elsewhere()) static_cast<void>(crew_.release());
+  }
+  thread_pool(const thread_pool&) = delete;
+  thread_pool& operator=(const thread_pool&) = delete;
+
+  std::size_t workers() const noexcept { return crew_->workers(); }
+
+  /// The handle to give to encoders; the pool must outlive it.
+  dupq::executor executor() noexcept {
+    return {crew_.get(),
+            [](void* crew, std::size_t tasks, dupq::executor::body body, void* context) noexcept {
+              static_cast<pool_detail::crew*>(crew)->run(tasks, body, context);
+            },
+            workers()};
+  }
+
+ private:
+  std::unique_ptr<pool_detail::crew> crew_;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

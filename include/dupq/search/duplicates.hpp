@@ -55,7 +55,7 @@ struct block_matches {
 template <class Next, class Visit, class Found>
 void for_blocks(const executor& workers, Next&& next, const Visit& visit, Found&& found) {
   std::size_t left = 0, right = 0;
-  if (workers.run_tasks == nullptr || workers.workers <= 1) {
+  if (workers.count() == 1) {
     while (next(left, right))
       if (!visit(left, right, found)) return;
     return;

@@ -120,8 +120,8 @@ class cpu {
   template <class Args>
   void share(void (*kernel)(const Args&) noexcept, const Args& g) const noexcept {
     constexpr std::size_t least = 6;  // panels: less work than passing it on
-    const std::size_t panels = (g.n + panel_width - 1) / panel_width, parts = std::min(shared_.workers, panels / least);
-    if (shared_.run_tasks == nullptr || parts < 2) return kernel(g);
+    const std::size_t panels = (g.n + panel_width - 1) / panel_width, parts = std::min(shared_.count(), panels / least);
+    if (parts < 2) return kernel(g);
     shared_.run(parts, [&](std::size_t part, std::size_t) {
       const float_environment ieee;
       kernel(g.panels(panels * part / parts, panels * (part + 1) / parts));
