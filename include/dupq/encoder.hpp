@@ -30,7 +30,8 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
   if (l.packed_tokens < l.text_tokens)
     return error(errc::bad_limit, "limits.packed_tokens", l.text_tokens, l.packed_tokens);
   if (l.packed_tokens > 1u << 24) return error(errc::bad_limit, "limits.packed_tokens", 1u << 24, l.packed_tokens);
-  if (l.texts < 2 || l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 2, l.texts);
+  if (l.texts < 2) return error(errc::bad_limit, "limits.texts", 2, l.texts);
+  if (l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 1u << 24, l.texts);
   if (l.workers > 4096) return error(errc::bad_limit, "limits.workers", 4096, l.workers);
   return l;
 }

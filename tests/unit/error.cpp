@@ -36,12 +36,18 @@ TEST_CASE("an error formats itself as one line") {
   CHECK(line(error(errc::no_such_file).in("model.gguf")) == "model.gguf: no such file");
   CHECK(line(error(errc::missing_key, "bert.block_count")) == "bert.block_count: missing key");
   CHECK(line(error(errc::wrong_shape, "blk.0.ffn_up.weight", 384, 383).in("m.gguf")) ==
-        "m.gguf: blk.0.ffn_up.weight: wrong shape (384 expected, 383 found)");
-  CHECK(line(error(errc::out_of_range, "dupq.max_length", 4, 0)) ==
-        "dupq.max_length: out of range (4 expected, 0 found)");
-  CHECK(line(error(errc::wrong_type, "x", 0, 30)) == "x: wrong type (30 found)");
+        "m.gguf: blk.0.ffn_up.weight: wrong shape (383, not 384)");
+  CHECK(line(error(errc::out_of_range, "dupq.max_length", 4, 0)) == "dupq.max_length: out of range (0, at least 4)");
+  CHECK(line(error(errc::wrong_type, "x", 0, 30)) == "x: wrong type (30)");
   CHECK(line(error(errc::truncated, {}, ~std::uint64_t{0}, 7)) ==
-        "the file ends too early (18446744073709551615 expected, 7 found)");
+        "the file ends too early (7, at least 18446744073709551615)");
+  CHECK(line(error(errc::bad_limit, "limits.text_tokens", 16, 24)) ==
+        "limits.text_tokens: impossible limit (24, at most 16)");
+  CHECK(line(error(errc::cannot_open, {}, 0, 13).in("m.gguf")) == "m.gguf: cannot be opened (error 13)");
+  CHECK(line(error(errc::out_of_memory, "workspace", 4096)) == "workspace: not enough memory (4096 bytes)");
+  CHECK(line(error(errc::not_aligned, "storage", 64, 8)) == "storage: not aligned (64 bytes)");
+  const error e = error(errc::missing_key, "bert.block_count").in("m.gguf");
+  CHECK(e.message() == line(e));
 }
 
 TEST_CASE("long names keep their tails") {
@@ -90,6 +96,35 @@ TEST_CASE("a result holds a value or an error, also of a type that only moves") 
   const result<std::unique_ptr<int>> moved = std::move(r);
   REQUIRE(!moved);
   CHECK(std::string(moved.error().subject) == "x");
+}
+
+TEST_CASE("a result gives its value, or another one") {
+  const result<int> good = 7, bad = error(errc::truncated);
+  CHECK(good.value() == 7);
+  CHECK(good.value_or(1) == 7);
+  CHECK(bad.value_or(1) == 1);
+  result<std::unique_ptr<int>> owner = std::make_unique<int>(3);
+  CHECK(*std::move(owner).value_or(nullptr) == 3);
+  result<int> changed = 1;
+  changed.value() = 2;
+  CHECK(*changed == 2);
+}
+
+TEST_CASE("a result of nothing is success or an error") {
+  const auto call = [](bool fails) -> result<void> {
+    if (fails) return error(errc::wrong_size, "scores", 3, 2);
+    return {};
+  };
+  CHECK(call(false));
+  const auto done = call(true);
+  REQUIRE(!done);
+  CHECK(!done.has_value());
+  CHECK(done.error().code == errc::wrong_size);
+  CHECK(done.error().message() == "scores: wrong number of elements (2, not 3)");
+  result<void> copied = done;
+  CHECK(copied.error().found == 2);
+  copied = {};
+  CHECK(copied);
 }
 
 TEST_CASE("results destroy what they hold exactly once") {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -80,6 +81,11 @@ struct error {
 
   /// Writes "file: subject: what happened" and a NUL into `out` (cut at `size`); returns the length without the NUL.
   std::size_t format(char* out, std::size_t size) const noexcept;
+  /// The same line as a string, for programs that have a heap.
+  std::string message() const {
+    char line[320];
+    return {line, format(line, sizeof line)};
+  }
 
  private:
   template <std::size_t N>
@@ -120,6 +126,12 @@ class [[nodiscard]] result {
   T& operator*() & noexcept { return check(ok_), value_; }
   const T& operator*() const& noexcept { return check(ok_), value_; }
   T&& operator*() && noexcept { return check(ok_), std::move(value_); }
+  T& value() & noexcept { return **this; }
+  const T& value() const& noexcept { return **this; }
+  T&& value() && noexcept { return *std::move(*this); }
+  /// The value, or `otherwise` where there is an error.
+  T value_or(T otherwise) const& { return ok_ ? value_ : std::move(otherwise); }
+  T value_or(T otherwise) && { return ok_ ? std::move(value_) : std::move(otherwise); }
   T* operator->() noexcept { return check(ok_), &value_; }
   const T* operator->() const noexcept { return check(ok_), &value_; }
   const dupq::error& error() const noexcept { return check(!ok_), error_; }
@@ -214,13 +226,34 @@ inline std::size_t error::format(char* out, std::size_t size) const noexcept {
     while ((v /= 10) != 0);
     while (k != 0) put({&digits[--k], 1});
   };
+  // "24, at most 16": what was found, and what would have been right.
+  const auto found_and = [&](std::string_view relation) { number(found), put(relation), number(expected); };
   if (file[0] != '\0') put(file), put(": ");
   if (subject[0] != '\0') put(subject), put(": ");
   put(describe(code));
   if (expected != found) {
     put(" (");
-    if (expected != 0) number(expected), put(" expected, ");
-    number(found), put(" found)");
+    switch (code) {
+      case errc::cannot_open:
+      case errc::cannot_read:
+      case errc::gpu_failed: put("error "), number(found); break;
+      case errc::out_of_memory: number(expected), put(" bytes"); break;
+      case errc::not_finite: put("element "), number(found); break;
+      case errc::out_of_range:
+      case errc::bad_limit: found_and(found > expected ? ", at most " : ", at least "); break;
+      case errc::too_many_rows: found_and(", at most "); break;
+      case errc::too_few_rows:
+      case errc::too_small:
+      case errc::truncated: found_and(", at least "); break;
+      case errc::misaligned: found_and(", no multiple of "); break;
+      case errc::not_aligned: number(expected), put(" bytes"); break;
+      default:
+        if (expected != 0)
+          found_and(", not ");
+        else
+          number(found);
+    }
+    put(")");
   }
   if (size != 0) out[n] = '\0';
   return n;

@@ -152,7 +152,8 @@ class vocabulary {
 
   static result<void> check_sizes(std::span<const std::byte> tokens, std::uint64_t count, std::size_t offsets,
                                   std::size_t slots) noexcept {
-    if (count == 0 || count > max_count) return error(errc::out_of_range, tokens_key, max_count, count);
+    if (count == 0) return error(errc::out_of_range, tokens_key, 1, count);
+    if (count > max_count) return error(errc::out_of_range, tokens_key, max_count, count);
     if (tokens.size() > 0xFFFFFFFFu) return error(errc::out_of_range, tokens_key, 0xFFFFFFFFu, tokens.size());
     if (offsets != count) return error(errc::wrong_size, offsets_key, count, offsets);
     const bool right = std::has_single_bit(slots) && slots >= 2 * count && slots <= 64 * max_count;
