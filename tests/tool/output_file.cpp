@@ -125,7 +125,7 @@ TEST_CASE("temporary names cannot be guessed, and nothing that is there is opene
   fs::create_symlink("victim", f / "planted");
   fs::create_symlink("nowhere", f / "dangling");
   for (const char* name : {"planted", "dangling", "victim"}) {
-    CHECK(descriptor::create_new(f / name, 0666) < 0);
+    CHECK(os::create_new(f / name, 0666) < 0);
     CHECK(errno == EEXIST);
   }
   CHECK_FALSE(fs::exists(f / "nowhere"));

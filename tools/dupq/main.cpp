@@ -1,6 +1,4 @@
 // dupq, the command: finds the verb, runs it, and turns failures into one line and an exit status.
-#include <fcntl.h>
-
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "failure.hpp"
+#include "os.hpp"
 #include "output_file.hpp"
 #include "unfinished.hpp"
 #include "verb.hpp"
@@ -65,15 +64,6 @@ void clean_up(int signal) {
   std::raise(signal);
 }
 
-void prepare_process() {
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is seen where it is written to
-  for (int signal : {SIGINT, SIGTERM, SIGHUP})
-    if (std::signal(signal, clean_up) == SIG_IGN) std::signal(signal, SIG_IGN);
-  // A standard stream that the caller has closed must not become the next file that is opened.
-  for (int stream : {0, 1, 2})
-    if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", stream == 0 ? O_WRONLY : O_RDONLY);
-}
-
 void run(std::span<const std::string> words, const verb& v) {
   for (const std::string& word : words) {
     if (word == "--") break;
@@ -117,6 +107,6 @@ int main_with(const std::vector<std::string>& words) {
 }  // namespace dupq_tool
 
 int main(int argc, char** argv) {
-  dupq_tool::prepare_process();
-  return dupq_tool::main_with({argv + 1, argv + (argc < 1 ? 1 : argc)});
+  dupq_tool::os::prepare_process(dupq_tool::clean_up);
+  return dupq_tool::main_with(dupq_tool::os::arguments(argc, argv));
 }

@@ -5,11 +5,12 @@
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
+#include <random>
 #include <string>
 #include <string_view>
 
-#include "descriptor.hpp"
 #include "failure.hpp"
+#include "os.hpp"
 #include "unfinished.hpp"
 
 namespace dupq_tool {
@@ -25,18 +26,18 @@ class output_file {
  public:
   explicit output_file(std::string path) : path_(std::move(path)) {
     if (path_ == "-") {
-      descriptor_ = descriptor::standard_output;
+      descriptor_ = os::standard_output;
       path_ = "standard output";
       return;
     }
-    const descriptor::existing_file existing = descriptor::look_at(path_);
+    const os::file_kind existing = os::look_at(path_);
     if (existing.folder) throw failure(path_ + ": is a directory");
     if (existing.there && !existing.regular) {
-      descriptor_ = descriptor::open_stream(path_);
+      descriptor_ = os::open_output(path_);
       if (descriptor_ < 0) fail("cannot be opened");
       return;
     }
-    if (existing.there && !descriptor::may_write(path_)) fail("cannot be replaced");
+    if (existing.there && !os::may_write(path_)) fail("cannot be replaced");
     std::error_code ignored;
     if (existing.there) target_ = std::filesystem::canonical(path_, ignored).string();  // a link stays a link
     if (target_.empty()) target_ = path_;
@@ -45,8 +46,8 @@ class output_file {
   output_file(const output_file&) = delete;
   output_file& operator=(const output_file&) = delete;
   ~output_file() {
-    if (descriptor_ > descriptor::standard_error) descriptor::close(descriptor_);
-    if (!temporary_.empty()) descriptor::remove(temporary_.c_str());
+    if (descriptor_ > os::standard_error) os::close(descriptor_);
+    if (!temporary_.empty()) os::remove(temporary_.c_str());
   }
 
   void write(const void* bytes, std::size_t size) {
@@ -60,7 +61,7 @@ class output_file {
   void flush() { flush(buffer_.size()); }
 
   /// Whether somebody looks at what is written.
-  bool terminal() const noexcept { return descriptor::is_terminal(descriptor_); }
+  bool terminal() const noexcept { return os::is_terminal(descriptor_); }
 
   /// Whether `overwrite` works: true for files that appear at `commit`.
   bool seekable() const noexcept { return !temporary_.empty(); }
@@ -68,7 +69,7 @@ class output_file {
   /// Replaces bytes written earlier, for headers that count what follows them.
   void overwrite(std::size_t offset, std::string_view text) {
     flush();
-    if (!descriptor::write_at(descriptor_, offset, text)) fail("cannot be written");
+    if (!os::write_at(descriptor_, offset, text)) fail("cannot be written");
   }
 
   /// Where the bytes are until `commit`; empty where they go to their place directly.
@@ -79,18 +80,18 @@ class output_file {
   /// Everything is written: once it is safe on the disk, the file takes its name.
   void commit() {
     flush();
-    const bool synced = temporary_.empty() || descriptor::sync(descriptor_);
+    const bool synced = temporary_.empty() || os::sync(descriptor_);
     if (!synced) fail("cannot be written");
-    if (descriptor_ > descriptor::standard_error) {
-      const bool closed = descriptor::close(descriptor_);
+    if (descriptor_ > os::standard_error) {
+      const bool closed = os::close(descriptor_);
       descriptor_ = -1;
       if (!closed) fail("cannot be written");
     }
     if (temporary_.empty()) return;
-    if (!descriptor::rename(temporary_, target_)) fail("cannot be created");
+    if (!os::rename(temporary_, target_)) fail("cannot be created");
     temporary_.clear();
     noted_.forget();
-    descriptor::sync_folder(std::filesystem::path(target_).parent_path());
+    os::sync_folder(std::filesystem::path(target_).parent_path().string());
   }
 
  private:
@@ -104,9 +105,9 @@ class output_file {
     std::string name = target.filename().string();
     if (name.size() > 200) name = "dupq";  // names have at most 255 bytes
     for (int attempt = 0; attempt < 16; ++attempt) {
-      temporary_ = (target.parent_path() / (name + ".partial-" + descriptor::random_digits())).string();
+      temporary_ = (target.parent_path() / (name + ".partial-" + random_digits())).string();
       noted_.note(temporary_);  // before the file is there, because a signal may come as soon as it is
-      descriptor_ = descriptor::create_new(temporary_, exists ? mode : 0666);
+      descriptor_ = os::create_new(temporary_, exists ? mode : 0666);
       if (descriptor_ >= 0) break;
       noted_.forget();
       if (errno != EEXIST) break;
@@ -115,13 +116,21 @@ class output_file {
       temporary_.clear();
       fail("cannot be created");
     }
-    if (exists) descriptor::set_mode(descriptor_, mode);
+    if (exists) os::set_mode(descriptor_, mode);
+  }
+
+  /// 16 digits that nobody can guess.
+  static std::string random_digits() {
+    std::random_device bits;
+    std::string digits;
+    for (int i = 0; i < 16; ++i) digits += "0123456789abcdef"[bits() % 16];
+    return digits;
   }
 
   /// Hands over the first `size` bytes of the buffer.
   void flush(std::size_t size) {
     for (std::size_t done = 0; done < size;) {
-      const std::ptrdiff_t n = descriptor::write_some(descriptor_, buffer_.data() + done, size - done);
+      const std::ptrdiff_t n = os::write_some(descriptor_, buffer_.data() + done, size - done);
       if (n < 0 && errno == EPIPE) throw closed_pipe{};
       if (n < 0) fail("cannot be written");
       done += static_cast<std::size_t>(n);

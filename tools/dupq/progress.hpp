@@ -1,14 +1,13 @@
 // A line on the terminal that says how far long work has come; silent where stderr is no terminal.
 #pragma once
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
 
 #include "format.hpp"
+#include "os.hpp"
 
 namespace dupq_tool {
 
@@ -17,7 +16,7 @@ class progress {
   /// `unit`: what is counted, in the plural. `total`: 0 where it is not known. Not `wanted` where results go
   /// to the same terminal meanwhile.
   explicit progress(std::string unit, std::uint64_t total = 0, bool wanted = true)
-      : unit_(std::move(unit)), total_(total), shows_(wanted && ::isatty(STDERR_FILENO) == 1) {}
+      : unit_(std::move(unit)), total_(total), shows_(wanted && os::is_terminal(os::standard_error)) {}
   progress(const progress&) = delete;
   progress& operator=(const progress&) = delete;
   ~progress() {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "descriptor.hpp"
+#include "os.hpp"
 
 namespace dupq_tool {
 
@@ -46,7 +46,7 @@ class unfinished {
   /// Removes all files that are noted; safe inside a signal handler.
   static void remove_all() noexcept {
     for (slot& s : slots()) {
-      if (s.name[0] != '\0') descriptor::remove(s.name);
+      if (s.name[0] != '\0') os::remove(s.name);
       s.name[0] = '\0';
     }
   }

@@ -1,0 +1,186 @@
+// The contract of os.hpp on Windows.
+#pragma once
+
+#if !defined(NOMINMAX)
+#define NOMINMAX
+#endif
+#if !defined(WIN32_LEAN_AND_MEAN)
+#define WIN32_LEAN_AND_MEAN
+#endif
+#include <fcntl.h>
+#include <io.h>
+#include <shellapi.h>
+#include <windows.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+#include "os.hpp"
+
+namespace dupq_tool::os {
+
+/// The system's UTF-16, with room for a NUL at its end. What is no UTF-8 becomes U+FFFD.
+inline std::wstring wide(std::string_view text) {
+  std::wstring out(text.size(), L'\0');
+  out.resize(static_cast<std::size_t>(::MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()),
+                                                            out.data(), static_cast<int>(out.size()))));
+  return out;
+}
+inline std::string narrow(std::wstring_view text) {
+  std::string out(3 * text.size(), '\0');
+  out.resize(
+      static_cast<std::size_t>(::WideCharToMultiByte(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), out.data(),
+                                                     static_cast<int>(out.size()), nullptr, nullptr)));
+  return out;
+}
+
+/// errno for what a function of Windows, which has failed, reports.
+inline void set_errno() noexcept {
+  switch (::GetLastError()) {
+    case ERROR_FILE_NOT_FOUND:
+    case ERROR_PATH_NOT_FOUND:
+    case ERROR_BAD_NETPATH:
+    case ERROR_INVALID_NAME: errno = ENOENT; break;
+    case ERROR_FILE_EXISTS:
+    case ERROR_ALREADY_EXISTS: errno = EEXIST; break;
+    case ERROR_ACCESS_DENIED:
+    case ERROR_SHARING_VIOLATION:
+    case ERROR_LOCK_VIOLATION:
+    case ERROR_USER_MAPPED_FILE:
+    case ERROR_WRITE_PROTECT: errno = EACCES; break;
+    case ERROR_DISK_FULL:
+    case ERROR_HANDLE_DISK_FULL: errno = ENOSPC; break;
+    case ERROR_TOO_MANY_OPEN_FILES: errno = EMFILE; break;
+    case ERROR_BROKEN_PIPE:
+    case ERROR_NO_DATA: errno = EPIPE; break;
+    case ERROR_FILENAME_EXCED_RANGE: errno = ENAMETOOLONG; break;
+    default: errno = EIO;
+  }
+}
+
+inline HANDLE handle_of(int file) noexcept { return reinterpret_cast<HANDLE>(::_get_osfhandle(file)); }
+
+// ---- the process
+// -----------------------------------------------------------------------------------------------------
+
+// The arguments of `main` have been through the code page, and names with wildcards replaced by those that match.
+inline std::vector<std::string> arguments(int, char**) {
+  int count = 0;
+  wchar_t** const words = ::CommandLineToArgvW(::GetCommandLineW(), &count);
+  std::vector<std::string> all;
+  for (int i = 1; i < count; ++i) all.push_back(narrow(words[i]));
+  ::LocalFree(words);
+  return all;
+}
+
+inline void prepare_process(void (*clean_up)(int signal)) {
+  for (int signal : {SIGINT, SIGTERM, SIGBREAK}) std::signal(signal, clean_up);
+  for (std::FILE* stream : {stdin, stdout, stderr}) ::_setmode(::_fileno(stream), _O_BINARY);
+  if (!is_terminal(standard_output) && !is_terminal(standard_error)) return;
+  ::SetConsoleOutputCP(CP_UTF8);
+  DWORD mode = 0;  // a progress line is erased by an escape sequence
+  if (::GetConsoleMode(handle_of(standard_error), &mode) != 0)
+    ::SetConsoleMode(handle_of(standard_error), mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING);
+}
+
+// ---- names
+// -----------------------------------------------------------------------------------------------------------
+
+inline file_kind look_at(int file) noexcept {
+  file_kind kind;
+  const HANDLE handle = handle_of(file);
+  BY_HANDLE_FILE_INFORMATION status{};
+  kind.there = ::GetFileType(handle) != FILE_TYPE_UNKNOWN;
+  if (::GetFileType(handle) != FILE_TYPE_DISK || ::GetFileInformationByHandle(handle, &status) == 0) return kind;
+  kind.folder = (status.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+  kind.regular = !kind.folder;
+  kind.mode = (status.dwFileAttributes & FILE_ATTRIBUTE_READONLY) != 0 ? 0444 : 0666;
+  if (kind.regular) kind.size = std::uint64_t{status.nFileSizeHigh} << 32 | status.nFileSizeLow;
+  return kind;
+}
+/// Opens a file for others to read, write, rename and delete meanwhile.
+inline int open_file(const std::string& path, DWORD access, DWORD how, DWORD attributes, int flags) {
+  const HANDLE handle =
+      ::CreateFileW(wide(path).c_str(), access, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr, how,
+                    attributes, nullptr);
+  if (handle == INVALID_HANDLE_VALUE) return set_errno(), -1;
+  const int file = ::_open_osfhandle(reinterpret_cast<intptr_t>(handle), flags | _O_BINARY | _O_NOINHERIT);
+  if (file < 0) ::CloseHandle(handle);
+  return file;
+}
+inline file_kind look_at(const std::string& path) {
+  const int file = open_file(path, FILE_READ_ATTRIBUTES, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, _O_RDONLY);
+  if (file < 0) return {};
+  const file_kind kind = look_at(file);
+  ::_close(file);
+  return kind;
+}
+inline bool may_write(const std::string& path) { return ::_waccess(wide(path).c_str(), 2) == 0; }
+
+inline bool rename(const std::string& from, const std::string& to) {
+  const bool done =
+      ::MoveFileExW(wide(from).c_str(), wide(to).c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
+  if (!done) set_errno();
+  return done;
+}
+inline void remove(const char* path) noexcept {
+  static wchar_t name[32768];  // not on the stack of a signal handler, and no more than one of these runs
+  if (::MultiByteToWideChar(CP_UTF8, 0, path, -1, name, 32768) != 0) ::DeleteFileW(name);
+}
+inline void sync_folder(const std::string&) {}  // names are written through
+
+// ---- files
+// -----------------------------------------------------------------------------------------------------------
+
+inline int open_input(const std::string& path) {
+  const int file = open_file(path, GENERIC_READ, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, _O_RDONLY);
+  if (file >= 0 && look_at(file).folder) return ::_close(file), errno = EISDIR, -1;
+  return file;
+}
+inline int open_output(const std::string& path) {
+  return open_file(path, GENERIC_WRITE, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, _O_WRONLY);
+}
+inline int create_new(const std::string& path, unsigned) {
+  return open_file(path, GENERIC_WRITE, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, _O_WRONLY);
+}
+
+inline void set_mode(int, unsigned) noexcept {}  // may_write has seen that it is not read-only
+inline bool is_terminal(int file) noexcept {
+  DWORD mode = 0;
+  return ::GetConsoleMode(handle_of(file), &mode) != 0;
+}
+inline bool would_wait(int file) noexcept {
+  if (is_terminal(file)) return true;
+  DWORD bytes = 0;
+  return ::GetFileType(handle_of(file)) == FILE_TYPE_PIPE &&
+         ::PeekNamedPipe(handle_of(file), nullptr, 0, nullptr, &bytes, nullptr) != 0 && bytes == 0;
+}
+
+inline constexpr std::size_t most_at_once = std::size_t{1} << 30;
+
+inline std::ptrdiff_t read_some(int file, char* to, std::size_t room) noexcept {
+  DWORD n = 0;
+  if (::ReadFile(handle_of(file), to, static_cast<DWORD>(std::min(room, most_at_once)), &n, nullptr) != 0) return n;
+  if (::GetLastError() == ERROR_BROKEN_PIPE || ::GetLastError() == ERROR_HANDLE_EOF)
+    return 0;  // the other end is closed
+  return set_errno(), -1;
+}
+inline std::ptrdiff_t write_some(int file, const char* bytes, std::size_t size) noexcept {
+  DWORD n = 0;
+  if (::WriteFile(handle_of(file), bytes, static_cast<DWORD>(std::min(size, most_at_once)), &n, nullptr) != 0) return n;
+  return set_errno(), -1;
+}
+inline bool write_at(int file, std::uint64_t offset, std::string_view text) noexcept {
+  const bool done = ::_lseeki64(file, static_cast<std::int64_t>(offset), SEEK_SET) >= 0 &&
+                    write_some(file, text.data(), text.size()) == static_cast<std::ptrdiff_t>(text.size());
+  return ::_lseeki64(file, 0, SEEK_END) >= 0 && done;
+}
+inline bool sync(int file) noexcept {
+  if (::FlushFileBuffers(handle_of(file)) != 0) return true;
+  return set_errno(), false;
+}
+inline bool close(int file) noexcept { return ::_close(file) == 0; }
+
+}  // namespace dupq_tool::os
