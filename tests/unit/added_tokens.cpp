@@ -83,6 +83,7 @@ TEST_CASE("lists that are not right are refused") {
   CHECK(code(added_bytes(t), 2) == errc::out_of_range);
   CHECK(code(added_bytes({{"", 1, 0}}), 9) == errc::wrong_value);
   CHECK(code(added_bytes({{"\xFF", 1, 0}}), 9) == errc::wrong_value);
+  CHECK(code(added_bytes({{"\xF0\x9F\x99", 1, 0}}), 9) == errc::wrong_value);
   CHECK(code(added_bytes({{"x", 1, 16}}), 9) == errc::wrong_value);
   added_bytes b(t);
   b.contents.pop_back();

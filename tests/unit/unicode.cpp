@@ -101,6 +101,23 @@ TEST_CASE("broken UTF-8 becomes U+FFFD, one for each maximal part") {
   CHECK(decode_all("\xF0\x9F\xC3\xA9") == std::vector<char32_t>{bad, 0xE9});
 }
 
+TEST_CASE("a text is UTF-8 or not") {
+  using dupq::unicode::character_bytes, dupq::unicode::is_utf8;
+  for (char32_t c = 0; c < 0x110000; ++c)
+    if (c < 0xD800 || c > 0xDFFF) REQUIRE(character_bytes(utf8(c) + '\x80') == utf8(c).size());  // U+FFFD among them
+  CHECK(character_bytes("") == 0);
+  CHECK(is_utf8(""));
+  CHECK(is_utf8("a\xC3\xA9\xEF\xBF\xBD\xF0\x9F\x99\x82"));
+  // The third has as many bytes as U+FFFD, and is none.
+  for (const char* broken :
+       {"\x80", "\xEF\xBF", "\xF0\x9F\x99", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF"}) {
+    CAPTURE(broken);
+    CHECK(character_bytes(broken) == 0);
+    CHECK_FALSE(is_utf8(std::string("a") + broken));
+    CHECK_FALSE(is_utf8(broken + std::string("a")));
+  }
+}
+
 TEST_CASE("the character before a place") {
   const std::string_view text = "a\xC3\xA9\xE2\x82\xAC\xF0\x9F\x99\x82\x80";
   const char* b = text.data();

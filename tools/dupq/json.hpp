@@ -42,8 +42,8 @@ class value : public std::variant<std::nullptr_t, bool, std::int64_t, double, st
   }
 };
 
-/// Parses one text; failures name `source`, the line and the byte.
-value parse(std::string_view text, std::string_view source);
+/// Parses one text; failures name `source`, the line (its first one is `line`) and the byte.
+value parse(std::string_view text, std::string_view source, std::uint64_t line = 1);
 
 /// Nesting beyond this is refused: it bounds the stack.
 inline constexpr std::size_t max_depth = 64;
@@ -52,20 +52,14 @@ inline constexpr std::size_t max_depth = 64;
 inline std::string quote(std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef", escaped = "\"\\\b\f\n\r\t", letters = "\"\\bfnrt";
   std::string out = "\"";
-  while (!text.empty()) {
-    const std::size_t n = utf8_sequence(text);
-    const char c = text[0];
-    if (n == 0) {
-      append_utf8(out, 0xFFFD);
-    } else if (const auto k = escaped.find(c); k != escaped.npos) {
+  for (const char *p = text.data(), *const end = p + text.size(); p != end;) {
+    const char32_t c = dupq::unicode::decode(p, end);
+    if (const auto k = c < 0x80 ? escaped.find(static_cast<char>(c)) : escaped.npos; k != escaped.npos)
       out += '\\', out += letters[k];
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-      const auto u = static_cast<unsigned char>(c);
-      out += "\\u00", out += hex[u >> 4], out += hex[u & 15];
-    } else {
-      out += text.substr(0, n);
-    }
-    text.remove_prefix(n == 0 ? 1 : n);
+    else if (c < 0x20 || c == 0x7F)
+      out += "\\u00", out += hex[c >> 4], out += hex[c & 15];
+    else
+      append_utf8(out, c);
   }
   return out += '"';
 }
@@ -106,7 +100,8 @@ inline std::string print(const value& v, std::size_t indent = 0, std::size_t lev
 /// The recursive-descent parser behind `parse`.
 class parser {
  public:
-  parser(std::string_view text, std::string_view source) : text_(text), source_(source) {}
+  parser(std::string_view text, std::string_view source, std::uint64_t line)
+      : text_(text), source_(source), line_(line) {}
 
   value run() {
     value v = any(0);
@@ -117,7 +112,7 @@ class parser {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    std::size_t line = 1;
+    std::uint64_t line = line_;
     for (std::size_t i = 0; i < at_ && i < text_.size(); ++i) line += text_[i] == '\n';
     throw failure(std::string(source_) + ": line " + std::to_string(line) + ", byte " + std::to_string(at_) + ": " +
                   what);
@@ -196,7 +191,7 @@ class parser {
         escape(out);
         continue;
       }
-      const std::size_t n = utf8_sequence(text_.substr(at_));
+      const std::size_t n = dupq::unicode::character_bytes(text_.substr(at_));
       if (n == 0) fail("not UTF-8");
       out += text_.substr(at_, n);
       at_ += n;
@@ -267,9 +262,12 @@ class parser {
   }
 
   std::string_view text_, source_;
+  std::uint64_t line_;
   std::size_t at_ = 0;
 };
 
-inline value parse(std::string_view text, std::string_view source) { return parser(text, source).run(); }
+inline value parse(std::string_view text, std::string_view source, std::uint64_t line) {
+  return parser(text, source, line).run();
+}
 
 }  // namespace dupq_tool::json

@@ -123,15 +123,7 @@ class added_tokens {
     return v;
   }
 
-  static bool is_text(std::string_view s) noexcept {
-    const char* p = s.data();
-    const char* end = p + s.size();
-    while (p != end) {
-      const char* start = p;
-      if (unicode::decode(p, end) == unicode::replacement && p - start != 3) return false;
-    }
-    return !s.empty();
-  }
+  static bool is_text(std::string_view s) noexcept { return !s.empty() && unicode::is_utf8(s); }
 
   const std::byte* contents_ = nullptr;
   const std::byte* ids_ = nullptr;
