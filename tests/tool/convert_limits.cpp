@@ -33,7 +33,7 @@ std::string trouble(const model_folder& folder, const convert_options& options) 
   REQUIRE(encoder);
   const std::vector<std::string> texts{"what is C++?"};
   std::vector<float> vectors(model->dim());
-  CHECK(!encoder->encode(texts, vectors));
+  CHECK(encoder->encode(texts, vectors));
   float squares = 0;
   for (const float v : vectors) squares += v * v;
   CHECK(squares == doctest::Approx(1.0f));
