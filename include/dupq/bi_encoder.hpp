@@ -5,7 +5,6 @@
 #include <span>
 #include <string_view>
 
-#include "core/texts.hpp"
 #include "encoder.hpp"
 #include "search/cosine.hpp"
 
@@ -21,7 +20,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
   /// Writes the vector of list[i] to out[i * dim() ...]; `out` has list.size() * dim() floats. Errors: wrong_size.
   result<void> encode(texts list, std::span<float> out) noexcept {
     const std::size_t dim = this->model_->dim();
-    if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
+    if (const auto right = check_vectors(list, dim, out); !right) return right;
     this->for_ranges(
         list.size(), list.size(), [&](std::size_t i) { return this->likely_tokens(list[i].size()); },
         [&](std::size_t begin, std::size_t end, batch<D>& one) {
@@ -33,8 +32,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
 
   /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size.
   result<void> score(texts a, texts b, std::span<float> out) noexcept {
-    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
-    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    if (const auto right = check_scores(a, b, out); !right) return right;
     this->for_ranges(
         a.size(), this->limits_.texts / 2,
         [&](std::size_t i) { return this->likely_tokens(a[i].size()) + this->likely_tokens(b[i].size()); },

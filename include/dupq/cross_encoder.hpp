@@ -5,7 +5,6 @@
 #include <span>
 #include <string_view>
 
-#include "core/texts.hpp"
 #include "device/cpu/formulas.hpp"
 #include "encoder.hpp"
 
@@ -27,8 +26,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
   }
   /// The model's output before its activation. Errors: wrong_size.
   result<void> logits(texts a, texts b, std::span<float> out) noexcept {
-    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
-    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    if (const auto right = check_scores(a, b, out); !right) return right;
     this->for_ranges(
         a.size(), a.size(), [&](std::size_t i) { return this->likely_tokens(a[i].size() + b[i].size()); },
         [&](std::size_t begin, std::size_t end, batch<D>& one) {

@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/executor.hpp"
 #include "core/platform.hpp"
+#include "core/texts.hpp"
 #include "core/work_ranges.hpp"
 #include "model.hpp"
 #include "workspace.hpp"
@@ -34,6 +35,17 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
   if (l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 1u << 24, l.texts);
   if (l.workers > 4096) return error(errc::bad_limit, "limits.workers", 4096, l.workers);
   return l;
+}
+
+/// What every encoder asks of its caller's lists. Errors: wrong_size.
+inline result<void> check_vectors(texts list, std::size_t dim, std::span<const float> vectors) noexcept {
+  if (vectors.size() == list.size() * dim) return {};
+  return error(errc::wrong_size, "vectors", list.size() * dim, vectors.size());
+}
+inline result<void> check_scores(texts a, texts b, std::span<const float> scores) noexcept {
+  if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
+  if (scores.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), scores.size());
+  return {};
 }
 
 /// The base of `Encoder`, which is for models of a kind. It refers to its model, which must outlive it; one thread uses

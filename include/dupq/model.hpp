@@ -36,17 +36,15 @@ class model {
   static result<model> open(const char* path, const model_options& options = {}) noexcept {
     auto file = mapped_file::open(path, options.check_weights);
     if (!file) return file.error();
-    const auto needed = storage_bytes(file->bytes());
+    model m;
+    const auto needed = m.describe(file->bytes(), options.kernels);
     if (!needed) return needed.error().in(path);
     void* const storage = os::allocate(*needed);
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
-    auto m = load(file->bytes(), {static_cast<std::byte*>(storage), *needed}, options);
-    if (!m) {
-      os::release(storage);
-      return m.error().in(path);
-    }
-    m->owned_ = {storage, std::move(*file), path};
-    return m;
+    m.owned_ = {storage, std::move(*file), path};
+    arena from({static_cast<std::byte*>(storage), *needed});
+    if (const auto done = m.read(from, options.check_weights); !done) return done.error().in(path);
+    return result<model>(std::move(m));
   }
 
   /// Over bytes that outlive the model, for instance in flash, and `storage` of storage_bytes(file) bytes, aligned to
@@ -54,16 +52,12 @@ class model {
   /// not_aligned, unknown_kernels.
   static result<model> load(std::span<const std::byte> file, std::span<std::byte> storage,
                             const model_options& options = {}) noexcept {
-    const dupq::kernels* const table = find_kernels(options.kernels);
-    if (table == nullptr) return error(errc::unknown_kernels, options.kernels);
     const auto misaligned = reinterpret_cast<std::uintptr_t>(storage.data()) % alignment;
     if (misaligned != 0) return error(errc::not_aligned, "storage", alignment, misaligned);
-    const auto parsed = gguf::file::parse(file);
-    if (!parsed) return parsed.error();
-    model m(*parsed, table);
-    arena counter;
-    if (const auto done = m.read(counter); !done) return done.error();
-    if (storage.size() < counter.used()) return error(errc::too_small, "storage", counter.used(), storage.size());
+    model m;
+    const auto needed = m.describe(file, options.kernels);
+    if (!needed) return needed.error();
+    if (storage.size() < *needed) return error(errc::too_small, "storage", *needed, storage.size());
     arena from(storage);
     if (const auto done = m.read(from, options.check_weights); !done) return done.error();
     return result<model>(std::move(m));
@@ -71,12 +65,7 @@ class model {
 
   /// Bytes of storage that `load` needs for a file.
   static result<std::size_t> storage_bytes(std::span<const std::byte> file) noexcept {
-    const auto parsed = gguf::file::parse(file);
-    if (!parsed) return parsed.error();
-    model m(*parsed, &scalar_kernels::table);
-    arena counter;
-    if (const auto done = m.read(counter); !done) return done.error();
-    return counter.used();
+    return model().describe(file, {});
   }
 
   const dupq::config& config() const noexcept { return config_; }
@@ -121,10 +110,15 @@ class model {
     }
   };
 
-  model(const gguf::file& file, const dupq::kernels* table) noexcept : file_(file), table_(table) {}
+  model() noexcept = default;
 
-  /// Everything from the file; counts what it needs where `storage` has no memory.
-  result<void> read(arena& storage, bool check_weights = false) noexcept {
+  /// Parses a file and reads its numbers. The result is how many bytes of storage the rest, which `read` reads, needs.
+  result<std::size_t> describe(std::span<const std::byte> file, std::string_view kernels) noexcept {
+    table_ = find_kernels(kernels);
+    if (table_ == nullptr) return error(errc::unknown_kernels, kernels);
+    const auto parsed = gguf::file::parse(file);
+    if (!parsed) return parsed.error();
+    file_ = *parsed;
     const auto format = read_format(file_);
     if (!format) return format.error();
     format_ = *format;
@@ -134,6 +128,12 @@ class model {
     const auto threshold = read_threshold(file_);
     if (!threshold) return threshold.error();
     threshold_ = *threshold;
+    arena counter;
+    if (const auto done = read(counter, false); !done) return done.error();
+    return counter.used();
+  }
+  /// The tokenizer and the weights; counts what they need where `storage` has no memory.
+  result<void> read(arena& storage, bool check_weights) noexcept {
     tokenizer_reader words(file_, storage);
     const auto t = words.read();
     if (!t) return t.error();
@@ -143,7 +143,7 @@ class model {
   }
 
   gguf::file file_;
-  const dupq::kernels* table_;
+  const dupq::kernels* table_ = nullptr;
   file_format format_;
   dupq::config config_;
   std::optional<float> threshold_;

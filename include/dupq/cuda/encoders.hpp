@@ -28,6 +28,14 @@ class encoder {
   std::uint64_t truncated() const noexcept { return engine_.truncated(); }
   const limits& sizes() const noexcept { return engine_.sizes(); }
 
+  /// The score of one pair. Errors: gpu_failed.
+  result<float> score(std::string_view a, std::string_view b) noexcept {
+    const std::string_view first[] = {a}, second[] = {b};
+    float out[1] = {};
+    if (const auto done = static_cast<Encoder&>(*this).score(first, second, out); !done) return done.error();
+    return out[0];
+  }
+
  protected:
   explicit encoder(engine<Runtime>&& e) noexcept : engine_(std::move(e)) {}
 
@@ -40,10 +48,12 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
   using base::engine_;
 
  public:
+  using base::score;
+
   /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed.
   result<void> encode(texts list, std::span<float> out) noexcept {
     const std::size_t dim = engine_.model().dim();
-    if (out.size() != list.size() * dim) return error(errc::wrong_size, "vectors", list.size() * dim, out.size());
+    if (const auto right = check_vectors(list, dim, out); !right) return right;
     return run(
         list.size(), [&](std::size_t i) { return list[i]; },
         [&](std::size_t first, std::size_t count, const float* vectors) {
@@ -52,8 +62,7 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
   }
   /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size, gpu_failed.
   result<void> score(texts a, texts b, std::span<float> out) noexcept {
-    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
-    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    if (const auto right = check_scores(a, b, out); !right) return right;
     const std::size_t dim = engine_.model().dim();
     // Items 2 i and 2 i + 1 are the texts of pair i; a pair may lie in two batches.
     return run(
@@ -68,13 +77,6 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
               out[(first + i) / 2] = cosine({engine_.kept(), dim}, {vector, dim}, &engine_.model().kernel_table());
           }
         });
-  }
-  /// Cosine of two texts' vectors. Errors: gpu_failed.
-  result<float> score(std::string_view a, std::string_view b) noexcept {
-    const std::string_view first[] = {a}, second[] = {b};
-    float out[1] = {};
-    if (const auto done = score(first, second, out); !done) return done.error();
-    return out[0];
   }
 
  private:
@@ -97,6 +99,8 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
   using base::engine_;
 
  public:
+  using base::score;
+
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size,
   /// gpu_failed.
   result<void> score(texts a, texts b, std::span<float> out) noexcept {
@@ -107,8 +111,7 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
   }
   /// The model's output before its activation. Errors: wrong_size, gpu_failed.
   result<void> logits(texts a, texts b, std::span<float> out) noexcept {
-    if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
-    if (out.size() != a.size()) return error(errc::wrong_size, "scores", a.size(), out.size());
+    if (const auto right = check_scores(a, b, out); !right) return right;
     return engine_.run(
         a.size(),
         [&](std::size_t i, std::span<std::int32_t> ids) {
@@ -117,13 +120,6 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
         [&](std::size_t first, std::size_t count, const float* logits) {
           std::copy_n(logits, count, out.data() + first);
         });
-  }
-  /// The score of one pair. Errors: gpu_failed.
-  result<float> score(std::string_view a, std::string_view b) noexcept {
-    const std::string_view first[] = {a}, second[] = {b};
-    float out[1] = {};
-    if (const auto done = score(first, second, out); !done) return done.error();
-    return out[0];
   }
 
  private:
