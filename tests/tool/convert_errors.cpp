@@ -44,7 +44,12 @@ TEST_CASE("config.json") {
        "config.json: num_attention_heads: 5 do not divide hidden_size 32"},
       {"bert", "config.json", "\"gelu\"", "\"relu\"",
        "config.json: hidden_act: \"relu\" is not supported, only \"gelu\""},
-      {"bert", "config.json", "\"hidden_act\": \"gelu\",", "", "config.json: hidden_act: missing"},
+      {"bert", "config.json", "{", "{\"rope_theta\": 10000,",
+       "config.json: rope_theta: this setting is not supported; remove it if it changes nothing"},
+      {"bert", "config.json", "{", "{\"pruned_heads\": {\"0\": [1]},",
+       "config.json: pruned_heads: only models with all their heads are supported"},
+      {"cross", "config.json", "\"hidden_size\": 40", "\"num_labels\": 3, \"hidden_size\": 40",
+       "config.json: num_labels: 3 contradicts the 1 names of id2label"},
       {"bert", "config.json", "\"model_type\": \"bert\"", "\"model_type\": \"roberta\"",
        "config.json: model_type: \"roberta\" is not supported, only bert and mpnet"},
       {"bert", "config.json", "{", "{\"position_embedding_type\": \"relative_key\",",
@@ -84,15 +89,13 @@ TEST_CASE("modules.json and the configurations it points to") {
       {"bert", "modules.json", "\"path\": \"1_Pooling\",", "", "modules.json: 1.path: missing"},
       {"bert", "1_Pooling/config.json", "\"word_embedding_dimension\": 32", "\"word_embedding_dimension\": 64",
        "1_Pooling/config.json: word_embedding_dimension: 64 contradicts config.json's hidden_size 32"},
-      {"bert", "1_Pooling/config.json", "{", "{\"pooling_mode_lasttoken\": true,",
-       "1_Pooling/config.json: pooling_mode: \"lasttoken\" is not supported, only cls, max and mean"},
+      {"bert", "modules.json", "models.Pooling\"", "models.Pooling\", \"weight\": 2",
+       "modules.json: 1.weight: this setting is not supported; remove it if it changes nothing"},
       {"bert", "1_Pooling/config.json", "{", "{\"pooling_mode_future_tokens\": true,",
        "1_Pooling/config.json: pooling_mode_future_tokens: this setting is not supported; remove it if it changes "
        "nothing"},
-      {"bert_pooled", "1_Pooling/config.json", "\"max\"", "\"weightedmean\"",
-       "1_Pooling/config.json: pooling_mode: \"weightedmean\" is not supported, only cls, max and mean"},
-      {"bert_pooled", "1_Pooling/config.json", "\"cls\"", "\"mean\"",
-       "1_Pooling/config.json: pooling_mode: the order mean+max+mean is not supported, only cls+max+mean"},
+      {"bert_pooled", "1_Pooling/config.json", "\"max\"", "\"median\"",
+       "1_Pooling/config.json: pooling_mode: \"median\" is not supported"},
       {"bert", "sentence_bert_config.json", "24", "41",
        "sentence_bert_config.json: max_seq_length: must be from 3 to 40, found 41"},
       {"bert", "sentence_bert_config.json", "24", "2",
@@ -103,11 +106,6 @@ TEST_CASE("modules.json and the configurations it points to") {
       {"cross", "tokenizer_config.json", "512", "3",
        "tokenizer_config.json: model_max_length: must be from 4 to 64, found 3"},
   });
-  const model_folder prompt("bert");
-  prompt.write("config_sentence_transformers.json",
-               R"({"default_prompt_name": "query", "prompts": {"query": "query: "}})");
-  CHECK(prompt.trouble() ==
-        "config_sentence_transformers.json: default_prompt_name: texts with a prompt before them are not supported");
   const model_folder token("bert");
   token.write("2_Normalize/config.json", R"({"module_input_name": "token_embeddings"})");
   CHECK(token.trouble() == "2_Normalize/config.json: module_input_name: \"token_embeddings\" is not supported");

@@ -60,6 +60,18 @@ inline std::string gguf_piece(const std::string& piece) {
   return is_bracketed(piece) ? piece : std::string(word_mark) + piece;
 }
 
+/// Settings that model files do not hold yet.
+inline void refuse_unsupported(const hf_folder& folder) {
+  const dupq::config& c = folder.config;
+  const auto refuse = [&](const char* what) {
+    throw failure(folder.root.string() + ": " + what + " is not supported");
+  };
+  if (c.pooling.sequence != 0) refuse("this pooling_mode");
+  if (c.truncate_dim != 0 && c.truncate_dim < c.pooled_dim()) refuse("truncate_dim");
+  if (c.similarity != dupq::similarity::cosine) refuse("similarity_fn_name");
+  if (!folder.prompts.used.empty()) refuse("a text with a prompt before it (default_prompt_name)");
+}
+
 /// The model in numbers. llama.cpp's keys come first, then our own.
 inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const convert_options& options) {
   const dupq::config& c = folder.config;
@@ -204,6 +216,7 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
     throw usage_error("the type int8 needs the packed layout");
   const hf_folder model = read_hf_folder(folder);
+  refuse_unsupported(model);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
     throw failure((model.transformer / "config.json").string() +
                   ": intermediate_size: " + std::to_string(model.config.intermediate) +

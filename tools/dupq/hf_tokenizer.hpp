@@ -44,8 +44,8 @@ class hf_tokenizer_reader {
         mpnet_(folder.config.architecture == dupq::architecture::mpnet),
         json_path_(folder.transformer / "tokenizer.json"),
         config_path_(folder.transformer / "tokenizer_config.json"),
-        vocab_path_(folder.transformer / "vocab.txt") {
-    if (std::filesystem::exists(config_path_)) settings_ = json_node::open(config_path_);
+        vocab_path_(folder.transformer / "vocab.txt"),
+        settings_(folder.tokenizer_settings) {
     out_.source = (std::filesystem::exists(json_path_) ? json_path_ : vocab_path_).string();
   }
 

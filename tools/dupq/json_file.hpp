@@ -42,6 +42,7 @@ class json_node {
   bool is_flag() const noexcept { return value_->as<bool>() != nullptr; }
   bool is_array() const noexcept { return value_->as<json::array>() != nullptr; }
   bool is_object() const noexcept { return value_->as<json::object>() != nullptr; }
+  bool is_empty() const { return check<json::object>("an object").empty(); }
   /// The value itself, for a caller that reads the whole of it.
   const json::value& raw() const {
     document_->whole.insert(value_);
@@ -55,6 +56,23 @@ class json_node {
     if (v == nullptr || v->is_null()) return {};
     return child(*v, key);
   }
+  /// This object with the members of `changes`, but for those in `without`, instead of its own; under a name that tells
+  /// of both.
+  json_node changed_by(const json_node& changes, std::span<const std::string_view> without = {}) const {
+    json::object members = check<json::object>("an object");
+    for (const json::member& change : changes.check<json::object>("an object")) {
+      if (std::find(without.begin(), without.end(), change.first) != without.end()) continue;
+      const auto same =
+          std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.first == change.first; });
+      if (same == members.end())
+        members.push_back(change);
+      else
+        same->second = change.second;
+    }
+    const std::string changed = changes.where_.substr(changes.where_.rfind('/') + 1);
+    return {std::move(members), where_ + " with " + changed};
+  }
+
   /// Refuses every setting that nobody read: each member, in any depth, that `get` and the like did not ask for, that
   /// is not null, and that is not among those `known` to change nothing. Those are named from here on, without the
   /// numbers of list entries ("truncation.strategy"); a name that ends in ".*" stands for all members. To be called on

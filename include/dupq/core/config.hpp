@@ -15,14 +15,27 @@ enum class model_kind : std::uint8_t { bi_encoder, cross_encoder };
 enum class weight_type : std::uint8_t { f32, int8 };
 enum class score_activation : std::uint8_t { identity, sigmoid };
 
+/// How two vectors are compared, as sentence_transformers' similarity_pairwise has it: distances are negative.
+enum class similarity : std::uint8_t { cosine, dot, euclidean, manhattan };
+
+/// Ways to make one vector of a text's token vectors; `weightedmean` weighs them by their places, 1, 2, 3, ...
+enum class pooling_mode : std::uint8_t { cls = 1, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken };
+
 /// How token vectors become one text vector. Several modes are concatenated in the order cls, max, mean,
 /// as sentence_transformers.models.Pooling does.
 struct pooling {
   bool cls = false;
   bool max = false;
   bool mean = false;
+  /// Other modes, or another order, instead of the three above: four bits a pooling_mode, the first one lowest.
+  std::uint32_t sequence = 0;
 
-  constexpr std::size_t modes() const noexcept { return std::size_t{cls} + std::size_t{max} + std::size_t{mean}; }
+  static constexpr std::size_t most_modes = 8;
+  constexpr std::size_t modes() const noexcept {
+    std::size_t n = std::size_t{cls} + std::size_t{max} + std::size_t{mean};
+    for (std::uint32_t rest = sequence; rest != 0; rest >>= 4) ++n;
+    return n;
+  }
   friend constexpr bool operator==(pooling, pooling) = default;
 };
 
@@ -42,12 +55,20 @@ struct config {
   weight_type weights = weight_type::f32;
   std::uint32_t max_length = 0;  ///< tokens of one text or pair, special tokens included
   float norm_epsilon = 0;
-  dupq::pooling pooling{};                                   ///< bi-encoders
-  bool normalize = false;                                    ///< bi-encoders: vectors have length 1
+  dupq::pooling pooling{};         ///< bi-encoders
+  bool normalize = false;          ///< bi-encoders: vectors have length 1
+  std::uint32_t truncate_dim = 0;  ///< bi-encoders: so many floats of a vector are kept, after all else; 0: all
+  dupq::similarity similarity = dupq::similarity::cosine;  ///< bi-encoders: what a score is
+  bool pool_prompt = true;  ///< bi-encoders: whether a prompt's tokens count in the pooling
   score_activation activation = score_activation::identity;  ///< cross-encoders
 
   /// Floats of one text's vector.
-  constexpr std::size_t dim() const noexcept { return pooling.modes() * hidden; }
+  constexpr std::size_t dim() const noexcept {
+    const std::size_t all = pooled_dim();
+    return truncate_dim != 0 && truncate_dim < all ? truncate_dim : all;
+  }
+  /// The same before it is truncated.
+  constexpr std::size_t pooled_dim() const noexcept { return pooling.modes() * hidden; }
   constexpr std::size_t head_dim() const noexcept { return heads == 0 ? 0 : hidden / heads; }
 };
 
@@ -67,6 +88,14 @@ constexpr std::string_view name(score_activation a) noexcept {
   return a == score_activation::identity ? "identity" : "sigmoid";
 }
 constexpr std::string_view name(weight_type t) noexcept { return t == weight_type::f32 ? "f32" : "int8"; }
+constexpr std::string_view name(similarity s) noexcept {
+  constexpr std::string_view names[4] = {"cosine", "dot", "euclidean", "manhattan"};
+  return names[static_cast<std::size_t>(s)];
+}
+constexpr std::string_view name(pooling_mode m) noexcept {
+  constexpr std::string_view names[6] = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
+  return names[static_cast<std::size_t>(m) - 1];
+}
 /// "mean", "cls+max+mean", ...
 constexpr std::string_view name(pooling p) noexcept {
   constexpr std::string_view names[8] = {"none", "mean",     "max",     "max+mean",
