@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Writes include/dupq/text/unicode_tables.hpp from the Unicode Character Database.
+"""Writes include/dupq/text/unicode_tables.hpp and normal_form_tables.hpp from the Unicode Character Database.
 
-    tools/unicode_tables.py [--data /usr/share/unicode] [--out include/dupq/text/unicode_tables.hpp]
+    tools/unicode_tables.py [--data /usr/share/unicode] [--out include/dupq/text]
 
-The data is Debian's package unicode-data. The tables say what Hugging Face's BERT normaliser does, and that mixes
+The data is Debian's package unicode-data. The tables say what Hugging Face's normalisers do, and that mixes
 several versions of Unicode, one for each of the Rust crates that it is made of; DerivedAge.txt tells which characters
 a version has. Where a character's properties changed afterwards, the constants below restore them.
 """
@@ -25,6 +25,9 @@ DATA_VERSION = (15, 0)  # lower case and words, apart from the additions below: 
 PUNCTUATION_THEN = [0x166D, 0x111C9]
 MARKS_THEN = [0x1734]
 NO_MARKS_THEN = [0x1885, 0x1886, 0xA9BD, 0x111C9]
+# The same for M*, of the version of the normalisation forms.
+ACCENTS_THEN = [0x1CF2, 0x1CF3]
+NO_ACCENTS_THEN = [0x111C9]
 # Lower case since Unicode 16 and 17: first, last, distance.
 LATER_LOWER = [
     (0x1C89, 0x1C89, 1), (0xA7CB, 0xA7CB, 0x264 - 0xA7CB), (0xA7CC, 0xA7CC, 1), (0xA7CE, 0xA7CE, 1),
@@ -62,7 +65,7 @@ def properties(path, wanted):
 
 class Database:
     def __init__(self, folder):
-        self.category, self.ccc, self.decomposition, self.lower, self.age = {}, {}, {}, {}, {}
+        self.category, self.ccc, self.decomposition, self.compatibility, self.lower, self.age = {}, {}, {}, {}, {}, {}
         with open(os.path.join(folder, "UnicodeData.txt"), encoding="utf-8") as lines:
             for line in lines:
                 fields = line.rstrip("\n").split(";")
@@ -75,6 +78,8 @@ class Database:
                     self.ccc[first] = int(fields[3])
                 if fields[5] and not fields[5].startswith("<"):
                     self.decomposition[first] = [int(x, 16) for x in fields[5].split()]
+                if fields[5].startswith("<"):
+                    self.compatibility[first] = [int(x, 16) for x in fields[5].split()[1:]]
                 if fields[13]:
                     self.lower[first] = int(fields[13], 16)
         with open(os.path.join(folder, "DerivedAge.txt"), encoding="utf-8") as lines:
@@ -83,6 +88,7 @@ class Database:
                 if m:
                     for c in range(int(m[1], 16), int(m[2] or m[1], 16) + 1):
                         self.age[c] = (int(m[3]), int(m[4]))
+        self.excluded = properties(os.path.join(folder, "DerivedNormalizationProps.txt"), "Full_Composition_Exclusion")
         self.white = properties(os.path.join(folder, "PropList.txt"), "White_Space")
         self.alphabetic = properties(os.path.join(folder, "DerivedCoreProperties.txt"), "Alphabetic")
         self.alphabetic |= properties(os.path.join(folder, "PropList.txt"), "Join_Control")
@@ -148,7 +154,7 @@ def two_stage(values):
 
 def array(name, kind, values, comment):
     lines, line = [], ""
-    for text in (str(v) if v < 0x10000 else hex(v) for v in values):
+    for text in (v if isinstance(v, str) else str(v) if v < 0x10000 else hex(v) for v in values):
         if len(line) + len(text) + 1 > 118:
             lines.append(line)
             line = ""
@@ -232,18 +238,104 @@ inline constexpr range ranges[{len(ranges)}] = {{
 """
 
 
+class NormalForms:
+    """What the four normalisation forms and StripAccents need, all of one version."""
+
+    def __init__(self, db):
+        known = lambda c: db.has(c, NFD_VERSION)
+        self.canonical = {c: parts for c, parts in db.decomposition.items() if known(c)}
+        self.both = self.canonical | {c: parts for c, parts in db.compatibility.items() if known(c)}
+        self.ccc = {c: n for c, n in db.ccc.items() if known(c)}
+        self.accent = {c for c, k in db.category.items() if k in ("Mn", "Mc", "Me") and known(c)}
+        self.accent = (self.accent - set(NO_ACCENTS_THEN)) | set(ACCENTS_THEN)
+        self.pairs = sorted((*parts, c) for c, parts in self.canonical.items() if len(parts) == 2 and c not in db.excluded)
+
+    def full(self, c, of):
+        return [d for p in of[c] for d in self.full(p, of)] if c in of else [c]
+
+
+def render_forms(db):
+    forms = NormalForms(db)
+    records = {(0, 0): 0}
+    high = {c for c in forms.accent if c >= 0xE0000}  # the variation selectors: a range of their own
+    assert len(high) == max(high) - min(high) + 1 and not high & forms.ccc.keys()
+    last = max(forms.ccc.keys() | forms.accent - high)
+    of = [records.setdefault((forms.ccc.get(c, 0), int(c in forms.accent)), len(records)) for c in range(last // BLOCK * BLOCK + BLOCK)]
+    class1, class2 = two_stage(of)
+
+    parts, places, entries, entry_of = [], {}, {(0, 0, 0): 0}, [0] * (max(forms.both) // BLOCK + 1) * BLOCK
+    for c in sorted(forms.both):
+        canonical, both = forms.full(c, forms.canonical), forms.full(c, forms.both)
+        canonical = [] if canonical == [c] else canonical
+        key = tuple(canonical), tuple(both if both != canonical else ())
+        if key not in places:
+            places[key] = len(parts)
+            parts.extend(key[0] + key[1])
+        entry_of[c] = entries.setdefault((places[key], len(key[0]), len(key[1])), len(entries))
+    form1, form2 = two_stage(entry_of)
+    assert len(parts) < 1 << 16 and len(entries) < 1 << 16 and max(form1) < 1 << 16 and len(records) <= 256
+
+    rows = "".join(f"  {{{ccc}, {accent}}},\n" for ccc, accent in records)
+    entry_rows = array("entries", "entry", [f"{{{p},{n},{k}}}" for p, n, k in entries], "The decompositions.")
+    pair_rows = array("pairs", "pair", [f"{{{a:#x},{b:#x},{c:#x}}}" for a, b, c in forms.pairs], "In order.")
+    return f"""\
+// Generated by {COMMAND} from Debian's unicode-data; change that script, not this file.
+//
+// The Unicode normalisation forms: combining classes, accents, decompositions, compositions. Hangul is computed.
+#pragma once
+
+#include <cstdint>
+
+#include "../core/platform.hpp"
+
+// clang-format off
+namespace dupq::inline DUPQ_ABI {{
+namespace normal_form_tables {{
+
+inline constexpr unsigned block = {BLOCK};
+inline constexpr char32_t class_end = {len(of):#x};   ///< from here on no character reorders
+inline constexpr char32_t form_end = {len(entry_of):#x};  ///< from here on none decomposes
+inline constexpr char32_t high_accents[2] = {{{min(high):#x}, {max(high):#x}}};  ///< the only accents from class_end on
+
+struct record {{
+  std::uint8_t combining_class;
+  std::uint8_t accent;  ///< 1: any kind of mark, which StripAccents drops
+}};
+inline constexpr record records[{len(records)}] = {{
+{rows}}};
+
+{array("class_blocks", "std::uint16_t", class1, "Block number of code point c: [c / block], c < class_end.")}
+{array("classes", "std::uint8_t", class2, "Index into `records`: [block number * block + c % block].")}
+/// A decomposition: `canonical` characters from parts[place] on, after them those of the compatible one where it is
+/// another.
+struct entry {{
+  std::uint16_t place;
+  std::uint8_t canonical, compatible;
+}};
+{entry_rows}
+{array("form_blocks", "std::uint16_t", form1, "The same two stages for characters below form_end.")}
+{array("forms", "std::uint16_t", form2, "Index into `entries`; 0: does not decompose.")}
+{array("parts", "char32_t", parts, "The characters of decompositions.")}
+/// Two characters that NFC and NFKC make one.
+struct pair {{
+  char32_t first, second, composed;
+}};
+{pair_rows}
+}}  // namespace normal_form_tables
+}}  // namespace dupq::inline DUPQ_ABI
+"""
+
+
 def main():
     parser = argparse.ArgumentParser(description="Writes the Unicode tables of dupq's tokenizer.")
     parser.add_argument("--data", default="/usr/share/unicode", help="folder of UnicodeData.txt, DerivedAge.txt, ...")
     root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    parser.add_argument("--out", default=os.path.join(root, "include/dupq/text/unicode_tables.hpp"), help="- is stdout")
+    parser.add_argument("--out", default=os.path.join(root, "include/dupq/text"), help="folder of the two headers")
     arguments = parser.parse_args()
     try:
-        text = render(Database(arguments.data))
-        if arguments.out == "-":
-            sys.stdout.write(text)
-        else:
-            with open(arguments.out, "w", encoding="utf-8") as out:
+        db = Database(arguments.data)
+        for name, text in (("unicode_tables.hpp", render(db)), ("normal_form_tables.hpp", render_forms(db))):
+            with open(os.path.join(arguments.out, name), "w", encoding="utf-8") as out:
                 out.write(text)
     except OSError as e:
         sys.exit(f"{COMMAND}: {e.filename}: {e.strerror} (Debian's package unicode-data has the data)")

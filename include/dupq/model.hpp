@@ -17,6 +17,7 @@
 #include "model/metadata.hpp"
 #include "model/tokenizer_keys.hpp"
 #include "model/weights.hpp"
+#include "text/general_text.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -26,6 +27,9 @@ struct model_options {
   /// Without it a packed file of floats is ready at once, however large, and its pages come when they are needed; with
   /// such weights results are NaN or mean nothing, and no worse happens. Everything else is checked in any case.
   bool check_weights = true;
+  /// What reads texts whose normaliser is not BERT's own: &general_text, which `open` takes by itself. Without it such
+  /// a model is refused, and the program does not contain it.
+  const text_extension* text = nullptr;
 };
 
 /// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and, where the
@@ -43,7 +47,9 @@ class model {
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
     m.owned_ = {storage, std::move(*file), path};
     arena from({static_cast<std::byte*>(storage), *needed});
-    if (const auto done = m.read(from, options.check_weights); !done) return done.error().in(path);
+    model_options all = options;
+    if (all.text == nullptr) all.text = &general_text;
+    if (const auto done = m.read(from, all); !done) return done.error().in(path);
     return result<model>(std::move(m));
   }
 
@@ -59,7 +65,7 @@ class model {
     if (!needed) return needed.error();
     if (storage.size() < *needed) return error(errc::too_small, "storage", *needed, storage.size());
     arena from(storage);
-    if (const auto done = m.read(from, options.check_weights); !done) return done.error();
+    if (const auto done = m.read(from, options); !done) return done.error();
     return result<model>(std::move(m));
   }
 
@@ -129,16 +135,16 @@ class model {
     if (!threshold) return threshold.error();
     threshold_ = *threshold;
     arena counter;
-    if (const auto done = read(counter, false); !done) return done.error();
+    if (const auto done = read(counter, {}); !done) return done.error();
     return counter.used();
   }
   /// The tokenizer and the weights; counts what they need where `storage` has no memory.
-  result<void> read(arena& storage, bool check_weights) noexcept {
-    tokenizer_reader words(file_, storage);
+  result<void> read(arena& storage, const model_options& options) noexcept {
+    tokenizer_reader words(file_, storage, options.text);
     const auto t = words.read();
     if (!t) return t.error();
     tokenizer_ = *t;
-    weight_reader tensors(file_, config_, format_.packed, storage, check_weights);
+    weight_reader tensors(file_, config_, format_.packed, storage, options.check_weights);
     return tensors.read(weights_);
   }
 

@@ -1,5 +1,5 @@
 #include <doctest/doctest.h>
-
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <dupq/model/metadata.hpp>
@@ -158,6 +158,52 @@ TEST_CASE("files of llama.cpp's writer say less") {
   const auto rank = refused(b.set("bert.pooling_type", std::uint32_t{4}).build());
   CHECK(rank.code == errc::unsupported);
   CHECK(std::string(rank.subject) == "bert.pooling_type");
+}
+
+TEST_CASE("llama.cpp's keys of the tokenizer") {
+  gguf_builder b(tiny_model("bert-plain-f16"));
+  for (const auto& key : gguf_builder(b).keys)
+    if (key.name.starts_with("dupq.") || key.name == "tokenizer.ggml.token_type") b.erase(key.name);
+  b.set("bert.pooling_type", std::uint32_t{2});
+  const auto normal = [&] { return loaded_model(b.build())->tokenizer().options().normal; };
+  CHECK((normal().lowercase && normal().strip_accents));  // as old files mean it
+  b.set("tokenizer.ggml.normalizer.lowercase", false);
+  CHECK((!normal().lowercase && !normal().strip_accents));
+  b.set("tokenizer.ggml.normalizer.strip_accents", true);
+  CHECK((!normal().lowercase && normal().strip_accents));
+  b.set("tokenizer.ggml.normalizer.lowercase", true).set("tokenizer.ggml.normalizer.strip_accents", false);
+  CHECK((normal().lowercase && !normal().strip_accents));
+
+  const auto types = [&](std::int32_t what, std::uint64_t count = 15) {
+    std::string payload = raw(std::uint32_t{5}, count);
+    for (std::uint64_t i = 0; i < count; ++i) payload += raw(i == 5 ? what : std::int32_t{1});
+    return gguf_builder(b).set("tokenizer.ggml.token_type", 9, payload).build();
+  };
+  const auto ids = [&](std::int32_t type) {
+    const loaded_model m(types(type));
+    std::vector<std::int32_t> out(16);
+    out.resize(m->tokenizer().encode("[PAD]_WHAT_what[SEP]", out.size(), out).tokens);
+    return out;
+  };
+  using list = std::vector<std::int32_t>;
+  const list as_word = ids(1), special = ids(3), ordinary = ids(4);
+  CHECK(as_word == ids(6));
+  // A special token is found as it is spelt, within words too; another one in the normalised text.
+  CHECK(std::count(special.begin(), special.end(), 5) == 2);
+  CHECK(std::count(ordinary.begin(), ordinary.end(), 5) == 2);
+  const auto glued = [&](std::int32_t type, std::string_view text) {
+    const loaded_model m(types(type));
+    list out(16);
+    out.resize(m->tokenizer().encode(text, out.size(), out).tokens);
+    return out;
+  };
+  CHECK(glued(1, "zwhat") == list{2, 1, 3});
+  CHECK(glued(3, "zwhat") == list{2, 1, 5, 3});
+  CHECK(glued(3, "zWHAT") == list{2, 1, 3});
+  CHECK(glued(4, "zWHAT") == list{2, 1, 5, 3});
+  const auto e = refused(types(1, 14));
+  CHECK(e.code == errc::wrong_size);
+  CHECK(std::string(e.subject) == "tokenizer.ggml.token_type");
 }
 
 TEST_CASE("the vocabulary and its index") {

@@ -23,7 +23,9 @@ namespace dupq::inline DUPQ_ABI {
 /// index, and the list of special tokens. With an arena that has no memory it only counts bytes and gives no tokenizer.
 class tokenizer_reader {
  public:
-  tokenizer_reader(const gguf::file& file, arena& storage) noexcept : read_(file), storage_(storage) {}
+  /// `extension` reads texts whose normaliser is not BERT's own; without it a file of such a tokenizer is refused.
+  tokenizer_reader(const gguf::file& file, arena& storage, const text_extension* extension) noexcept
+      : read_(file), storage_(storage), extension_(extension) {}
 
   result<std::optional<tokenizer>> read() noexcept {
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
@@ -44,16 +46,26 @@ class tokenizer_reader {
     // Older files of llama.cpp name [CLS] as the beginning of a sequence only.
     o.cls = id(read_.has("tokenizer.ggml.cls_token_id") ? "tokenizer.ggml.cls_token_id" : "tokenizer.ggml.bos_token_id",
                {});
-    o.normal.lowercase = read_.boolean("dupq.tokenizer.lowercase", true);
-    o.normal.strip_accents = read_.boolean("dupq.tokenizer.strip_accents", true);
+    // llama.cpp's keys, where the file has none of ours; without either a text is lower-cased and loses its accents.
+    const bool lowercase = read_.boolean("tokenizer.ggml.normalizer.lowercase", true);
+    const bool strip_accents = read_.boolean("tokenizer.ggml.normalizer.strip_accents", lowercase);
+    o.normal.lowercase = read_.boolean("dupq.tokenizer.lowercase", lowercase);
+    o.normal.strip_accents = read_.boolean("dupq.tokenizer.strip_accents", strip_accents);
     o.normal.split_cjk = read_.boolean("dupq.tokenizer.split_cjk", true);
     o.normal.clean_text = read_.boolean("dupq.tokenizer.clean_text", true);
     o.max_word_chars = read_.integer("dupq.tokenizer.max_word_chars", 1, model_limits::word_chars, 100);
     o.pair_separators = read_.integer("dupq.tokenizer.pair_separators", 1, 2, 1);
     if (!read_.done()) return read_.done().error();
-    const auto added = read_.has("dupq.tokenizer.added_tokens") ? read_added() : make_added(**words, o);
+    const auto added = read_.has("dupq.tokenizer.added_tokens") ? read_added() : make_added(tokens, o);
     if (!added) return added.error();
     if (!storage_.has_memory()) return std::optional<tokenizer>();
+    if (const gguf::value steps = read_.array(normalizer_steps::key, gguf::value_type::string); steps.count != 0) {
+      if (extension_ == nullptr) return error(errc::unsupported, normalizer_steps::key);
+      o.extension = extension_;
+      o.steps = normalizer_steps(steps.bytes, steps.count);
+      if (const auto sound = extension_->check(o.steps); !sound) return sound.error();
+    }
+    if (!read_.done()) return read_.done().error();
     const auto made = tokenizer::make(**words, o, *added);
     if (!made) return made.error();
     return std::optional<tokenizer>(*made);
@@ -92,37 +104,53 @@ class tokenizer_reader {
                               static_cast<std::size_t>(tokens.count));
   }
 
-  /// The special tokens by their ids, spelt as the vocabulary has them.
-  result<added_tokens> make_added(const vocabulary& words, const tokenizer_options& o) noexcept {
-    constexpr std::size_t most = 5, longest = 64;
-    auto* const contents = storage_.take<std::byte>(most * (8 + longest));
-    auto* const ids = storage_.take<std::uint32_t>(most);
-    auto* const flags = storage_.take<std::uint32_t>(most);
-    if (contents == nullptr || ids == nullptr || flags == nullptr || words.size() == 0) return added_tokens();
-    const auto last = static_cast<std::uint32_t>(words.size() - 1);
+  /// The special tokens by their ids, and all that the file's types call special or added, spelt as the vocabulary has
+  /// them. Added tokens that are not special are looked for in the normalised text, as they are unless they say other.
+  result<added_tokens> make_added(const gguf::value& tokens, const tokenizer_options& o) noexcept {
+    constexpr std::int32_t control = 3, user_defined = 4;  // the format's types
+    const auto last = static_cast<std::uint32_t>(tokens.count - 1);
     const std::int32_t mask = static_cast<std::int32_t>(
         read_.integer("tokenizer.ggml.mask_token_id", 0, last, static_cast<std::uint32_t>(o.sep)));
+    const gguf::value types = read_.array("tokenizer.ggml.token_type", gguf::value_type::i32);
+    if (types.count != 0 && types.count != tokens.count)
+      read_.fail(error(errc::wrong_size, "tokenizer.ggml.token_type", tokens.count, types.count));
     if (!read_.done()) return read_.done().error();
-    const std::int32_t special[most] = {o.pad, o.unk, o.cls, o.sep, mask};
+    const auto for_each = [&](auto&& f) {
+      const std::byte* p = tokens.bytes.data();
+      for (std::int32_t id = 0; id <= static_cast<std::int32_t>(last); ++id) {
+        const auto length = static_cast<std::size_t>(gguf::load<std::uint64_t>(p));
+        std::string_view text(reinterpret_cast<const char*>(p + 8), length);
+        p += 8 + length;
+        const auto type = types.count == 0 ? 0 : gguf::load<std::int32_t>(types.bytes.data() + std::size_t(id) * 4);
+        const bool named = id == o.pad || id == o.unk || id == o.cls || id == o.sep || id == mask;
+        if (type != control && type != user_defined && !(named && begins_with(text, "["))) continue;
+        if (begins_with(text, "\xE2\x96\x81")) text = after(text, 3);  // what writers put before a word
+        if (!text.empty()) f(text, id, type == user_defined ? added_tokens::normalized : 0);
+      }
+    };
     std::size_t count = 0, size = 0;
-    for (std::size_t i = 0; i < most; ++i) {
-      const std::string_view text = words.token(static_cast<std::size_t>(special[i]));
-      bool again = text.empty() || text.size() > longest || text.front() != '[';
-      for (std::size_t j = 0; j < i; ++j) again = again || special[j] == special[i];
-      if (again) continue;
+    for_each([&](std::string_view text, std::int32_t, std::uint32_t) { ++count, size += 8 + text.size(); });
+    auto* contents = storage_.take<std::byte>(size);
+    auto* const ids = storage_.take<std::uint32_t>(count);
+    auto* const flags = storage_.take<std::uint32_t>(count);
+    if (contents == nullptr || ids == nullptr || flags == nullptr) return added_tokens();
+    std::byte* to = contents;
+    count = 0;
+    for_each([&](std::string_view text, std::int32_t id, std::uint32_t flag) {
       const std::uint64_t length = text.size();
-      std::memcpy(contents + size, &length, 8);
-      std::memcpy(contents + size + 8, text.data(), text.size());
-      size += 8 + text.size();
-      ids[count] = static_cast<std::uint32_t>(special[i]);
-      flags[count++] = 0;
-    }
+      std::memcpy(to, &length, 8);
+      std::memcpy(to + 8, text.data(), text.size());
+      to += 8 + text.size();
+      ids[count] = static_cast<std::uint32_t>(id);
+      flags[count++] = flag;
+    });
     return added_tokens::view({contents, size}, std::as_bytes(std::span(ids, count)),
-                              std::as_bytes(std::span(flags, count)), count, words.size());
+                              std::as_bytes(std::span(flags, count)), count, static_cast<std::size_t>(tokens.count));
   }
 
   metadata_reader read_;
   arena& storage_;
+  const text_extension* extension_;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -11,12 +11,14 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
 #include "added_tokens.hpp"
 #include "ascii_chunk.hpp"
 #include "normalizer.hpp"
+#include "normalizer_steps.hpp"
 #include "unicode.hpp"
 #include "vocabulary.hpp"
 #include "word_builder.hpp"
@@ -29,9 +31,24 @@ enum class special_tokens : std::uint8_t {
   literal,  ///< characters like any others: a text cannot pose as two
 };
 
+class tokenizer;
+
+/// How texts are read whose normaliser is a list of steps. It is a table of functions so that a program that has no
+/// such model need not contain them: `general_text` (general_text.hpp) is one, which model::open hands on.
+struct text_extension {
+  /// An error where the steps mean nothing; the others below take steps without one.
+  result<void> (*check)(const normalizer_steps& steps) noexcept;
+  /// Adds the tokens of a stretch of text.
+  void (*add)(const tokenizer& t, stretch& part, bool match, token_sink& out) noexcept;
+  /// The first character of a text after all steps; normalizer::end_of_text where nothing is left of it.
+  char32_t (*first)(const normalizer_steps& steps, std::string_view text) noexcept;
+};
+
 struct tokenizer_options {
   normalization normal{};
-  std::uint32_t max_word_chars = 100;  ///< longer words are unknown; at most tokenizer::max_word_chars_limit
+  normalizer_steps steps{};                   ///< the normaliser where it is not BERT's: `normal` is not used then
+  const text_extension* extension = nullptr;  ///< what reads texts by these steps
+  std::uint32_t max_word_chars = 100;         ///< longer words are unknown; at most tokenizer::max_word_chars_limit
   std::int32_t unk = 0, cls = 0, sep = 0, pad = 0;
   std::uint32_t pair_separators = 1;  ///< separators between the texts of a pair: 1 BERT, 2 MPNet
 };
@@ -128,12 +145,15 @@ class tokenizer {
   const dupq::vocabulary& vocabulary() const noexcept { return words_; }
 
  private:
+  friend struct general_reading;
+
   tokenizer(const dupq::vocabulary& words, const tokenizer_options& options, const added_tokens& added) noexcept
       : words_(words), options_(options), added_(added) {
     added_.for_each([&](const added_tokens::token& t) {
       if ((t.flags & added_tokens::normalized) == 0) return;
       dupq::stretch content(t.content);
-      const char32_t c = normalizer(options_.normal, content).next();
+      const char32_t c = options_.extension != nullptr ? options_.extension->first(options_.steps, t.content)
+                                                       : normalizer(options_.normal, content).next();
       if (c == normalizer::end_of_text) return;
       any_normalized_ = true;
       // The fast path looks for tokens at ASCII punctuation only.
@@ -163,6 +183,7 @@ class tokenizer {
 
   /// Adds the words of a stretch, and the tokens that are looked for in normalised text.
   void add_stretch(stretch& part, bool match, token_sink& out) const noexcept {
+    if (options_.extension != nullptr) return options_.extension->add(*this, part, match, out);
     word_cutter cutter(words_, options_.unk, options_.max_word_chars, out);
     ascii_chunk chunk;
     const char* p = part.begin();
@@ -170,7 +191,11 @@ class tokenizer {
       p = add_ascii(p, part, chunk, match, cutter);
       if (p >= part.end() || out.full()) return;
     }
-    add_any(p, part, chunk, match, cutter);
+    normalizer text(options_.normal, part);
+    text.move_to(p);
+    const bool fast = fast_ || !match;
+    add_any(text, match, cutter,
+            [&](const char* here) { return fast ? add_ascii(here, part, chunk, match, cutter) : here; });
   }
 
   /// Adds the words from `p` on that are plain ASCII. Returns where it stopped: at the stretch's end, where the sink
@@ -206,17 +231,14 @@ class tokenizer {
     return true;
   }
 
-  /// Adds the words from `p` on, character by character where they are not plain ASCII.
-  DUPQ_NOINLINE void add_any(const char* p, stretch& part, ascii_chunk& chunk, bool match,
-                             word_cutter& cutter) const noexcept {
+  /// Adds the words of the rest of `text`, character by character.
+  template <class Reader, class Ascii>
+  DUPQ_NOINLINE void add_any(Reader& text, bool match, word_cutter& cutter, const Ascii& add_plain) const noexcept {
     token_sink& out = cutter.out();
-    normalizer text(options_.normal, part);
-    text.move_to(p);
     word_builder word(cutter);
     char32_t previous = 0;         // the character before, for single words
     std::size_t out_of_match = 0;  // characters of a match that was refused: no other begins there
     bool stripping = false;        // in the white space that the token before takes
-    const bool fast = fast_ || !match;
     for (;;) {
       const char32_t c = text.next();
       if (c == normalizer::end_of_text) break;
@@ -224,7 +246,7 @@ class tokenizer {
         if (out_of_match != 0) {
           --out_of_match;
         } else if (normalized_starts_[c % normalized_starts_.size()]) {
-          const normalized_match m = normalized_at(c, text);
+          const auto m = normalized_at(c, text);
           if (m.id >= 0 && m.stands_alone(previous)) {
             word.end_word();
             // Nothing is left of a token of white space that would strip what is stripped already.
@@ -242,39 +264,43 @@ class tokenizer {
       }
       word.add(c);
       if (out.full()) return;
-      if (fast && word.empty() && text.plain()) {
-        text.move_to(add_ascii(text.position(), part, chunk, match, cutter));
-        if (out.full()) return;
+      if constexpr (std::is_same_v<Reader, normalizer>) {
+        if (word.empty() && text.plain()) {
+          text.move_to(add_plain(text.position()));
+          if (out.full()) return;
+        }
       }
     }
     word.end_word();
   }
 
   /// A token found in normalised text, and the text after it.
+  template <class Reader>
   struct normalized_match {
     std::int32_t id;
     std::size_t chars;
     char32_t last;
     bool blank;  ///< nothing but white space
     std::uint32_t flags;
-    normalizer rest;
+    Reader rest;
 
     bool stands_alone(char32_t previous) const noexcept {
       if ((flags & added_tokens::single_word) == 0) return true;
-      const char32_t next = normalizer(rest).next();
+      const char32_t next = Reader(rest).next();
       return !unicode::is_word(previous) && (next == normalizer::end_of_text || !unicode::is_word(next));
     }
   };
 
   /// The longest token that begins with the character `c`, after which `text` stands; id -1 where there is none.
-  normalized_match normalized_at(char32_t c, const normalizer& text) const noexcept {
-    normalized_match best{-1, 0, 0, false, 0, text};
+  template <class Reader>
+  normalized_match<Reader> normalized_at(char32_t c, const Reader& text) const noexcept {
+    normalized_match<Reader> best{-1, 0, 0, false, 0, text};
     added_.for_each([&](const added_tokens::token& t) {
       if ((t.flags & added_tokens::normalized) == 0) return;
       dupq::stretch content(t.content);
-      normalizer pattern(options_.normal, content);
+      Reader pattern = reader<Reader>(content);
       if (pattern.next() != c) return;
-      normalizer rest = text;
+      Reader rest = text;
       char32_t last = c;
       bool blank = unicode::is_space(c);
       for (std::size_t chars = 1;; ++chars) {
@@ -289,6 +315,14 @@ class tokenizer {
       }
     });
     return best;
+  }
+
+  template <class Reader>
+  Reader reader(stretch& text) const noexcept {
+    if constexpr (std::is_same_v<Reader, normalizer>)
+      return Reader(options_.normal, text);
+    else
+      return Reader(options_.steps, text);
   }
 
   /// Whether the first text has more tokens than the second. Both have more than half of an odd budget, and the counts
