@@ -23,15 +23,16 @@ int main(int argc, char** argv) {
   auto encoder = dupq::bi_encoder::make(*model, {.executor = pool.executor()});
   if (!encoder) return dupq::print_error(encoder.error());
 
-  std::vector<float> vectors(questions.size() * model->dim());
-  if (const auto done = encoder->encode(questions, vectors); !done) return dupq::print_error(done.error());
+  const auto vectors = encoder->encode(questions);
+  if (!vectors) return dupq::print_error(vectors.error());
 
   const float threshold = argc == 4 ? std::strtof(argv[3], nullptr) : model->threshold().value_or(0.75f);
   std::size_t pairs = 0;
-  dupq::find_duplicates(vectors, model->dim(), {.threshold = threshold}, [&](dupq::match m) {
+  const auto done = dupq::find_duplicates(*vectors, model->dim(), {.threshold = threshold}, [&](dupq::match m) {
     std::printf("%zu %zu %.3f\n", m.first + 1, m.second + 1, static_cast<double>(m.score));
     ++pairs;
     return true;  // false would end the search
   });
+  if (!done) return dupq::print_error(done.error());
   std::printf("%zu pairs among %zu lines\n", pairs, questions.size());
 }

@@ -27,18 +27,19 @@ int main(int argc, char** argv) {
   if (!judge) return dupq::print_error(judge.error());
 
   // The questions' vectors are made once and can be kept; each query is compared with all of them.
-  std::vector<float> vectors(questions.size() * finder_model->dim()), wanted(finder_model->dim());
-  if (const auto done = finder->encode(questions, vectors); !done) return dupq::print_error(done.error());
-  if (const auto done = finder->encode(std::vector{query}, wanted); !done) return dupq::print_error(done.error());
+  const auto vectors = finder->encode(questions), wanted = finder->encode(query);
+  if (!vectors) return dupq::print_error(vectors.error());
+  if (!wanted) return dupq::print_error(wanted.error());
   struct candidate {
     std::size_t line;
     float cosine, score;
   };
   std::vector<candidate> found;
-  dupq::find_similar(wanted, vectors, {.threshold = -2}, [&](std::size_t row, float cosine) {
+  const auto searched = dupq::find_similar(*wanted, *vectors, {.threshold = -2}, [&](std::size_t row, float cosine) {
     found.push_back({row, cosine, 0});
     return true;
   });
+  if (!searched) return dupq::print_error(searched.error());
   std::ranges::stable_sort(found, std::greater{}, &candidate::cosine);
   found.resize(std::min<std::size_t>(found.size(), std::strtoul(argv[5], nullptr, 10)));
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "encode_forms.hpp"
 #include "encoder.hpp"
 #include "search/cosine.hpp"
 
@@ -13,52 +14,70 @@ namespace dupq::inline DUPQ_ABI {
 /// A sentence-transformers bi-encoder. Nothing is allocated after `make`; results do not depend on how texts are
 /// batched, on their order, the number of workers or the CPU.
 template <device D>
-class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_encoder, D> {
+class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_encoder, D>,
+                         public encode_forms<basic_bi_encoder<D>> {
   using base = encoder<basic_bi_encoder, model_kind::bi_encoder, D>;
 
  public:
+  using encode_forms<basic_bi_encoder>::encode;
+
   /// Writes the vector of list[i] to out[i * dim() ...]; `out` has list.size() * dim() floats. Errors: wrong_size.
-  result<void> encode(texts list, std::span<float> out) noexcept {
-    const std::size_t dim = this->model_->dim();
-    if (const auto right = check_vectors(list, dim, out); !right) return right;
-    this->for_ranges(
-        list.size(), list.size(), [&](std::size_t i) { return this->likely_tokens(list[i].size()); },
-        [&](std::size_t begin, std::size_t end, batch<D>& one) {
-          encode_range(
-              begin, end, one, [&](std::size_t i) { return list[i]; }, out.data() + begin * dim);
-        });
-    return {};
+  result<void> encode(texts list, std::span<float> out) noexcept { return encode_list(list, out, unwatched()); }
+  /// The same, watched. Errors: also cancelled.
+  result<void> encode(texts list, std::span<float> out, const call_options& options) noexcept {
+    return encode_list(list, out, watch(options, list.size()));
   }
 
   /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size.
-  result<void> score(texts a, texts b, std::span<float> out) noexcept {
-    if (const auto right = check_scores(a, b, out); !right) return right;
-    this->for_ranges(
-        a.size(), this->limits_.texts / 2,
-        [&](std::size_t i) { return this->likely_tokens(a[i].size()) + this->likely_tokens(b[i].size()); },
-        [&](std::size_t begin, std::size_t end, batch<D>& one) {
-          score_range(
-              begin, end, one, [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; }, out.data());
-        });
-    return {};
+  result<void> score(texts a, texts b, std::span<float> out) noexcept { return score_lists(a, b, out, unwatched()); }
+  /// The same, watched. Errors: also cancelled.
+  result<void> score(texts a, texts b, std::span<float> out, const call_options& options) noexcept {
+    return score_lists(a, b, out, watch(options, a.size()));
   }
   /// Cosine of two texts' vectors.
   result<float> score(std::string_view a, std::string_view b) noexcept {
     float out = 0;
     const float_environment ieee;
+    unwatched nobody;
     score_range(
-        0, 1, this->alone(), [&](std::size_t i) { return i == 0 ? a : b; }, &out);
+        0, 1, this->alone(), nobody, [&](std::size_t i) { return i == 0 ? a : b; }, &out);
     return out;
   }
 
  private:
   using base::base;
 
-  template <class At>
-  void encode_range(std::size_t begin, std::size_t end, batch<D>& one, At&& at, float* out) noexcept {
+  template <class Watch>
+  result<void> encode_list(texts list, std::span<float> out, Watch&& watch) noexcept {
+    const std::size_t dim = this->model_->dim();
+    if (const auto right = check_vectors(list, dim, out); !right) return right;
+    this->for_ranges(
+        list.size(), list.size(), watch, [&](std::size_t i) { return this->likely_tokens(list[i].size()); },
+        [&](std::size_t begin, std::size_t end, batch<D>& one) {
+          encode_range(
+              begin, end, one, watch, [&](std::size_t i) { return list[i]; }, out.data() + begin * dim);
+        });
+    return watch.outcome();
+  }
+
+  template <class Watch>
+  result<void> score_lists(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
+    if (const auto right = check_scores(a, b, out); !right) return right;
+    this->for_ranges(
+        a.size(), this->limits_.texts / 2, watch,
+        [&](std::size_t i) { return this->likely_tokens(a[i].size()) + this->likely_tokens(b[i].size()); },
+        [&](std::size_t begin, std::size_t end, batch<D>& one) {
+          score_range(
+              begin, end, one, watch, [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; }, out.data());
+        });
+    return watch.outcome();
+  }
+
+  template <class Watch, class At>
+  void encode_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, At&& at, float* out) noexcept {
     const model& m = *this->model_;
     this->run_packed(
-        begin, end, one,
+        begin, end, one, watch,
         [&](std::size_t i, std::span<std::int32_t> ids) {
           return m.tokenizer().encode(at(i), ids.size(), ids, this->options_.special_tokens);
         },
@@ -69,15 +88,18 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
         });
   }
   /// Items 2i and 2i + 1 are the texts of pair i.
-  template <class At>
-  void score_range(std::size_t begin, std::size_t end, batch<D>& one, At&& at, float* out) noexcept {
+  template <class Watch, class At>
+  void score_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, At&& at, float* out) noexcept {
     const std::size_t dim = this->model_->dim();
     const float* const vectors = one.buffers().pooled.data;
-    encode_range(2 * begin, 2 * end, one, at, one.buffers().pooled.data);
+    watch_of_texts of_texts(watch);
+    encode_range(2 * begin, 2 * end, one, of_texts, at, one.buffers().pooled.data);
+    if (!watch.go_on()) return;  // not all vectors may be there
     for (std::size_t i = begin; i < end; ++i) {
       const float* const a = vectors + 2 * (i - begin) * dim;
       out[i] = cosine({a, dim}, {a + dim, dim}, &this->model_->kernel_table());
     }
+    watch.done(end - begin);
   }
 };
 

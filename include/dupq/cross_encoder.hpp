@@ -18,29 +18,24 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
 
  public:
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size.
-  result<void> score(texts a, texts b, std::span<float> out) noexcept {
-    const auto done = logits(a, b, out);
-    if (done)
-      for (float& x : out) x = activate(x);
-    return done;
+  result<void> score(texts a, texts b, std::span<float> out) noexcept { return activated(logits(a, b, out), out); }
+  /// The same, watched. Errors: also cancelled.
+  result<void> score(texts a, texts b, std::span<float> out, const call_options& options) noexcept {
+    return activated(logits(a, b, out, options), out);
   }
   /// The model's output before its activation. Errors: wrong_size.
-  result<void> logits(texts a, texts b, std::span<float> out) noexcept {
-    if (const auto right = check_scores(a, b, out); !right) return right;
-    this->for_ranges(
-        a.size(), a.size(), [&](std::size_t i) { return this->likely_tokens(a[i].size() + b[i].size()); },
-        [&](std::size_t begin, std::size_t end, batch<D>& one) {
-          logits_range(
-              begin, end, one, [&](std::size_t i) { return a[i]; }, [&](std::size_t i) { return b[i]; }, out.data());
-        });
-    return {};
+  result<void> logits(texts a, texts b, std::span<float> out) noexcept { return logit_list(a, b, out, unwatched()); }
+  /// The same, watched. Errors: also cancelled.
+  result<void> logits(texts a, texts b, std::span<float> out, const call_options& options) noexcept {
+    return logit_list(a, b, out, watch(options, a.size()));
   }
   /// The score of one pair.
   result<float> score(std::string_view a, std::string_view b) noexcept {
     float out = 0;
     const float_environment ieee;
+    unwatched nobody;
     logits_range(
-        0, 1, this->alone(), [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
+        0, 1, this->alone(), nobody, [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
     return activate(out);
   }
 
@@ -51,11 +46,31 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
     return this->model_->config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;
   }
 
-  template <class First, class Second>
-  void logits_range(std::size_t begin, std::size_t end, batch<D>& one, First&& a, Second&& b, float* out) noexcept {
+  result<void> activated(const result<void>& done, std::span<float> out) const noexcept {
+    if (done)
+      for (float& x : out) x = activate(x);
+    return done;
+  }
+
+  template <class Watch>
+  result<void> logit_list(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
+    if (const auto right = check_scores(a, b, out); !right) return right;
+    this->for_ranges(
+        a.size(), a.size(), watch, [&](std::size_t i) { return this->likely_tokens(a[i].size() + b[i].size()); },
+        [&](std::size_t begin, std::size_t end, batch<D>& one) {
+          logits_range(
+              begin, end, one, watch, [&](std::size_t i) { return a[i]; }, [&](std::size_t i) { return b[i]; },
+              out.data());
+        });
+    return watch.outcome();
+  }
+
+  template <class Watch, class First, class Second>
+  void logits_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, First&& a, Second&& b,
+                    float* out) noexcept {
     const model& m = *this->model_;
     this->run_packed(
-        begin, end, one,
+        begin, end, one, watch,
         [&](std::size_t i, std::span<std::int32_t> ids) {
           return m.tokenizer().encode_pair(a(i), b(i), ids.size(), ids, this->options_.special_tokens);
         },

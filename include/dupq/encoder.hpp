@@ -8,6 +8,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "core/call_options.hpp"
 #include "core/error.hpp"
 #include "core/executor.hpp"
 #include "core/platform.hpp"
@@ -72,6 +73,8 @@ class encoder {
     return n;
   }
   const limits& sizes() const noexcept { return limits_; }
+  /// Floats of a bi-encoder's vector.
+  std::size_t dim() const noexcept { return model_->dim(); }
 
  protected:
   encoder(const model& m, const encoder_options& options, const limits& l, workspace<D>&& memory) noexcept
@@ -96,36 +99,42 @@ class encoder {
 
   /// Cuts 0..n-1 into ranges of at most `most` items for the executor's workers, each of which takes the next range
   /// when it is done with one, and calls task(begin, end, batch) for each. tokens(i) is about what item i will have.
-  template <class Tokens, class Task>
-  void for_ranges(std::size_t n, std::size_t most, Tokens&& tokens, Task&& task) noexcept {
+  template <class Watch, class Tokens, class Task>
+  void for_ranges(std::size_t n, std::size_t most, Watch& watch, Tokens&& tokens, Task&& task) noexcept {
     constexpr std::size_t least = 48;  // tokens: batches of fewer waste the streaming of weights
     const std::size_t workers = options_.executor.count();
     work_ranges ranges(n, workers, least, most, [&](std::size_t i) { return tokens(i); });
     options_.executor.run(std::min(n, workers), [&](std::size_t, std::size_t worker) {
       const float_environment ieee;
       workspace_[worker].alone = n == 1;
-      for (auto r = ranges.next(); r.begin != r.end; r = ranges.next()) task(r.begin, r.end, workspace_[worker]);
+      for (auto r = ranges.next(); r.begin != r.end && watch.go_on(); r = ranges.next())
+        task(r.begin, r.end, workspace_[worker]);
     });
   }
 
   /// Packs items begin..end-1, which tokenize(i, ids) writes, and calls finish(first, batch) for each full batch.
-  template <class Tokenize, class Finish>
-  void run_packed(std::size_t begin, std::size_t end, batch<D>& b, Tokenize&& tokenize, Finish&& finish) noexcept {
+  /// Ends early where the watch says so.
+  template <class Watch, class Tokenize, class Finish>
+  void run_packed(std::size_t begin, std::size_t end, batch<D>& b, Watch& watch, Tokenize&& tokenize,
+                  Finish&& finish) noexcept {
     const D device = make_device(b.alone);
     std::size_t first = begin;
     const auto flush = [&](std::size_t kept) {
       run_layers(device, model_->weights(), model_->config(), b.view(), b.buffers());
       finish(device, first, b);
+      watch.done(b.texts());
       first += b.texts();
       b.clear(kept);
     };
     for (std::size_t i = begin; i < end; ++i) {
       const tokenizer::encoding e = tokenize(i, b.next());
-      if (e.truncated) ++b.truncated;
+      if (e.truncated) ++b.truncated, watch.cut(i);
       if (!b.fits(e.tokens)) flush(e.tokens);
+      if (!watch.go_on()) break;
       b.add(e.tokens, e.first_segment, model_->config(), model_->tokenizer().options().pad);
     }
-    if (b.texts() != 0) flush(0);
+    if (b.texts() != 0 && watch.go_on()) flush(0);
+    b.clear(0);
   }
 
   const model* model_;

@@ -124,13 +124,13 @@ TEST_CASE("encoding and scoring allocate nothing") {
   std::size_t found = 0;
   {
     const watch now;
-    failed |= encoder->encode(texts, vectors).has_value();
-    failed |= encoder->score(pairs.a, pairs.b, scores).has_value();
-    failed |= !encoder->score(texts[0], texts[1]).has_value();
-    failed |= scorer->score(pairs.a, pairs.b, scores).has_value();
-    failed |= scorer->score(texts[0], texts[1]).has_value() == false;
-    dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f, .executor = pool.executor()},
-                          [&](dupq::match) { return ++found != 0; });
+    failed |= !encoder->encode(texts, vectors);
+    failed |= !encoder->score(pairs.a, pairs.b, scores);
+    failed |= !encoder->score(texts[0], texts[1]);
+    failed |= !scorer->score(pairs.a, pairs.b, scores);
+    failed |= !scorer->score(texts[0], texts[1]);
+    failed |= !dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f, .executor = pool.executor()},
+                                     [&](dupq::match) { return ++found != 0; });
   }
   CHECK(calls == 0);
   CHECK_FALSE(failed);

@@ -47,13 +47,13 @@ TEST_CASE("all pairs at or above the threshold are found once, as a double loop 
       const auto vectors = clustered(n, dim);
       constexpr float threshold = 0.8f;
       std::vector<int> found(n * n);
-      dupq::find_duplicates(vectors, dim, {.threshold = threshold}, [&](dupq::match m) {
+      REQUIRE(dupq::find_duplicates(vectors, dim, {.threshold = threshold}, [&](dupq::match m) {
         REQUIRE(m.first < m.second);
         REQUIRE(m.second < n);
         ++found[m.first * n + m.second];
         CHECK(m.score == dupq::cosine(row(vectors, dim, m.first), row(vectors, dim, m.second)));
         return true;
-      });
+      }));
       std::size_t wrong = 0;
       for (std::size_t i = 0; i < n; ++i)
         for (std::size_t j = i + 1; j < n; ++j) {
@@ -71,11 +71,11 @@ TEST_CASE("one against many finds the same") {
   const auto vectors = clustered(n, dim);
   const auto query = row(vectors, dim, 3);
   std::vector<std::size_t> found;
-  dupq::find_similar(query, vectors, {.threshold = 0.7f}, [&](std::size_t i, float score) {
+  REQUIRE(dupq::find_similar(query, vectors, {.threshold = 0.7f}, [&](std::size_t i, float score) {
     CHECK(score == dupq::cosine(query, row(vectors, dim, i)));
     found.push_back(i);
     return true;
-  });
+  }));
   std::vector<std::size_t> expected;
   for (std::size_t i = 0; i < n; ++i)
     if (dupq::cosine(query, row(vectors, dim, i)) >= 0.7f) expected.push_back(i);
@@ -88,11 +88,49 @@ TEST_CASE("a search ends when it is told to") {
   const auto vectors = clustered(100, 4);
   std::size_t calls = 0;
   const auto three = [&](auto&&...) { return ++calls < 3; };
-  dupq::find_duplicates(vectors, 4, {.threshold = -2}, three);
+  REQUIRE(dupq::find_duplicates(vectors, 4, {.threshold = -2}, three));
   CHECK(calls == 3);
   calls = 0;
-  dupq::find_similar(row(vectors, 4, 0), vectors, {.threshold = -2}, three);
+  REQUIRE(dupq::find_similar(row(vectors, 4, 0), vectors, {.threshold = -2}, three));
   CHECK(calls == 3);
+}
+
+TEST_CASE("a search tells how far it is, and ends when that is answered with no") {
+  const auto vectors = clustered(300, 4);
+  for (const std::size_t workers : {1u, 3u}) {
+    dupq::thread_pool pool(workers);
+    std::size_t last = 0, all = 0, calls = 0;
+    const auto nothing = [](auto&&...) { return true; };
+    const auto grows = [&](std::size_t done, std::size_t total) {
+      CHECK(done > last);
+      last = done, all = total, ++calls;
+      return true;
+    };
+    REQUIRE(dupq::find_duplicates(vectors, 4, {.threshold = 2, .executor = pool.executor(), .on_progress = grows},
+                                  nothing));
+    CHECK(last == all);
+    CHECK(all == 15);  // 300 rows are five blocks
+    last = 0;
+    REQUIRE(dupq::find_similar(row(vectors, 4, 0), vectors,
+                               {.threshold = 2, .executor = pool.executor(), .on_progress = grows}, nothing));
+    CHECK(last == all);
+  }
+  std::size_t calls = 0;
+  const auto stop = [&](std::size_t, std::size_t) { return ++calls != 3; };
+  const auto done = dupq::find_duplicates(vectors, 4, {.threshold = 2, .on_progress = stop}, [](auto) { return true; });
+  REQUIRE(!done);
+  CHECK(done.error().code == dupq::errc::cancelled);
+  CHECK(calls == 3);
+}
+
+TEST_CASE("vectors that are no whole rows are refused") {
+  const std::vector<float> seven(7);
+  std::size_t calls = 0;
+  const auto count = [&](auto&&...) { return ++calls, true; };
+  CHECK(dupq::find_duplicates(seven, 4, {.threshold = -2}, count).error().code == dupq::errc::wrong_size);
+  CHECK(dupq::find_similar(std::span(seven).first(4), seven, {.threshold = -2}, count).error().found == 7);
+  CHECK(dupq::find_duplicates({}, 0, {.threshold = -2}, count));
+  CHECK(calls == 0);
 }
 
 TEST_CASE("workers find the same matches in the same order, on the calling thread") {
@@ -112,10 +150,11 @@ TEST_CASE("workers find the same matches in the same order, on the calling threa
           return out.size() != most;
         };
         const dupq::search_options options{.threshold = threshold, .executor = workers};
-        dupq::find_duplicates(vectors, dim, options, [&](dupq::match m) { return add(m.first, m.second, m.score); });
+        REQUIRE(dupq::find_duplicates(vectors, dim, options,
+                                      [&](dupq::match m) { return add(m.first, m.second, m.score); }));
         if (n != 0 && out.size() < most)
-          dupq::find_similar(row(vectors, dim, n / 2), vectors, options,
-                             [&](std::size_t i, float score) { return add(n, i, score); });
+          REQUIRE(dupq::find_similar(row(vectors, dim, n / 2), vectors, options,
+                                     [&](std::size_t i, float score) { return add(n, i, score); }));
         CHECK(strangers == 0);
         return out;
       };
@@ -142,8 +181,8 @@ TEST_CASE("every table gives the same scores") {
   std::vector<float> first;
   for (const dupq::kernels* table : dupq::available_kernels()) {
     std::vector<float> scores;
-    dupq::find_duplicates(vectors, dim, {.threshold = -2, .kernels = table},
-                          [&](dupq::match m) { return scores.push_back(m.score), true; });
+    REQUIRE(dupq::find_duplicates(vectors, dim, {.threshold = -2, .kernels = table},
+                                  [&](dupq::match m) { return scores.push_back(m.score), true; }));
     CHECK(scores.size() == 70 * 69 / 2);
     if (first.empty()) first = scores;
     CHECK(scores == first);
@@ -154,13 +193,13 @@ TEST_CASE("vectors of zeros and of no numbers") {
   const std::vector<float> zeros(8);
   std::size_t calls = 0;
   const auto count = [&](auto&&...) { return ++calls, true; };
-  dupq::find_duplicates(zeros, 4, {.threshold = 0.1f}, count);
-  dupq::find_duplicates(zeros, 0, {.threshold = -2}, count);
-  dupq::find_similar({}, zeros, {.threshold = -2}, count);
+  REQUIRE(dupq::find_duplicates(zeros, 4, {.threshold = 0.1f}, count));
+  CHECK(dupq::find_duplicates(zeros, 0, {.threshold = -2}, count).error().code == dupq::errc::wrong_size);
+  CHECK(dupq::find_similar({}, zeros, {.threshold = -2}, count).error().code == dupq::errc::wrong_size);
   CHECK(calls == 0);
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> broken{nan, 1, 1, 1};
-  dupq::find_duplicates(broken, 2, {.threshold = -2}, count);  // NaN reaches no threshold
+  REQUIRE(dupq::find_duplicates(broken, 2, {.threshold = -2}, count));  // NaN reaches no threshold
   CHECK(calls == 0);
   CHECK(dupq::search_options{}.threshold == 0.75f);
 }

@@ -67,12 +67,12 @@ inline void run_dedup(const arguments& args) {
   const std::vector<std::string_view> views(texts.begin(), texts.end());
   const std::vector<float> vectors = encode_all(s, views);
   match_list found(top.value_or(0));
-  dupq::find_duplicates(vectors, s.dim(),
-                        {.threshold = threshold, .kernels = &s.model().kernel_table(), .executor = s.executor()},
-                        [&](const dupq::match& m) {
-                          found.add(m);
-                          return true;
-                        });
+  check(dupq::find_duplicates(vectors, s.dim(),
+                              {.threshold = threshold, .kernels = &s.model().kernel_table(), .executor = s.executor()},
+                              [&](const dupq::match& m) {
+                                found.add(m);
+                                return true;
+                              }));
   output_file out(args.text("-o").value_or("-"));
   out.write("first,second,score,first_text,second_text\n");
   for (const dupq::match& m : found.sorted())

@@ -48,6 +48,7 @@ enum class errc : std::uint16_t {
   not_aligned,  ///< a buffer that is not aligned to `expected` bytes
   no_gpu,       ///< there is no GPU, or no driver for it; the subject is what CUDA calls that
   gpu_failed,   ///< CUDA reports error number `found`; the subject is its name
+  cancelled,    ///< a callback of the caller's ended the call before all was done
   // splits
   too_few_rows,   ///< a part, or the rows of a label, has `found` rows where `expected` are needed
   too_many_rows,  ///< a part asks for `found` rows where at most `expected` can be had
@@ -206,6 +207,7 @@ constexpr const char* describe(errc code) noexcept {
     case errc::not_aligned: return "not aligned";
     case errc::no_gpu: return "no GPU that CUDA can use";
     case errc::gpu_failed: return "the GPU failed";
+    case errc::cancelled: return "cancelled by the caller";
     case errc::too_few_rows: return "too few rows";
     case errc::too_many_rows: return "too many rows";
     case errc::bad_fraction: return "the fraction is not between 0 and 1";

@@ -8,8 +8,10 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/call_options.hpp"
 #include "../core/texts.hpp"
 #include "../device/cpu/formulas.hpp"
+#include "../encode_forms.hpp"
 #include "../search/cosine.hpp"
 #include "engine.hpp"
 
@@ -27,6 +29,7 @@ class encoder {
 
   std::uint64_t truncated() const noexcept { return engine_.truncated(); }
   const limits& sizes() const noexcept { return engine_.sizes(); }
+  std::size_t dim() const noexcept { return engine_.model().dim(); }
 
   /// The score of one pair. Errors: gpu_failed.
   result<float> score(std::string_view a, std::string_view b) noexcept {
@@ -43,38 +46,43 @@ class encoder {
 };
 
 template <class Runtime>
-class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, Runtime> {
+class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, Runtime>,
+                   public encode_forms<bi_encoder<Runtime>> {
   using base = encoder<bi_encoder, model_kind::bi_encoder, Runtime>;
   using base::engine_;
 
  public:
   using base::score;
+  using encode_forms<bi_encoder>::encode;
 
-  /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed.
-  result<void> encode(texts list, std::span<float> out) noexcept {
+  /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed, cancelled.
+  result<void> encode(texts list, std::span<float> out, const call_options& options = {}) noexcept {
     const std::size_t dim = engine_.model().dim();
     if (const auto right = check_vectors(list, dim, out); !right) return right;
     return run(
-        list.size(), [&](std::size_t i) { return list[i]; },
+        list.size(), watch(options, list.size()), [&](std::size_t i) { return list[i]; },
         [&](std::size_t first, std::size_t count, const float* vectors) {
           std::copy_n(vectors, count * dim, out.data() + first * dim);
         });
   }
-  /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size, gpu_failed.
-  result<void> score(texts a, texts b, std::span<float> out) noexcept {
+  /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size, gpu_failed, cancelled.
+  result<void> score(texts a, texts b, std::span<float> out, const call_options& options = {}) noexcept {
     if (const auto right = check_scores(a, b, out); !right) return right;
     const std::size_t dim = engine_.model().dim();
     // Items 2 i and 2 i + 1 are the texts of pair i; a pair may lie in two batches.
+    watch pairs(options, a.size());
     return run(
-        2 * a.size(), [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; },
+        2 * a.size(), watch_of_texts(pairs), [&](std::size_t i) { return i % 2 == 0 ? a[i / 2] : b[i / 2]; },
         [&](std::size_t first, std::size_t count, const float* vectors) {
           const float_environment ieee;
           for (std::size_t i = 0; i < count; ++i) {
             const float* const vector = vectors + i * dim;
-            if ((first + i) % 2 == 0)
+            if ((first + i) % 2 == 0) {
               std::copy_n(vector, dim, engine_.kept());
-            else
-              out[(first + i) / 2] = cosine({engine_.kept(), dim}, {vector, dim}, &engine_.model().kernel_table());
+              continue;
+            }
+            out[(first + i) / 2] = cosine({engine_.kept(), dim}, {vector, dim}, &engine_.model().kernel_table());
+            pairs.done(1);
           }
         });
   }
@@ -82,10 +90,10 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
  private:
   using base::base;
 
-  template <class At, class Retire>
-  result<void> run(std::size_t n, At&& at, Retire&& retire) noexcept {
+  template <class Watch, class At, class Retire>
+  result<void> run(std::size_t n, Watch&& watched, At&& at, Retire&& retire) noexcept {
     return engine_.run(
-        n,
+        n, watched,
         [&](std::size_t i, std::span<std::int32_t> ids) {
           return engine_.model().tokenizer().encode(at(i), ids.size(), ids, engine_.options().special_tokens);
         },
@@ -102,18 +110,18 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
   using base::score;
 
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size,
-  /// gpu_failed.
-  result<void> score(texts a, texts b, std::span<float> out) noexcept {
-    const auto done = logits(a, b, out);
+  /// gpu_failed, cancelled.
+  result<void> score(texts a, texts b, std::span<float> out, const call_options& options = {}) noexcept {
+    const auto done = logits(a, b, out, options);
     if (done && engine_.model().config().activation == score_activation::sigmoid)
       for (float& x : out) x = formulas::sigmoid(x);
     return done;
   }
-  /// The model's output before its activation. Errors: wrong_size, gpu_failed.
-  result<void> logits(texts a, texts b, std::span<float> out) noexcept {
+  /// The model's output before its activation. Errors: wrong_size, gpu_failed, cancelled.
+  result<void> logits(texts a, texts b, std::span<float> out, const call_options& options = {}) noexcept {
     if (const auto right = check_scores(a, b, out); !right) return right;
     return engine_.run(
-        a.size(),
+        a.size(), watch(options, a.size()),
         [&](std::size_t i, std::span<std::int32_t> ids) {
           return engine_.model().tokenizer().encode_pair(a[i], b[i], ids.size(), ids, engine_.options().special_tokens);
         },

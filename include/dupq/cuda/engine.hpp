@@ -67,9 +67,10 @@ class engine {
     return model_->config().kind == model_kind::cross_encoder ? 1 : model_->dim();
   }
 
-  /// Runs texts 0..n-1, which tokenize(i, ids) writes; retire(first, count, results) gets their results in order.
-  template <class Tokenize, class Retire>
-  result<void> run(std::size_t n, Tokenize&& tokenize, Retire&& retire) noexcept {
+  /// Runs texts 0..n-1, which tokenize(i, ids) writes; retire(first, count, results) gets their results in order. Ends
+  /// early where the watch says so.
+  template <class Watch, class Tokenize, class Retire>
+  result<void> run(std::size_t n, Watch&& watch, Tokenize&& tokenize, Retire&& retire) noexcept {
     if (n == 0) return {};
     auto done = runtime_.begin();
     std::size_t filling = 0;
@@ -78,14 +79,14 @@ class engine {
       result<void> arrived;
       if (!few() || !s.results.arrive([&] { return runtime_.finished(s.number); })) arrived = runtime_.wait(s.number);
       if (done) done = arrived;
-      if (done) retire(s.first, s.batch.texts(), s.results.values());
+      if (done) retire(s.first, s.batch.texts(), s.results.values()), watch.done(s.batch.texts());
       s.busy = false;
       s.batch.clear();
     };
-    for (std::size_t first = 0; first < n && done; first += limits_.texts) {
+    for (std::size_t first = 0; first < n && done && watch.go_on(); first += limits_.texts) {
       const std::size_t count = std::min(limits_.texts, n - first);
       tokenize_all(first, count, tokenize);
-      for (std::size_t i = 0; i < count && done; ++i) {
+      for (std::size_t i = 0; i < count && done && watch.go_on(); ++i) {
         const tokenizer::encoding& e = host_.encodings[i];
         if (!slots_[filling].batch.fits(e.tokens)) {
           submit(slots_[filling]);
@@ -96,14 +97,14 @@ class engine {
         if (s.batch.texts() == 0) s.first = first + i;
         s.batch.add({host_.ids + i * limits_.text_tokens, e.tokens}, e.first_segment, model_->config(),
                     model_->tokenizer().options().pad);
-        if (e.truncated) ++truncated_;
+        if (e.truncated) ++truncated_, watch.cut(first + i);
       }
     }
-    if (done && slots_[filling].batch.texts() != 0) submit(slots_[filling]);
+    if (done && watch.go_on() && slots_[filling].batch.texts() != 0) submit(slots_[filling]);
     collect(slots_[1 - filling]);
     collect(slots_[filling]);
     for (slot& s : slots_) s.batch.clear();
-    return done;
+    return done ? watch.outcome() : done;
   }
 
  private:

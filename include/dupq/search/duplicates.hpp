@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <span>
 
+#include "../core/call_options.hpp"
+#include "../core/error.hpp"
 #include "../core/executor.hpp"
 #include "../core/platform.hpp"
 #include "../device/cpu/cpu.hpp"
@@ -24,6 +26,9 @@ struct search_options {
   const dupq::kernels* kernels = nullptr;  ///< null: the fastest of this CPU; every table gives the same scores
   /// Compares blocks side by side. `found` is called on the calling thread, in the same order for any executor.
   dupq::executor executor{};
+  /// Called on the calling thread now and then; comparisons are counted in blocks of rows. Returning false ends the
+  /// search with errc::cancelled.
+  callback<bool(std::size_t done, std::size_t total)> on_progress{};
 };
 
 namespace search_detail {
@@ -43,6 +48,13 @@ inline void squares(const kernels& k, std::size_t dim, const float* rows_begin, 
   for (std::size_t r = 0; r < rows; ++r) k.dots(dim, rows_begin + r * dim, 1, dim, rows_begin + r * dim, to + r);
 }
 
+/// `vectors` are whole rows of `dim` numbers.
+inline result<void> check_rows(std::span<const float> vectors, std::size_t dim) noexcept {
+  const std::size_t whole = dim == 0 ? 0 : vectors.size() / dim * dim;
+  if (vectors.size() != whole) return error(errc::wrong_size, "vectors", whole, vectors.size());
+  return {};
+}
+
 /// What workers found in one block. Matches are rare; a block of more than there is room for is searched again.
 struct block_matches {
   static constexpr std::size_t room = 24;
@@ -50,15 +62,23 @@ struct block_matches {
   match matches[room];
 };
 
-/// Calls visit(left, right, found) for each of the blocks that next(left, right) gives until it returns false. On
-/// return from visit, which is false if found said so, all matches of that block have gone to found in order.
+/// Calls visit(left, right, found) for each of the `total` blocks that next(left, right) gives until it returns false.
+/// On return from visit, which is false if found said so, all matches of that block have gone to found in order.
 template <class Next, class Visit, class Found>
-void for_blocks(const executor& workers, Next&& next, const Visit& visit, Found&& found) {
-  std::size_t left = 0, right = 0;
+result<void> for_blocks(const search_options& options, std::size_t total, Next&& next, const Visit& visit,
+                        Found&& found) {
+  const executor& workers = options.executor;
+  std::size_t left = 0, right = 0, done = 0;
+  const auto go_on = [&](std::size_t blocks) {
+    done += blocks;
+    return !options.on_progress || options.on_progress(done, total) || done == total;
+  };
   if (workers.count() == 1) {
-    while (next(left, right))
-      if (!visit(left, right, found)) return;
-    return;
+    while (next(left, right)) {
+      if (!visit(left, right, found)) return {};
+      if (!go_on(1)) return error(errc::cancelled, "search");
+    }
+    return {};
   }
   block_matches window[64];
   for (bool more = true; more;) {
@@ -74,23 +94,27 @@ void for_blocks(const executor& workers, Next&& next, const Visit& visit, Found&
     });
     for (const block_matches& b : std::span(window, blocks)) {
       if (b.count > block_matches::room) {
-        if (!visit(b.left, b.right, found)) return;
+        if (!visit(b.left, b.right, found)) return {};
         continue;
       }
       for (const match& m : std::span(b.matches, b.count))
-        if (!found(m)) return;
+        if (!found(m)) return {};
     }
+    if (blocks != 0 && !go_on(blocks)) return error(errc::cancelled, "search");
   }
+  return {};
 }
 
 }  // namespace search_detail
 
 /// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose cosine is at least the threshold, block by
-/// block, until it returns false. Nothing is allocated; time grows with n^2.
+/// block, until it returns false. Nothing is allocated; time grows with n^2. Errors: wrong_size where `vectors` are no
+/// whole rows, cancelled.
 template <class Found>
-void find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options, Found&& found) {
+result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options,
+                             Found&& found) {
   using namespace search_detail;
-  if (dim == 0) return;
+  if (const auto whole = check_rows(vectors, dim); !whole || vectors.empty()) return whole;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
   const std::size_t n = vectors.size() / dim;
   const auto row = [&](std::size_t r) { return vectors.data() + r * dim; };
@@ -115,17 +139,18 @@ void find_duplicates(std::span<const float> vectors, std::size_t dim, const sear
     }
     return true;
   };
-  for_blocks(options.executor, next, visit, found);
+  const std::size_t blocks = (n + block_rows - 1) / block_rows;
+  return for_blocks(options, blocks * (blocks + 1) / 2, next, visit, found);
 }
 
 /// Calls found(row, score) for each row of `vectors` whose cosine with `query` is at least the threshold, in order,
-/// until it returns false. Nothing is allocated.
+/// until it returns false. Nothing is allocated. Errors: as above.
 template <class Found>
-void find_similar(std::span<const float> query, std::span<const float> vectors, const search_options& options,
-                  Found&& found) {
+result<void> find_similar(std::span<const float> query, std::span<const float> vectors, const search_options& options,
+                          Found&& found) {
   using namespace search_detail;
   const std::size_t dim = query.size();
-  if (dim == 0) return;
+  if (const auto whole = check_rows(vectors, dim); !whole || vectors.empty()) return whole;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
   const std::size_t n = vectors.size() / dim;
   // A worker takes many blocks at a time: one is done in less time than a thread takes to wake up.
@@ -150,7 +175,8 @@ void find_similar(std::span<const float> query, std::span<const float> vectors, 
     }
     return true;
   };
-  for_blocks(options.executor, next, visit, [&](const match& m) { return found(m.second, m.score); });
+  return for_blocks(options, (n + strip - 1) / strip, next, visit,
+                    [&](const match& m) { return found(m.second, m.score); });
 }
 
 }  // namespace dupq::inline DUPQ_ABI
