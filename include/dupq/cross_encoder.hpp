@@ -36,7 +36,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
     unwatched nobody;
     logits_range(
         0, 1, this->alone(), nobody, [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
-    return activate(out);
+    return ieee.pinned(activate(out));
   }
 
  private:
@@ -47,6 +47,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
   }
 
   result<void> activated(const result<void>& done, std::span<float> out) const noexcept {
+    const float_environment ieee;
     if (done)
       for (float& x : out) x = activate(x);
     return done;

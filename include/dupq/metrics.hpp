@@ -14,6 +14,7 @@
 #include <new>
 #include <optional>
 #include <span>
+#include <type_traits>
 
 #include "core/labels.hpp"
 #include "core/platform.hpp"
@@ -35,7 +36,13 @@ struct confusion {
 
  private:
   static constexpr double ratio(std::uint64_t part, std::uint64_t whole) noexcept {
-    return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+    if (whole == 0) return 0;
+    if (std::is_constant_evaluated()) return static_cast<double>(part) / static_cast<double>(whole);
+    return divide(part, whole);
+  }
+  static double divide(std::uint64_t part, std::uint64_t whole) noexcept {
+    const float_environment ieee;
+    return ieee.pinned(static_cast<double>(ieee.pinned(part)) / static_cast<double>(whole));
   }
 };
 
@@ -76,6 +83,7 @@ inline constexpr std::array<double, 101> probability_grid = [] {
 
 /// Counts the pairs with score >= threshold as called duplicates.
 inline confusion confusion_at(std::span<const float> scores, dupq::labels labels, double threshold) noexcept {
+  const float_environment ieee;
   confusion c;
   const std::size_t n = std::min(scores.size(), labels.size());
   for (std::size_t i = 0; i < n; ++i) {
@@ -153,6 +161,7 @@ inline double pairwise_sum(const double* a, std::size_t n) noexcept {
 /// where nothing lies below or between. Nothing is returned where no threshold finds a duplicate (no positive label),
 /// or when there is no memory for a copy of the pairs.
 inline std::optional<threshold_choice> best_f1(std::span<const float> scores, dupq::labels labels) noexcept {
+  const float_environment ieee;
   const metrics_detail::ranking ranking(scores, labels);
   if (!ranking.pairs) return std::nullopt;
   confusion best;
@@ -175,6 +184,7 @@ inline std::optional<threshold_choice> best_f1(std::span<const float> scores, du
 /// The threshold of `grid` with the highest F1, the first of equally good ones; nothing for an empty grid.
 inline std::optional<threshold_choice> best_f1_on_grid(std::span<const float> scores, dupq::labels labels,
                                                        std::span<const double> grid) noexcept {
+  const float_environment ieee;
   std::optional<threshold_choice> best;
   for (const double threshold : grid) {
     const confusion c = confusion_at(scores, labels, threshold);
@@ -187,6 +197,7 @@ inline std::optional<threshold_choice> best_f1_on_grid(std::span<const float> sc
 /// equal scores of (recall gained) * precision. 0 without a positive label; NaN when there is no memory for a copy of
 /// the pairs.
 inline double average_precision(std::span<const float> scores, dupq::labels labels) noexcept {
+  const float_environment ieee;
   const metrics_detail::ranking ranking(scores, labels);
   const std::unique_ptr<double[]> terms(new (std::nothrow) double[ranking.size + 1]);
   if (!ranking.pairs || !terms) return std::numeric_limits<double>::quiet_NaN();
@@ -203,7 +214,7 @@ inline double average_precision(std::span<const float> scores, dupq::labels labe
     ++groups;
   });
   complete(0);
-  return metrics_detail::pairwise_sum(terms.get(), groups);
+  return ieee.pinned(metrics_detail::pairwise_sum(terms.get(), groups));
 }
 
 }  // namespace dupq::inline DUPQ_ABI

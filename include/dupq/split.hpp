@@ -171,6 +171,7 @@ inline result<two_sizes> check_sizes(split_sizes sizes, std::size_t n) noexcept 
 /// refuses is an error: a label with one row, a part smaller than the number of labels, sizes beyond the rows.
 inline result<split> train_test_split(dupq::labels labels, const split_sizes& sizes, std::uint32_t seed) noexcept {
   using namespace split_detail;
+  const float_environment ieee;
   const std::size_t n = labels.size();
   const auto rows = check_sizes(sizes, n);
   if (!rows) return rows.error();
@@ -211,6 +212,7 @@ inline result<split> train_test_split(dupq::labels labels, const split_sizes& si
 /// Fractions are rounded to the nearest number of rows; those that add up to 1 leave no row out.
 inline result<split> three_way_split(dupq::labels labels, const three_way_sizes& sizes, std::uint32_t seed) noexcept {
   using namespace split_detail;
+  const float_environment ieee;
   const share* const shares[3] = {&sizes.train, &sizes.validation, &sizes.test};
   constexpr const char* names[3] = {"train", "validation", "test"};
   const std::size_t n = labels.size();

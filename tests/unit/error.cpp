@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "forked_process.hpp"
+
 using dupq::errc;
 using dupq::error;
 using dupq::result;
@@ -126,6 +128,21 @@ TEST_CASE("a result of nothing is success or an error") {
   copied = {};
   CHECK(copied);
 }
+
+#if defined(DUPQ_POSIX)
+TEST_CASE("reading what is not there ends the program, in every build") {
+  using dupq_test::in_forked_process;
+  const result<int> failed = error(errc::not_gguf), seven = 7;
+  const result<void> failed_call = error(errc::not_gguf), done;
+  CHECK(in_forked_process([&] { return *seven; }) == 7);
+  for (const int status :
+       {in_forked_process([&] { return *failed; }), in_forked_process([&] { return failed.value(); }),
+        in_forked_process([&] { return static_cast<int>(seven.error().code); }),
+        in_forked_process([&] { return static_cast<int>(done.error().code); })})
+    CHECK(status < 0);
+  CHECK(in_forked_process([&] { return failed_call.error().code == errc::not_gguf ? 3 : 4; }) == 3);
+}
+#endif
 
 TEST_CASE("results destroy what they hold exactly once") {
   {

@@ -1,12 +1,9 @@
 // What a process that fork() makes can do with the pools that it finds in its memory.
 #include <doctest/doctest.h>
 
-#include <dupq/core/platform.hpp>
+#include "forked_process.hpp"
 
 #if defined(DUPQ_POSIX)
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <cstddef>
 #include <dupq/bi_encoder.hpp>
@@ -17,22 +14,7 @@
 
 #include "loaded_model.hpp"
 
-namespace {
-
-/// What in_child() returns in a process forked off; -1 where that has not ended within 20 seconds.
-template <class F>
-int in_forked_process(F&& in_child) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::alarm(20);
-    ::_exit(in_child());
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-}  // namespace
+using dupq_test::in_forked_process;
 
 TEST_CASE("a forked process runs tasks of a pool itself, and ends it") {
   auto pool = std::make_unique<dupq::thread_pool>(4);

@@ -99,7 +99,13 @@ struct error {
 };
 static_assert(std::is_trivially_copyable_v<error> && sizeof(error) == 128);
 
-/// Either a value or an error. Reading the wrong one traps in debug builds.
+/// Ends the program where the caller has read what is not there: the value of a failure, or the error of a success. In
+/// every build, since units of one program that differ in NDEBUG share inline functions.
+inline void trap_unless(bool there) noexcept {
+  if (!there) __builtin_trap();
+}
+
+/// Either a value or an error. Reading the wrong one traps.
 template <class T>
 class [[nodiscard]] result {
  public:
@@ -124,26 +130,20 @@ class [[nodiscard]] result {
 
   bool has_value() const noexcept { return ok_; }
   explicit operator bool() const noexcept { return ok_; }
-  T& operator*() & noexcept { return check(ok_), value_; }
-  const T& operator*() const& noexcept { return check(ok_), value_; }
-  T&& operator*() && noexcept { return check(ok_), std::move(value_); }
+  T& operator*() & noexcept { return trap_unless(ok_), value_; }
+  const T& operator*() const& noexcept { return trap_unless(ok_), value_; }
+  T&& operator*() && noexcept { return trap_unless(ok_), std::move(value_); }
   T& value() & noexcept { return **this; }
   const T& value() const& noexcept { return **this; }
   T&& value() && noexcept { return *std::move(*this); }
   /// The value, or `otherwise` where there is an error.
   T value_or(T otherwise) const& { return ok_ ? value_ : std::move(otherwise); }
   T value_or(T otherwise) && { return ok_ ? std::move(value_) : std::move(otherwise); }
-  T* operator->() noexcept { return check(ok_), &value_; }
-  const T* operator->() const noexcept { return check(ok_), &value_; }
-  const dupq::error& error() const noexcept { return check(!ok_), error_; }
+  T* operator->() noexcept { return trap_unless(ok_), &value_; }
+  const T* operator->() const noexcept { return trap_unless(ok_), &value_; }
+  const dupq::error& error() const noexcept { return trap_unless(!ok_), error_; }
 
  private:
-  static void check([[maybe_unused]] bool right) noexcept {
-#ifndef NDEBUG
-    if (!right) __builtin_trap();
-#endif
-  }
-
   bool ok_;
   union {
     T value_;
@@ -160,12 +160,7 @@ class [[nodiscard]] result<void> {
 
   bool has_value() const noexcept { return ok_; }
   explicit operator bool() const noexcept { return ok_; }
-  const dupq::error& error() const noexcept {
-#ifndef NDEBUG
-    if (ok_) __builtin_trap();
-#endif
-    return error_;
-  }
+  const dupq::error& error() const noexcept { return trap_unless(!ok_), error_; }
 
  private:
   bool ok_;

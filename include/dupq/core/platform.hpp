@@ -10,19 +10,19 @@
 
 // Results are the same bits on every CPU only under IEEE arithmetic. A translation unit that relaxes it must say so by
 // defining DUPQ_ALLOW_FAST_MATH, and then gets a namespace of its own, so that it never shares a body with an exact
-// one.
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
-    defined(__NO_SIGNED_ZEROS__) || defined(_M_FP_FAST)
-#ifndef DUPQ_ALLOW_FAST_MATH
-#error "dupq: compile without -ffast-math, or define DUPQ_ALLOW_FAST_MATH to give up reproducible results"
-#endif
-#endif
-
-#ifdef DUPQ_ALLOW_FAST_MATH
+// one. clang has no macro for most of these options: float_environment below finds them.
+#if defined(DUPQ_ALLOW_FAST_MATH)
 #define DUPQ_ABI v0_1_fast_math
 #else
 #define DUPQ_ABI v0_1
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || \
+    defined(__NO_SIGNED_ZEROS__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(_M_FP_FAST)
+#error "dupq: compile without -ffast-math and its parts, or define DUPQ_ALLOW_FAST_MATH to give up reproducible results"
+#endif
 static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated as float (use -mfpmath=sse on i686)");
+#if defined(__clang__) && defined(__OPTIMIZE__) && !defined(__CUDACC__)
+#define DUPQ_FIND_FAST_MATH 1
+#endif
 #endif
 
 #define DUPQ_VERSION_MAJOR 0
@@ -33,6 +33,9 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #error "dupq: g++ >= 12 or clang >= 14 is needed"
 #endif
 
+#if defined(__SSE_MATH__)
+#define DUPQ_MXCSR 1  // floats are computed by SSE, which has modes of its own; on i686, too
+#endif
 #if defined(__x86_64__)
 #define DUPQ_X86 1
 #elif defined(__aarch64__)
@@ -104,12 +107,17 @@ inline constexpr std::size_t alignment = 64;
 /// Rounds `n` up to a multiple of `step`.
 constexpr std::size_t round_up(std::size_t n, std::size_t step) noexcept { return (n + step - 1) / step * step; }
 
+#if defined(DUPQ_FIND_FAST_MATH)
+[[gnu::error("dupq: compile without -ffast-math and its parts, or define DUPQ_ALLOW_FAST_MATH")]] void
+fast_math_found() noexcept;
+#endif
+
 /// Sets the floating-point environment of this thread to IEEE defaults (nearest-even, no flush to zero) for its
 /// lifetime, because any library of the host process may have changed it.
 class float_environment {
  public:
   float_environment() noexcept {
-#if defined(DUPQ_X86)
+#if defined(DUPQ_MXCSR)
     saved_ = __builtin_ia32_stmxcsr();
     if (saved_ != 0x1F80u) __builtin_ia32_ldmxcsr(0x1F80u);
 #elif defined(DUPQ_ARM64)
@@ -119,9 +127,12 @@ class float_environment {
     __asm__ volatile("vmrs %0, fpscr" : "=r"(saved_));
     __asm__ volatile("vmsr fpscr, %0" : : "r"(0u));
 #endif
+#if defined(DUPQ_FIND_FAST_MATH)
+    find_fast_math();
+#endif
   }
   ~float_environment() {
-#if defined(DUPQ_X86)
+#if defined(DUPQ_MXCSR)
     if (saved_ != 0x1F80u) __builtin_ia32_ldmxcsr(saved_);
 #elif defined(DUPQ_ARM64)
     if (saved_ != 0) __asm__ volatile("msr fpcr, %0" : : "r"(saved_));
@@ -132,8 +143,38 @@ class float_environment {
   float_environment(const float_environment&) = delete;
   float_environment& operator=(const float_environment&) = delete;
 
+  /// The number, whose computation stays on this side of a change of the environment: a compiler knows nothing of modes
+  /// and may move what needs no memory across one.
+  template <class T>
+  static T pinned(T number) noexcept {
+    __asm__ volatile("" : "+m"(number));
+    return number;
+  }
+
  private:
-#if defined(DUPQ_X86) || defined(DUPQ_ARM32_FLOAT)
+#if defined(DUPQ_FIND_FAST_MATH)
+  // Each comparison is of two numbers of which nothing is known, so that it has an answer at compile time only where
+  // an option changes its arithmetic. Nothing of this is left in the program.
+  static DUPQ_ALWAYS_INLINE void find_fast_math() noexcept {
+    std::uint32_t anything, other;
+    __asm__("" : "=r"(anything));
+    __asm__("" : "=r"(other));
+    const float a = __builtin_bit_cast(float, anything), b = __builtin_bit_cast(float, other);
+    only_at_run_time(same_bits((a + b) - a, b));                    // -fassociative-math
+    only_at_run_time(same_bits(a / 3.0f, a * (1.0f / 3.0f)));       // -freciprocal-math
+    only_at_run_time(same_bits(a + 0.0f, a));                       // -fno-signed-zeros
+    only_at_run_time(a != a);                                       // -fno-honor-nans
+    only_at_run_time(__builtin_fabsf(a) == __builtin_huge_valf());  // -fno-honor-infinities
+  }
+  static DUPQ_ALWAYS_INLINE bool same_bits(float a, float b) noexcept {
+    return __builtin_bit_cast(std::uint32_t, a) == __builtin_bit_cast(std::uint32_t, b);
+  }
+  static DUPQ_ALWAYS_INLINE void only_at_run_time(bool answer) noexcept {
+    if (__builtin_constant_p(answer)) fast_math_found();
+  }
+#endif
+
+#if defined(DUPQ_MXCSR) || defined(DUPQ_ARM32_FLOAT)
   unsigned saved_;
 #elif defined(DUPQ_ARM64)
   std::uint64_t saved_;

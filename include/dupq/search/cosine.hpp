@@ -10,6 +10,7 @@
 #include "../device/cpu/cpu.hpp"
 
 namespace dupq::inline DUPQ_ABI {
+namespace search_detail {
 
 /// dot / (|a| |b|), lengths at least 1e-12, as sentence_transformers.util.cos_sim.
 inline float cosine_of(float dot, float a_squared, float b_squared) noexcept {
@@ -17,15 +18,18 @@ inline float cosine_of(float dot, float a_squared, float b_squared) noexcept {
   return dot / ((a > 1e-12f ? a : 1e-12f) * (b > 1e-12f ? b : 1e-12f));
 }
 
+}  // namespace search_detail
+
 /// The cosine of the angle between two vectors of the same size, in [-1, 1] up to rounding.
 inline float cosine(std::span<const float> a, std::span<const float> b, const kernels* table = nullptr) noexcept {
   const kernels& k = table == nullptr ? *find_kernels() : *table;
   const std::size_t n = std::min(a.size(), b.size());
   float dot, aa, bb;
+  const float_environment ieee;
   k.dots(n, a.data(), 1, n, b.data(), &dot);
   k.dots(n, a.data(), 1, n, a.data(), &aa);
   k.dots(n, b.data(), 1, n, b.data(), &bb);
-  return cosine_of(dot, aa, bb);
+  return ieee.pinned(search_detail::cosine_of(dot, aa, bb));
 }
 
 }  // namespace dupq::inline DUPQ_ABI

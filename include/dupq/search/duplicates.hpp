@@ -2,7 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "../core/call_options.hpp"
@@ -33,14 +35,21 @@ struct search_options {
 
 namespace search_detail {
 
-inline constexpr std::size_t block_rows = 64;  ///< that stay in the cache while they meet others
+inline constexpr std::size_t block_rows = 64;  ///< that stay in the cache while they meet others; a bit each
 
-/// The scores of `rows` rows ([rows][dim]) with one vector.
-inline void scores(const kernels& k, std::size_t dim, const float* one, float one_squared, const float* rows_begin,
-                   const float* squares, std::size_t rows, float* to) noexcept {
+/// The scores of at most `block_rows` rows ([rows][dim]) with one vector; returns a bit for each that reaches the
+/// threshold.
+inline std::uint64_t scores(const kernels& k, std::size_t dim, const float* one, float one_squared,
+                            const float* rows_begin, const float* squares, std::size_t rows, float threshold,
+                            float* to) noexcept {
   const float_environment ieee;
   k.dots(dim, one, rows, dim, rows_begin, to);
-  for (std::size_t r = 0; r < rows; ++r) to[r] = cosine_of(to[r], one_squared, squares[r]);
+  std::uint64_t reached = 0;
+  for (std::size_t r = 0; r < rows; ++r) {
+    to[r] = cosine_of(to[r], one_squared, squares[r]);
+    reached |= std::uint64_t{to[r] >= threshold} << r;
+  }
+  return ieee.pinned(reached);
 }
 
 inline void squares(const kernels& k, std::size_t dim, const float* rows_begin, std::size_t rows, float* to) noexcept {
@@ -133,9 +142,12 @@ result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, co
     for (std::size_t i = a; i < a_end; ++i) {
       const std::size_t from = std::max(b, i + 1);
       if (from >= b_end) continue;
-      scores(k, dim, row(i), left[i - a], row(from), right + (from - b), b_end - from, row_scores);
-      for (std::size_t j = from; j < b_end; ++j)
-        if (row_scores[j - from] >= options.threshold && !to(match{i, j, row_scores[j - from]})) return false;
+      auto reached = scores(k, dim, row(i), left[i - a], row(from), right + (from - b), b_end - from, options.threshold,
+                            row_scores);
+      for (; reached != 0; reached &= reached - 1) {
+        const auto r = static_cast<std::size_t>(std::countr_zero(reached));
+        if (!to(match{i, from + r, row_scores[r]})) return false;
+      }
     }
     return true;
   };
@@ -169,9 +181,11 @@ result<void> find_similar(std::span<const float> query, std::span<const float> v
       const std::size_t rows = std::min(block_rows, end - at);
       const float* const b = vectors.data() + at * dim;
       squares(k, dim, b, rows, lengths);
-      scores(k, dim, query.data(), square, b, lengths, rows, row_scores);
-      for (std::size_t r = 0; r < rows; ++r)
-        if (row_scores[r] >= options.threshold && !to(match{0, at + r, row_scores[r]})) return false;
+      auto reached = scores(k, dim, query.data(), square, b, lengths, rows, options.threshold, row_scores);
+      for (; reached != 0; reached &= reached - 1) {
+        const auto r = static_cast<std::size_t>(std::countr_zero(reached));
+        if (!to(match{0, at + r, row_scores[r]})) return false;
+      }
     }
     return true;
   };

@@ -11,6 +11,7 @@ namespace dupq::inline DUPQ_ABI {
 
 /// The hash of every kernel's outputs over fixed inputs: FNV-1a of the floats. Some microseconds.
 inline std::uint64_t arithmetic_hash(const kernels& table) noexcept {
+  const float_environment ieee;
   constexpr std::size_t m = 7, n = 37, k = 101, padded = 48;
   std::uint32_t seed = 1;
   const auto fill = [&](float* to, std::size_t count, float scale) {
