@@ -3,7 +3,6 @@
 //   example_deduplicate all-MiniLM-L6-v2.gguf examples/questions.txt 0.8
 #include <cstdio>
 #include <cstdlib>
-#include <dupq/core/thread_pool.hpp>
 #include <dupq/dupq.hpp>
 #include <fstream>
 #include <string>
@@ -28,11 +27,12 @@ int main(int argc, char** argv) {
 
   const float threshold = argc == 4 ? std::strtof(argv[3], nullptr) : model->threshold().value_or(0.75f);
   std::size_t pairs = 0;
-  const auto done = dupq::find_duplicates(*vectors, model->dim(), {.threshold = threshold}, [&](dupq::match m) {
-    std::printf("%zu %zu %.3f\n", m.first + 1, m.second + 1, static_cast<double>(m.score));
-    ++pairs;
-    return true;  // false would end the search
-  });
+  const auto done = dupq::find_duplicates(
+      *vectors, model->dim(), {.threshold = threshold, .executor = pool.executor()}, [&](dupq::match m) {
+        std::printf("%zu %zu %.3f\n", m.first + 1, m.second + 1, static_cast<double>(m.score));
+        ++pairs;
+        return true;  // false would end the search
+      });
   if (!done) return dupq::print_error(done.error());
   std::printf("%zu pairs among %zu lines\n", pairs, questions.size());
 }

@@ -27,10 +27,10 @@ pairs read_pairs(const char* path) {
 
 /// Scores all pairs with an encoder of either kind and prints a row of the table.
 template <class Encoder>
-int evaluate(const char* path, const pairs& p) {
+int evaluate(const char* path, const pairs& p, dupq::thread_pool& pool) {
   auto model = dupq::model::open(path);
   if (!model) return dupq::print_error(model.error());
-  auto encoder = Encoder::make(*model);
+  auto encoder = Encoder::make(*model, {.executor = pool.executor()});
   if (!encoder) return dupq::print_error(encoder.error());
 
   std::vector<float> scores(p.duplicate.size());
@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   if (argc != 4) return std::fputs("usage: example_evaluate BI_ENCODER CROSS_ENCODER PAIRS\n", stderr), 2;
   const pairs p = read_pairs(argv[3]);
   std::printf("%-13s  threshold  %6s  precision  recall\n", "model", "F1");
-  if (int failed = evaluate<dupq::bi_encoder>(argv[1], p)) return failed;
-  return evaluate<dupq::cross_encoder>(argv[2], p);
+  dupq::thread_pool pool;  // all cores
+  if (int failed = evaluate<dupq::bi_encoder>(argv[1], p, pool)) return failed;
+  return evaluate<dupq::cross_encoder>(argv[2], p, pool);
 }

@@ -19,7 +19,8 @@ int main(int argc, char** argv) {
 
   auto finder_model = dupq::model::open(argv[1]);
   if (!finder_model) return dupq::print_error(finder_model.error());
-  auto finder = dupq::bi_encoder::make(*finder_model);
+  dupq::thread_pool pool;  // all cores, for the many questions
+  auto finder = dupq::bi_encoder::make(*finder_model, {.executor = pool.executor()});
   if (!finder) return dupq::print_error(finder.error());
   auto judge_model = dupq::model::open(argv[2]);
   if (!judge_model) return dupq::print_error(judge_model.error());

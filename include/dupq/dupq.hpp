@@ -3,6 +3,7 @@
 
 #include "bi_encoder.hpp"         // IWYU pragma: export
 #include "core/print_error.hpp"   // IWYU pragma: export
+#include "core/thread_pool.hpp"   // IWYU pragma: export
 #include "cross_encoder.hpp"      // IWYU pragma: export
 #include "metrics.hpp"            // IWYU pragma: export
 #include "model.hpp"              // IWYU pragma: export

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -51,6 +52,16 @@ class model {
     if (all.text == nullptr) all.text = &general_text;
     if (const auto done = m.read(from, all); !done) return done.error().in(path);
     return result<model>(std::move(m));
+  }
+  static result<model> open(const std::string& path, const model_options& options = {}) noexcept {
+    return open(path.c_str(), options);
+  }
+  /// A std::filesystem::path, whose header need not be included for it. (Names are UTF-8 on every system.)
+  template <class Path>
+  requires requires(const Path& path) { path.u8string(); }
+  static result<model> open(const Path& path, const model_options& options = {}) {
+    const auto name = path.u8string();
+    return open(reinterpret_cast<const char*>(name.c_str()), options);
   }
 
   /// Over bytes that outlive the model, for instance in flash, and `storage` of storage_bytes(file) bytes, aligned to

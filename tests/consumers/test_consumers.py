@@ -54,6 +54,15 @@ class Consumers(unittest.TestCase):
         with self.assertRaisesRegex(AssertionError, "0.2"):
             run("cmake", "-S", project, "-B", self.folder / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
 
+    def test_without_doctest_the_tests_are_left_out(self):
+        said = run("cmake", "-S", ROOT, "-B", self.folder / "build", "-DCMAKE_DISABLE_FIND_PACKAGE_doctest=ON")
+        self.assertEqual([line for line in said.splitlines() if "doctest" in line],
+                         ["-- dupq: without doctest the tests are left out (it is Debian's doctest-dev; then "
+                          "-DDUPQ_BUILD_TESTS=ON)"])
+        targets = run("cmake", "--build", self.folder / "build", "--target", "help")
+        self.assertIn("dupq_tool", targets)
+        self.assertNotIn("dupq_unit", targets)
+
     def test_two_units(self):
         model = self.folder / "tiny.gguf"
         run(os.environ["DUPQ"], "convert", os.environ["DUPQ_MODEL_FOLDER"], "-o", model)

@@ -153,5 +153,33 @@ class NoNetwork(unittest.TestCase):
             self.assertEqual(os.listdir(target.parent), [])
 
 
+class PipsReason(unittest.TestCase):
+    def reason(self, output, status=1):
+        return load().pip_reason(subprocess.CompletedProcess([], status, output))
+
+    def test_the_cause_is_told_and_not_what_follows_from_it(self):
+        retry = "WARNING: Retrying (Retry(total=0, connect=None)) after connection broken by '%s': /simple/six/\n"
+        nothing = ("ERROR: Could not find a version that satisfies the requirement six (from versions: none)\n"
+                   "ERROR: No matching distribution found for six\n")
+        for cause in ("ProxyError('Cannot connect to proxy.', OSError('Tunnel connection failed: 403 Forbidden'))",
+                      "SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] self signed'))"):
+            self.assertEqual(self.reason(retry % cause + nothing), cause)
+        skipped = "WARNING: Could not fetch URL https://a/six/: There was a problem confirming the certificate - skipping\n"
+        self.assertEqual(self.reason(skipped + nothing), "There was a problem confirming the certificate")
+        self.assertEqual(self.reason(nothing), nothing.splitlines()[0].removeprefix("ERROR: "))
+        self.assertEqual(self.reason("ERROR: Could not install packages due to an OSError: [Errno 28] No space left\n"),
+                         "Could not install packages due to an OSError: [Errno 28] No space left")
+        self.assertEqual(self.reason("", 7), "pip ended with status 7")
+
+    def test_a_proxy_that_is_not_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")} | {
+                "PIP_PROXY": "http://127.0.0.1:9", "PIP_RETRIES": "1"}
+            done = subprocess.run([sys.executable, SCRIPT, "all-MiniLM-L6-v2", "-o", pathlib.Path(folder) / "m"],
+                                  env=environment, capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("ProxyError", done.stderr.splitlines()[-1])
+
+
 if __name__ == "__main__":
     unittest.main()

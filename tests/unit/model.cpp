@@ -107,6 +107,20 @@ TEST_CASE("open maps a file and names it in errors") {
   CHECK(dupq::model::open(path.c_str()).error().code == errc::no_such_file);
 }
 
+TEST_CASE("open takes names of any kind") {
+  const auto folder = std::filesystem::temp_directory_path();
+  const auto path = folder / u8"dupq_\u00e9t\u00e9_\u4e2d.gguf";  // not ASCII
+  const std::string file = tiny_model("bert-packed-f32");
+  std::ofstream(path, std::ios::binary) << file;
+  const auto utf8 = path.u8string();
+  const std::string name(utf8.begin(), utf8.end());
+  CHECK(dupq::model::open(path));
+  CHECK(dupq::model::open(name));
+  CHECK(dupq::model::open(name.c_str()));
+  std::filesystem::remove(path);
+  CHECK(dupq::model::open(path).error().code == errc::no_such_file);
+}
+
 TEST_CASE("taking a file apart and putting it together changes nothing") {
   for (const std::string& name : all_models) CHECK(gguf_builder(tiny_model(name)).build() == tiny_model(name));
 }
