@@ -100,14 +100,17 @@ void add_searches(bits& to, const std::vector<float>& vectors, std::size_t dim, 
     to.add(dupq::cosine({vectors.data() + i, dim}, {vectors.data() + i + dim, dim}));
   const dupq::search_options options{.threshold = 1e-40f,
                                      .executor = executor};  // a denormal: 0 where they are flushed
-  dupq::find_duplicates(vectors, dim, options, [&](const dupq::match& m) {
+  const auto all_pairs = dupq::find_duplicates(vectors, dim, options, [&](const dupq::match& m) {
     to.add(m.first), to.add(m.second), to.add(m.score);
     return true;
   });
-  dupq::find_similar(std::span(vectors).first(dim), vectors, options, [&](std::size_t row, float score) {
-    to.add(row), to.add(score);
-    return true;
-  });
+  REQUIRE(all_pairs);
+  const auto one_against_all =
+      dupq::find_similar(std::span(vectors).first(dim), vectors, options, [&](std::size_t row, float score) {
+        to.add(row), to.add(score);
+        return true;
+      });
+  REQUIRE(one_against_all);
 }
 
 void add_metrics(bits& to, const std::vector<float>& scores, const std::vector<int>& labels) {
