@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   if (!o || o->what == bench::mode::tokenizer || o->ids != nullptr) return std::fputs(usage, stderr), 2;
   const bench::text_list list(*o);
   if (list.texts.empty()) return std::fprintf(stderr, "%s: cannot be read or has no text\n", o->texts), 1;
-  const auto m = dupq::model::open(o->model);
+  const auto m = dupq::model::open(o->model, {.halves = &dupq::keep_halves});
   if (!m) return dupq::print_error(m.error());
   dupq::thread_pool pool(o->threads);
   dupq::encoder_options made_with{.executor = pool.executor()};

@@ -27,14 +27,16 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
   limits l = resolve(options.limits, c);
   l.workers = std::max(l.workers, options.executor.count());
   const std::size_t least = m.tokenizer().special_count(kind == model_kind::cross_encoder) + 1;
-  if (l.text_tokens < least) return error(errc::bad_limit, "limits.text_tokens", least, l.text_tokens);
-  if (l.text_tokens > c.max_length) return error(errc::bad_limit, "limits.text_tokens", c.max_length, l.text_tokens);
-  if (l.packed_tokens < l.text_tokens)
-    return error(errc::bad_limit, "limits.packed_tokens", l.text_tokens, l.packed_tokens);
-  if (l.packed_tokens > 1u << 24) return error(errc::bad_limit, "limits.packed_tokens", 1u << 24, l.packed_tokens);
-  if (l.texts < 2) return error(errc::bad_limit, "limits.texts", 2, l.texts);
-  if (l.texts > 1u << 24) return error(errc::bad_limit, "limits.texts", 1u << 24, l.texts);
-  if (l.workers > 4096) return error(errc::bad_limit, "limits.workers", 4096, l.workers);
+  struct range {
+    std::string_view limit;
+    std::size_t value, least, most;
+  };
+  for (const range& r :
+       {range{"limits.text_tokens", l.text_tokens, least, c.max_length},
+        range{"limits.packed_tokens", l.packed_tokens, l.text_tokens, std::size_t{1} << 24},
+        range{"limits.texts", l.texts, 2, std::size_t{1} << 24}, range{"limits.workers", l.workers, 1, 4096}})
+    if (r.value < r.least || r.value > r.most)
+      return error(errc::bad_limit, r.limit, r.value < r.least ? r.least : r.most, r.value);
   return l;
 }
 
@@ -145,6 +147,7 @@ class encoder {
  private:
   template <class Take>
   static result<Encoder> make_in(const model& m, const encoder_options& options, Take&& take_memory) noexcept {
+    if (m.weights().in_halves) return error(errc::unsupported, "model_options::halves on a CPU");
     const auto l = limits_for(m, options, Kind);
     if (!l) return l.error();
     auto memory = take_memory(*l);

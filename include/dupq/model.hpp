@@ -31,6 +31,9 @@ struct model_options {
   /// What reads texts whose normaliser is not BERT's own: &general_text, which `open` takes by itself. Without it such
   /// a model is refused, and the program does not contain it.
   const text_extension* text = nullptr;
+  /// &keep_halves, for encoders on a GPU alone: matrices in half precision stay as the file has them, instead of
+  /// becoming floats first. Encoders on a CPU refuse such a model (unsupported).
+  matrix_reader halves = nullptr;
 };
 
 /// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and, where the
@@ -42,7 +45,7 @@ class model {
     auto file = mapped_file::open(path, options.check_weights);
     if (!file) return file.error();
     model m;
-    const auto needed = m.describe(file->bytes(), options.kernels);
+    const auto needed = m.describe(file->bytes(), options);
     if (!needed) return needed.error().in(path);
     void* const storage = os::allocate(*needed);
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
@@ -72,7 +75,7 @@ class model {
     const auto misaligned = reinterpret_cast<std::uintptr_t>(storage.data()) % alignment;
     if (misaligned != 0) return error(errc::not_aligned, "storage", alignment, misaligned);
     model m;
-    const auto needed = m.describe(file, options.kernels);
+    const auto needed = m.describe(file, options);
     if (!needed) return needed.error();
     if (storage.size() < *needed) return error(errc::too_small, "storage", *needed, storage.size());
     arena from(storage);
@@ -130,9 +133,9 @@ class model {
   model() noexcept = default;
 
   /// Parses a file and reads its numbers. The result is how many bytes of storage the rest, which `read` reads, needs.
-  result<std::size_t> describe(std::span<const std::byte> file, std::string_view kernels) noexcept {
-    table_ = find_kernels(kernels);
-    if (table_ == nullptr) return error(errc::unknown_kernels, kernels);
+  result<std::size_t> describe(std::span<const std::byte> file, const model_options& options) noexcept {
+    table_ = find_kernels(options.kernels);
+    if (table_ == nullptr) return error(errc::unknown_kernels, options.kernels);
     const auto parsed = gguf::file::parse(file);
     if (!parsed) return parsed.error();
     file_ = *parsed;
@@ -146,7 +149,7 @@ class model {
     if (!threshold) return threshold.error();
     threshold_ = *threshold;
     arena counter;
-    if (const auto done = read(counter, {}); !done) return done.error();
+    if (const auto done = read(counter, {.halves = options.halves}); !done) return done.error();
     return counter.used();
   }
   /// The tokenizer and the weights; counts what they need where `storage` has no memory.
@@ -155,7 +158,7 @@ class model {
     const auto t = words.read();
     if (!t) return t.error();
     tokenizer_ = *t;
-    weight_reader tensors(file_, config_, format_.packed, storage, options.check_weights);
+    weight_reader tensors(file_, config_, format_.packed, storage, options.check_weights, options.halves);
     return tensors.read(weights_);
   }
 

@@ -23,7 +23,7 @@ class wide_model {
  public:
   enum class kind { bert, judge, mpnet };
 
-  explicit wide_model(kind k) : kind_(k), mpnet_(k == kind::mpnet) {
+  explicit wide_model(kind k, dupq_tool::convert_options options = {}) : kind_(k), mpnet_(k == kind::mpnet) {
     std::string pattern = (std::filesystem::temp_directory_path() / "dupq-wide-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
@@ -36,14 +36,14 @@ class wide_model {
             R"({"word_embedding_dimension": )" + std::to_string(width_) + R"(, "pooling_mode_mean_tokens": true})");
     }
     write_weights();
-    dupq_tool::convert(directory_, path(), {});
+    dupq_tool::convert(directory_, path(), options);
   }
   ~wide_model() { std::filesystem::remove_all(directory_); }
   wide_model(const wide_model&) = delete;
   wide_model& operator=(const wide_model&) = delete;
 
-  dupq::model open() const {
-    auto m = dupq::model::open(path().c_str());
+  dupq::model open(const dupq::model_options& options = {}) const {
+    auto m = dupq::model::open(path().c_str(), options);
     if (!m) dupq::print_error(m.error());
     REQUIRE(m);
     return std::move(*m);

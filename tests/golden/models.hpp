@@ -33,8 +33,9 @@ class converted {
 
   const char* path() const { return path_.c_str(); }
 
-  dupq::model open(std::string_view kernels = {}) const {
-    auto m = dupq::model::open(path(), {.kernels = kernels});
+  dupq::model open(std::string_view kernels = {}) const { return open({.kernels = kernels}); }
+  dupq::model open(const dupq::model_options& options) const {
+    auto m = dupq::model::open(path(), options);
     if (!m) {
       dupq::print_error(m.error());
       REQUIRE(false);

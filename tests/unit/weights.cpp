@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <dupq/device/narrow.hpp>
 #include <dupq/model/weights.hpp>
 #include <string>
 #include <vector>
@@ -99,6 +101,50 @@ TEST_CASE("weights that are not looked at may be NaN, and the vectors are then")
     for (const float x : outputs(*unchecked)) CHECK(std::isnan(x));
     b.erase_tensor("blk.0.attn_output.bias");  // everything else is looked at
     CHECK(loaded_model(b.build(), {.check_weights = false}).error().code == errc::missing_tensor);
+  }
+}
+
+TEST_CASE("halves that are kept are those that become floats, and as well looked at") {
+  for (const std::string name : {"bert-plain-f16", "cross-plain-f16", "mpnet-plain-f16", "bert-packed-f32"}) {
+    CAPTURE(name);
+    gguf_builder b(tiny_model(name));
+    if (name == "bert-packed-f32")
+      for (auto& t : b.tensors)
+        if (t.extents.size() == 3) {  // a matrix in panels
+          std::string halves;
+          for (std::size_t at = 0; at < t.data.size(); at += 4) {
+            float x;
+            std::memcpy(&x, t.data.data() + at, 4);
+            halves += raw(dupq::narrow_f16(x));
+          }
+          t.type = 1, t.data = halves;
+        }
+    const loaded_model widened(b.build()), kept(b.build(), {.halves = &dupq::keep_halves});
+    const auto check = [](const auto& floats, const auto& halves) {
+      REQUIRE(floats.panels != nullptr);
+      REQUIRE(halves.panels == nullptr);
+      std::size_t wrong = 0;
+      for (std::size_t i = 0; i < dupq::round_up(floats.outputs, dupq::panel_width) * floats.inputs; ++i) {
+        std::uint16_t h;
+        std::memcpy(&h, halves.halves + 2 * i, 2);
+        wrong += dupq::widen_f16(h) != floats.panels[i];
+      }
+      CHECK(wrong == 0);
+      for (std::size_t o = 0; o < floats.outputs; ++o) wrong += floats.bias[o] != halves.bias[o];
+      CHECK(wrong == 0);
+    };
+    const auto &one = widened->weights().layers[0], &other = kept->weights().layers[0];
+    check(one.attention.qkv, other.attention.qkv);
+    check(one.attention.output, other.attention.output);
+    check(one.feed_forward.up, other.feed_forward.up);
+    check(one.feed_forward.down, other.feed_forward.down);
+    CHECK(dupq::bi_encoder::make(*kept).error().code == errc::unsupported);
+
+    auto& last = b.at("blk.0.ffn_down.weight");
+    last.data.replace(last.data.size() - 2, 2, raw(std::uint16_t{0x7C00}));
+    const auto e = loaded_model(b.build(), {.halves = &dupq::keep_halves}).error();
+    CHECK(e.code == errc::not_finite);
+    CHECK(std::string(e.subject) == "blk.0.ffn_down.weight");
   }
 }
 

@@ -37,14 +37,14 @@ T take(dupq::result<T> r) {
 }
 
 /// Opens a model with the kernels that the user forces, if any.
-inline dupq::model open_model(const std::string& path, const arguments& args) {
+inline dupq::model open_model(const std::string& path, const arguments& args, bool gpu = false) {
   const std::string kernels = args.text("--kernels").value_or("");
   if (args.has("--kernels") && (kernels.empty() || dupq::find_kernels(kernels) == nullptr)) {
     std::string list;
     for (const dupq::kernels* table : dupq::available_kernels()) (list += list.empty() ? "" : ", ") += table->name;
     throw usage_error("--kernels cannot be " + printable(kernels) + " (" + list + ")");
   }
-  return take(dupq::model::open(path.c_str(), {.kernels = kernels}));
+  return take(dupq::model::open(path.c_str(), {.kernels = kernels, .halves = gpu ? &dupq::keep_halves : nullptr}));
 }
 
 /// What a text or a pair is cut to: the model's limit, or the user's below it, which leaves `room` tokens beside the
@@ -67,7 +67,7 @@ class session {
  public:
   session(const std::string& path, const arguments& args)
       : path_(path),
-        model_(open_model(path, args)),
+        model_(open_model(path, args, wants_gpu(args))),
         tokens_(token_limit(model_, args, cross(), 1)),
         pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)),
         on_gpu_(wants_gpu(args)) {

@@ -18,11 +18,13 @@ inline constexpr std::size_t panel_width = 16;
 
 enum class activation : std::uint8_t { none, gelu, tanh };
 
-/// y = x W^T + b: `outputs` x `inputs`, in panels. Either `panels` or, for 8-bit integers, the three below it are
-/// there: bytes lie as [outputs / 16][inputs / 4][16][4], and a weight is its byte times its output's scale.
+/// y = x W^T + b: `outputs` x `inputs`, in panels. There are either `panels`; or `halves`, which are the same in half
+/// precision, at any address, for GPUs alone (see model_options); or, for 8-bit integers, `bytes`, `scales` and `sums`:
+/// bytes lie as [outputs / 16][inputs / 4][16][4], and a weight is its byte times its output's scale.
 template <class Memory>
 struct linear {
   const float* panels = nullptr;
+  const std::byte* halves = nullptr;
   const std::int8_t* bytes = nullptr;  ///< within [-64, 64]
   const float* scales = nullptr;       ///< [outputs]
   const std::int32_t* sums = nullptr;  ///< [outputs], of the bytes of an output

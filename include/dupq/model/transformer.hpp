@@ -30,6 +30,7 @@ struct transformer {
   dupq::head<Memory> head;          ///< cross-encoders
   const float* relative = nullptr;  ///< MPNet: see attention_shape
   std::size_t relative_span = 0;
+  bool in_halves = false;  ///< some matrices are halves, which no CPU computes with
 };
 
 /// From one row of the perceptron's inner layer to the next: a panel more than its width, which is often a multiple of

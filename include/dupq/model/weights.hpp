@@ -1,13 +1,17 @@
 // The one place that knows the tensors of a model file: their names, shapes and layouts become a `transformer`.
 //
-// Matrices of a packed file are used where they lie. Others (plain files, half precision) are repacked into `storage`.
+// Matrices of a packed file are used where they lie. Others are repacked into `storage`, as are those in half precision
+// but for a GPU.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "../core/arena.hpp"
 #include "../core/config.hpp"
@@ -30,14 +34,26 @@ constexpr std::size_t relative_bucket(std::ptrdiff_t distance) noexcept {
   return bucket + (distance > 0 ? 16u : 0u);
 }
 
+class weight_reader;
+
+/// Reads a matrix and its bias in a way of its own; false: they are to be read as usual. See keep_halves.
+using matrix_reader = bool (*)(weight_reader&, std::initializer_list<name_buffer>, linear<host_memory>&) noexcept;
+
 /// Fills a transformer from a file. With an arena that has no memory it only checks names and shapes and counts bytes.
 class weight_reader {
  public:
-  weight_reader(const gguf::file& file, const config& c, bool packed, arena& storage, bool check_finite = true) noexcept
-      : file_(file), config_(c), packed_(packed), storage_(storage), finite_(check_finite && storage.has_memory()) {}
+  weight_reader(const gguf::file& file, const config& c, bool packed, arena& storage, bool check_finite = true,
+                matrix_reader halves = nullptr) noexcept
+      : file_(file),
+        config_(c),
+        packed_(packed),
+        storage_(storage),
+        finite_(check_finite && storage.has_memory()),
+        halves_(halves) {}
 
   result<void> read(transformer<host_memory>& to) noexcept {
     const config& c = config_;
+    to_ = &to;
     to.embedding.words = rows("token_embd.weight", c.vocabulary);
     to.embedding.positions = rows("position_embd.weight", c.positions);
     if (c.token_types != 0) to.embedding.types = rows("token_types.weight", c.token_types);
@@ -69,6 +85,7 @@ class weight_reader {
 
  private:
   using linear = dupq::linear<host_memory>;
+  friend bool keep_halves(weight_reader&, std::initializer_list<name_buffer>, linear&) noexcept;
 
   bool fail(const error& e) noexcept {
     if (done_) done_ = e;
@@ -135,8 +152,8 @@ class weight_reader {
     linear to;
     to.outputs = outputs, to.inputs = inputs;
     const std::size_t panels = (outputs + panel_width - 1) / panel_width;
-    const std::size_t each = outputs / names.size();
     if (config_.weights == weight_type::int8 && may_be_integers) return bytes_of(*names.begin(), to);
+    if (halves_ != nullptr && halves_(*this, names, to)) return to;
     if (packed_) {
       const name_buffer weight(*names.begin(), ".weight");
       const auto t = find(weight, {panel_width, inputs, panels});
@@ -153,23 +170,28 @@ class weight_reader {
       to.bias = vector(name_buffer(*names.begin(), ".bias"), outputs);
       return to;
     }
-    float* const wide = storage_.take<float>(panels * inputs * panel_width);
+    to.panels = pack_all<float>(names, to);
+    return to;
+  }
+
+  /// Packs row-major matrices, one below the other, into panels of floats or of halves, and sets `to`'s bias.
+  template <class Number>
+  const Number* pack_all(std::initializer_list<name_buffer> names, linear& to) noexcept {
+    const std::size_t outputs = to.outputs, inputs = to.inputs, each = outputs / names.size();
+    const std::size_t padded = round_up(outputs, panel_width);
+    Number* const panels = storage_.take<Number>(padded * inputs);
+    if (panels != nullptr)  // the last panel may have outputs that no matrix has
+      std::fill_n(panels + (padded - panel_width) * inputs, panel_width * inputs, Number{});
     float* const bias = names.size() == 1 ? nullptr : storage_.take<float>(outputs);
     std::size_t first = 0;
     for (const name_buffer& name : names) {
-      pack(name_buffer(name, ".weight"), first, each, inputs, wide);
+      pack(name_buffer(name, ".weight"), first, each, inputs, panels);
       const float* const part = vector(name_buffer(name, ".bias"), each);
-      if (names.size() == 1) to.bias = part;
-      for (std::size_t i = 0; bias != nullptr && part != nullptr && i < each; ++i) bias[first + i] = part[i];
+      if (bias != nullptr && part != nullptr) std::copy_n(part, each, bias + first);
+      to.bias = bias == nullptr ? part : bias;
       first += each;
     }
-    if (wide != nullptr)
-      for (std::size_t o = outputs; o < panels * panel_width; ++o)
-        for (std::size_t i = 0; i < inputs; ++i)
-          wide[o / panel_width * inputs * panel_width + i * panel_width + o % panel_width] = 0.0f;
-    to.panels = wide;
-    if (bias != nullptr) to.bias = bias;
-    return to;
+    return panels;
   }
 
   /// A matrix of 8-bit integers, used where it lies; only packed files have them.
@@ -202,17 +224,22 @@ class weight_reader {
   }
 
   /// Row-major rows to panels.
-  void pack(std::string_view name, std::size_t first, std::size_t count, std::size_t inputs, float* panels) noexcept {
+  template <class Number>
+  void pack(std::string_view name, std::size_t first, std::size_t count, std::size_t inputs, Number* panels) noexcept {
     const auto t = find(name, {inputs, count});
     if (!t || panels == nullptr) return;
     check_finite(*t, count * inputs, name);
     const std::size_t row_bytes = t->bytes.size() / count;
     for (std::size_t r = 0; r < count; ++r) {
-      float* const column = panels + (first + r) / panel_width * inputs * panel_width + (first + r) % panel_width;
-      float block[32];
+      Number* const column = panels + (first + r) / panel_width * inputs * panel_width + (first + r) % panel_width;
+      Number block[32];
       for (std::size_t i = 0; i < inputs; i += 32) {
         const std::size_t n = inputs - i < 32 ? inputs - i : 32;
-        widen(t->bytes.data() + r * row_bytes + stored_bytes(format(t->type), i), format(t->type), n, block);
+        const std::byte* const from = t->bytes.data() + r * row_bytes + stored_bytes(format(t->type), i);
+        if constexpr (std::is_same_v<Number, float>)
+          widen(from, format(t->type), n, block);
+        else
+          std::memcpy(block, from, n * sizeof(Number));
         for (std::size_t j = 0; j < n; ++j) column[(i + j) * panel_width] = block[j];
       }
     }
@@ -241,7 +268,32 @@ class weight_reader {
   bool packed_;
   arena& storage_;
   bool finite_;  // weights must be: looked at once there is memory, when they are read for good
+  transformer<host_memory>* to_ = nullptr;
+  matrix_reader halves_;  ///< null, or how matrices in half precision are read
   result<void> done_;
 };
+
+/// Keeps matrices in half precision as they are: packed ones where they lie in the file, others in panels of halves. It
+/// stands apart so that programs that do not ask for it do not contain it.
+inline bool keep_halves(weight_reader& from, std::initializer_list<name_buffer> names,
+                        linear<host_memory>& to) noexcept {
+  for (const name_buffer& name : names) {
+    const auto t = from.file_.tensor(name_buffer(name, ".weight"));
+    if (!t || t->type != gguf::tensor_type::f16) return false;
+  }
+  from.to_->in_halves = true;
+  if (!from.packed_) {
+    to.halves = reinterpret_cast<const std::byte*>(from.pack_all<std::uint16_t>(names, to));
+    return true;
+  }
+  const name_buffer weight(*names.begin(), ".weight");
+  const std::size_t panels = round_up(to.outputs, panel_width) / panel_width;
+  if (const auto t = from.find(weight, {panel_width, to.inputs, panels})) {
+    from.check_finite(*t, panels * to.inputs * panel_width, weight);
+    to.halves = t->bytes.data();
+  }
+  to.bias = from.vector(name_buffer(*names.begin(), ".bias"), to.outputs);
+  return true;
+}
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "../narrow.hpp"
 #include "../widen.hpp"
@@ -20,12 +21,26 @@ struct head_columns {
   constexpr int column(int i) const noexcept { return i / head_dim * dims() + i % head_dim; }
 };
 
+/// Weight (o, i) of a matrix in panels of floats or of halves.
+inline std::size_t panel_index(const linear<host_memory>& w, std::size_t o, std::size_t i) noexcept {
+  return (o / panel_width * w.inputs + i) * panel_width + o % panel_width;
+}
+inline half half_at(const std::byte* halves, std::size_t i) noexcept {
+  half h;
+  std::memcpy(&h, halves + i * sizeof h, sizeof h);
+  return h;
+}
+
 inline float weight_of(const linear<host_memory>& w, std::size_t o, std::size_t i) noexcept {
-  const std::size_t panel = o / panel_width, lane = o % panel_width;
-  if (w.bytes == nullptr) return w.panels[(panel * w.inputs + i) * panel_width + lane];
-  const std::size_t groups = (w.inputs + 3) / 4;
+  if (w.halves != nullptr) return widen_f16(half_at(w.halves, panel_index(w, o, i)));
+  if (w.bytes == nullptr) return w.panels[panel_index(w, o, i)];
+  const std::size_t groups = (w.inputs + 3) / 4, panel = o / panel_width, lane = o % panel_width;
   const float value = static_cast<float>(w.bytes[((panel * groups + i / 4) * panel_width + lane) * 4 + i % 4]);
   return value * w.scales[o] * (w.factors == nullptr ? 1.0f : w.factors[i]);
+}
+/// The same as a half: as the file has it, or rounded, and infinite where it is too large.
+inline half half_of(const linear<host_memory>& w, std::size_t o, std::size_t i) noexcept {
+  return w.halves != nullptr ? half_at(w.halves, panel_index(w, o, i)) : narrow_f16(weight_of(w, o, i));
 }
 
 /// The order of weights that most kernels want.
@@ -47,7 +62,7 @@ bool pack_linear(const linear<host_memory>& w, int outputs, int inputs, Output&&
     const int to = to_output(static_cast<int>(o));
     if (w.bias != nullptr) bias[to] = w.bias[o];
     for (std::size_t i = 0; i < w.inputs; ++i) {
-      const half h = narrow_f16(weight_of(w, o, i));
+      const half h = half_of(w, o, i);
       fits = fits && (h & 0x7C00u) != 0x7C00u;
       weights[order(to, to_input(static_cast<int>(i)), inputs)] = h;
     }
@@ -61,7 +76,7 @@ bool pack_tape(const linear<host_memory>& w, Index&& index, half* tape) noexcept
   bool fits = true;
   for (std::size_t o = 0; o < w.outputs; ++o)
     for (std::size_t i = 0; i < w.inputs; ++i) {
-      const half h = tape[index(static_cast<int>(o), static_cast<int>(i))] = narrow_f16(weight_of(w, o, i));
+      const half h = tape[index(static_cast<int>(o), static_cast<int>(i))] = half_of(w, o, i);
       fits = fits && (h & 0x7C00u) != 0x7C00u;
     }
   return fits;
@@ -71,7 +86,11 @@ bool pack_tape(const linear<host_memory>& w, Index&& index, half* tape) noexcept
 inline bool pack_table(const table<host_memory>& t, std::size_t columns, std::size_t stride, half* rows) noexcept {
   std::fill_n(rows, t.count * stride, half{0});
   bool fits = true;
-  for (std::size_t r = 0; r < t.count; ++r)
+  for (std::size_t r = 0; r < t.count; ++r) {
+    if (t.format == row_format::f16) {
+      std::memcpy(rows + r * stride, t.rows + r * t.row_bytes, columns * sizeof(half));
+      continue;
+    }
     for (std::size_t i = 0; i < columns; i += 32) {
       float block[32];
       const std::size_t n = columns - i < 32 ? columns - i : 32;
@@ -81,6 +100,7 @@ inline bool pack_table(const table<host_memory>& t, std::size_t columns, std::si
         fits = fits && (h & 0x7C00u) != 0x7C00u;
       }
     }
+  }
   return fits;
 }
 
