@@ -120,10 +120,10 @@ void check_table(const converted& c, const std::string& name, const std::vector<
   }
 }
 
-struct checkpoint {
+struct golden_weights {
   dupq::mapped_file mapped;
   safetensors::file file;
-  explicit checkpoint(const model_folder& folder)
+  explicit golden_weights(const model_folder& folder)
       : mapped(open_folder_file(folder.path("model.safetensors"))), file(mapped.bytes(), "source") {}
   std::vector<float> operator()(std::vector<std::string> names) const { return values(file, std::move(names)); }
 };
@@ -133,7 +133,7 @@ struct checkpoint {
 TEST_CASE("int8: a bi-encoder") {
   const model_folder folder("bert");
   const converted c(folder, as_int8);
-  const checkpoint source(folder);
+  const golden_weights source(folder);
   CHECK(c.text("dupq.weights") == "int8");
   CHECK(c.text("general.architecture") == "dupq-bert");
   CHECK(c.number("general.file_type") == 7);
@@ -157,7 +157,7 @@ TEST_CASE("int8: a bi-encoder") {
 TEST_CASE("int8: a cross-encoder keeps its one output in floats") {
   const model_folder folder("cross");
   const converted c(folder, as_int8);
-  const checkpoint source(folder);
+  const golden_weights source(folder);
   check_table(c, "token_embd.weight", source({"bert.embeddings.word_embeddings.weight"}), 40);
   check_linear(c, "cls", 40, source({"bert.pooler.dense.weight"}));
   check_linear(c, "blk.1.ffn_up", 44, source({"bert.encoder.layer.1.intermediate.dense.weight"}));
@@ -169,7 +169,7 @@ TEST_CASE("int8: a cross-encoder keeps its one output in floats") {
 TEST_CASE("int8: MPNet's relative attention bias stays") {
   const model_folder folder("mpnet");
   const converted c(folder, as_int8);
-  const checkpoint source(folder);
+  const golden_weights source(folder);
   const gguf::tensor bias = tensor(c, "attn_rel_b.weight", gguf::tensor_type::f32);
   CHECK(bias.extent[0] == 3);
   CHECK(bias.extent[1] == 32);
@@ -180,7 +180,7 @@ TEST_CASE("int8: a row of zeros, the plain layout") {
   const model_folder folder("bert");
   folder.edit_values("encoder.layer.0.output.dense.weight", 3 * 52, std::vector<float>(52, 0.0f));
   const converted c(folder, as_int8);
-  check_linear(c, "blk.0.ffn_down", 32, checkpoint(folder)({"encoder.layer.0.output.dense.weight"}));
+  check_linear(c, "blk.0.ffn_down", 32, golden_weights(folder)({"encoder.layer.0.output.dense.weight"}));
   CHECK(c.values("blk.0.ffn_down.scale")[3] == 0.0f);
   CHECK_THROWS_WITH_AS(folder.convert({weight_type::int8, tensor_layout::plain}),
                        "the type int8 needs the packed layout", usage_error);

@@ -47,6 +47,19 @@ TEST_CASE("whole numbers stay whole as long as they fit") {
   CHECK(std::signbit(*parse("-0.0").as<double>()));
 }
 
+TEST_CASE("numbers that are not finite are read and written as Python's json does it") {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  CHECK(*parse("Infinity").as<double>() == infinity);
+  CHECK(*parse("[-Infinity]").as<json::array>()->at(0).as<double>() == -infinity);
+  CHECK(std::isnan(*parse("{\"a\": NaN}").find("a")->as<double>()));
+  CHECK(*parse("1e999").as<double>() == infinity);
+  CHECK(*parse("-1e999").as<double>() == -infinity);
+  CHECK(*parse("1e-999").as<double>() == 0);
+  CHECK(*parse(std::string(400, '9')).as<double>() == infinity);
+  CHECK(json::print(parse("[NaN, Infinity, -Infinity]")) == "[NaN, Infinity, -Infinity]");
+  for (const char* text : {"+Infinity", "infinity", "nan", "-NaN", "Inf", "inf"}) CHECK(trouble(text) != "");
+}
+
 TEST_CASE("escapes and pairs of surrogates") {
   CHECK(*parse(R"("\"\\\/\b\f\n\r\t\u00e9\u20AC\ud83d\ude00")").as<std::string>() ==
         "\"\\/\b\f\n\r\t\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80");
@@ -62,7 +75,8 @@ TEST_CASE("what is no JSON is refused with its line and byte") {
   CHECK(trouble("{\"a\": 1 \"b\"}") == "f.json: line 1, byte 8: ',' or '}' is expected");
   CHECK(trouble("1 1") == "f.json: line 1, byte 2: unexpected text after the end");
   CHECK(trouble("tru") == "f.json: line 1, byte 0: a value is expected");
-  CHECK(trouble("NaN") == "f.json: line 1, byte 0: a value is expected");
+  CHECK(trouble("NaM") == "f.json: line 1, byte 0: a value is expected");
+  CHECK(trouble("-Inf") == "f.json: line 1, byte 1: a value is expected");
   CHECK(trouble("\"a") == "f.json: line 1, byte 2: the string does not end");
   CHECK(trouble("\"a\nb\"") == "f.json: line 1, byte 2: a control character in a string");
   CHECK(trouble(R"("\x")") == "f.json: line 1, byte 1: an unknown escape");
@@ -78,7 +92,6 @@ TEST_CASE("what is no JSON is refused with its line and byte") {
   CHECK(trouble("-") == "f.json: line 1, byte 1: a digit is expected");
   CHECK(trouble("1.") == "f.json: line 1, byte 2: a digit is expected");
   CHECK(trouble("1e+") == "f.json: line 1, byte 3: a digit is expected");
-  CHECK(trouble("1e999") == "f.json: line 1, byte 0: a number out of range");
   CHECK(trouble(R"({"a": 1, "\u0061": 2})") == "f.json: line 1, byte 9: the name \"a\" appears twice");
 }
 

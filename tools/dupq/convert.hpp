@@ -12,11 +12,12 @@
 
 #include "folder_file.hpp"
 #include "gguf_writer.hpp"
+#include "hf_checkpoint.hpp"
 #include "hf_folder.hpp"
+#include "hf_foreign.hpp"
 #include "hf_tokenizer.hpp"
 #include "hf_weights.hpp"
 #include "model_output.hpp"
-#include "safetensors.hpp"
 #include "sha256.hpp"
 #include "tensor_layout.hpp"
 #include "tensor_writer.hpp"
@@ -34,19 +35,6 @@ struct convert_summary {
   std::size_t tokens = 0;   ///< of the vocabulary
   std::uint64_t bytes = 0;  ///< of the model file
 };
-
-/// model.safetensors of a folder; other forms of checkpoints are failures that say so.
-inline dupq::mapped_file open_weights(const std::filesystem::path& folder) {
-  const auto path = folder / "model.safetensors";
-  if (!std::filesystem::exists(path)) {
-    if (std::filesystem::exists(folder / "model.safetensors.index.json"))
-      throw failure(path.string() + ": no such file: the weights are split into several files, save them as one");
-    if (std::filesystem::exists(folder / "pytorch_model.bin") ||
-        std::filesystem::exists(folder / "pytorch_model.bin.index.json"))
-      throw failure(path.string() + ": no such file: pytorch_model.bin is not read, save the model as safetensors");
-  }
-  return open_folder_file(path);
-}
 
 inline constexpr std::string_view word_mark = "\xE2\x96\x81";  ///< U+2581
 
@@ -175,10 +163,10 @@ inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf
 }
 
 /// The bytes of all tensors, each padded.
-inline void produce(const std::vector<output_tensor>& tensors, const std::string& source, const byte_sink& sink) {
+inline void produce(const std::vector<output_tensor>& tensors, const byte_sink& sink) {
   constexpr std::byte zeros[dupq::alignment]{};
   for (const output_tensor& t : tensors) {
-    tensor_writer(t, source, sink).run();
+    tensor_writer(t, sink).run();
     sink({zeros, dupq::round_up(t.bytes(), dupq::alignment) - t.bytes()});
   }
 }
@@ -195,17 +183,17 @@ inline gguf_writer describe(const hf_folder& model, const hf_tokenizer& tokenize
 }
 
 /// The linear matrices as integers: the float32 model is built in memory and run.
-inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer, const hf_weights& weights,
-                                      const std::string& source) {
+inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
+                                      const hf_weights& weights) {
   const convert_options options;
-  const std::vector<output_tensor> tensors = lay_out(weights, options.layout, options.type);
+  const std::vector<output_tensor> tensors = lay_out(weights, tokenizer.pieces.size(), options.layout, options.type);
   const gguf_writer writer = describe(folder, tokenizer, options, tensors, "");
   const std::string header = writer.header();
   std::vector<std::byte> file;
   file.reserve(header.size() + writer.data_bytes());
   const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
   append(std::as_bytes(std::span(header)));
-  produce(tensors, source, append);
+  produce(tensors, append);
   return round_model(*model_in_memory(file));
 }
 
@@ -215,6 +203,7 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
 inline convert_summary convert(const std::string& folder, const std::string& path, const convert_options& options) {
   if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
     throw usage_error("the type int8 needs the packed layout");
+  foreign_folder::refuse(folder);
   const hf_folder model = read_hf_folder(folder);
   refuse_unsupported(model);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
@@ -222,20 +211,20 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
                   ": intermediate_size: " + std::to_string(model.config.intermediate) +
                   " is too large for int8, at most " + std::to_string(dupq::model_limits::integer_inputs));
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
-  const dupq::mapped_file mapped = open_weights(model.transformer);
-  const safetensors::file weights(mapped.bytes(), (model.transformer / "model.safetensors").string());
+  const hf_checkpoint weights(model.transformer);
   const hf_weights found = find_weights(weights, model.config);
   integer_matrices integers;
-  if (options.type == weight_type::int8) integers = make_integers(model, tokenizer, found, weights.source());
-  const std::vector<output_tensor> tensors = lay_out(found, options.layout, options.type, integers);
+  if (options.type == weight_type::int8) integers = make_integers(model, tokenizer, found);
+  const std::vector<output_tensor> tensors =
+      lay_out(found, tokenizer.pieces.size(), options.layout, options.type, integers);
   sha256 digest;  // it stands before the data, so the data is produced twice rather than kept
-  produce(tensors, weights.source(), [&](std::span<const std::byte> bytes) { digest.update(bytes); });
+  produce(tensors, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
 
   const gguf_writer writer = describe(model, tokenizer, options, tensors, digest.hex());
   const std::string header = writer.header();
   model_output out(path);
   out.write(std::as_bytes(std::span(header)));
-  produce(tensors, weights.source(), [&](std::span<const std::byte> bytes) { out.write(bytes); });
+  produce(tensors, [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
   return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes()};
 }

@@ -12,6 +12,15 @@
 
 namespace dupq_tool {
 
+inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Whether a file is what git-lfs leaves in place of a large one that was not fetched.
+inline bool is_lfs_pointer(std::span<const std::byte> bytes) noexcept {
+  return as_text(bytes).starts_with("version https://git-lfs.github.com/spec/");
+}
+
 inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   std::error_code trouble;
   const auto status = std::filesystem::status(path, trouble);
@@ -22,11 +31,8 @@ inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   if (std::filesystem::file_size(path, trouble) == 0) fail("is empty");
   auto file = dupq::mapped_file::open(path.c_str());
   if (!file) throw failure(file.error());
+  if (is_lfs_pointer(file->bytes())) fail("is a git-lfs pointer: run git lfs pull");
   return *std::move(file);
-}
-
-inline std::string_view as_text(std::span<const std::byte> bytes) noexcept {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace dupq_tool

@@ -59,7 +59,7 @@ class hf_tokenizer_reader {
     if (settings_ && settings_->text_or("truncation_side", "right") != "right")
       settings_->at("truncation_side").fail("only \"right\" is supported");
     if (folder_.lowercase_before) out_.lowercase = true;  // accents stay as the tokenizer's own flags have them
-    if (out_.pieces.size() != folder_.config.vocabulary)
+    if (out_.pieces.size() > folder_.config.vocabulary)   // more rows than tokens are padding
       throw failure(out_.source + ": " + std::to_string(out_.pieces.size()) +
                     " tokens contradict config.json's vocab_size " + std::to_string(folder_.config.vocabulary));
     if (mpnet_ && out_.pad != 1)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "failure.hpp"
+#include "hf_checkpoint.hpp"
 #include "safetensors.hpp"
 
 namespace dupq_tool {
@@ -31,7 +32,7 @@ struct hf_weights {
 /// Looks names up in their several spellings and remembers which tensors were used.
 class hf_names {
  public:
-  hf_names(const safetensors::file& file, dupq::architecture architecture)
+  hf_names(const hf_checkpoint& file, dupq::architecture architecture)
       : file_(file), prefix_(std::string(dupq::name(architecture)) + ".") {}
 
   const safetensors::tensor* get(const std::string& name, std::vector<std::uint64_t> shape) {
@@ -43,44 +44,54 @@ class hf_names {
     for (const std::string& spelling : spellings)
       for (const std::string& full : {spelling, prefix_ + spelling})
         if (const safetensors::tensor* t = file_.find(full)) {
-          if (found != nullptr) fail(t->name, "is there twice, also as " + json::quote(found->name));
+          if (found != nullptr) fail(*t, "is there twice, also as " + json::quote(found->name));
           found = t;
         }
-    if (found == nullptr) fail(name, "missing");
-    if (found->shape != shape)
-      fail(found->name, "has the shape " + text(found->shape) + ", config.json says " + text(shape));
-    if (!found->is_real()) fail(found->name, "has the type " + found->type + ", only F32, F16 and BF16 are supported");
+    if (found == nullptr) fail(file_.source(), name, "missing");
+    if (!(found->shape == shape))
+      fail(*found, "has the shape " + text(found->shape) + ", config.json says " + text(shape));
+    if (!found->is_real())
+      fail(*found, "has the type " + std::string(found->type) + ", only F64, F32, F16 and BF16 are supported");
     used_.insert(found);
     return found;
   }
 
   /// Other weights inside the encoder would be lost silently; heads of other tasks may be left out.
   void check_rest() const {
-    for (const safetensors::tensor& t : file_.tensors()) {
+    file_.for_each([&](const safetensors::tensor& t) {
       std::string_view name = t.name;
       if (name.starts_with(prefix_)) name.remove_prefix(prefix_.size());
-      if (used_.contains(&t) || !(name.starts_with("embeddings.") || name.starts_with("encoder."))) continue;
-      if (name == "embeddings.position_ids" || name == "embeddings.token_type_ids") continue;
-      fail(t.name, "is no part of the model that config.json describes");
-    }
+      if (name == "linear.weight" && t.shape.count == 2 && file_.find("linear.bias") == nullptr)
+        fail(t, "the head of a ColBERT model, which has a vector for each token, is not supported");
+      if (used_.contains(&t) || !(name.starts_with("embeddings.") || name.starts_with("encoder."))) return;
+      if (name == "embeddings.position_ids" || name == "embeddings.token_type_ids") return;
+      fail(t, "is no part of the model that config.json describes");
+    });
   }
 
  private:
-  [[noreturn]] void fail(const std::string& name, const std::string& what) const {
-    throw failure(file_.source() + ": tensor " + json::quote(name) + ": " + what);
+  [[noreturn]] static void fail(const safetensors::tensor& t, const std::string& what) {
+    fail(*t.source, t.name, what);
   }
-  static std::string text(const std::vector<std::uint64_t>& shape) {
+  [[noreturn]] static void fail(const std::string& file, std::string_view name, const std::string& what) {
+    throw failure(file + ": tensor " + json::quote(name) + ": " + what);
+  }
+  static std::string text(std::span<const std::uint64_t> shape) {
     std::string out = "[";
     for (std::size_t i = 0; i < shape.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
     return out + "]";
   }
+  static std::string text(const safetensors::extents& shape) {
+    if (shape.count > 4) return "of " + std::to_string(shape.count) + " dimensions";
+    return text(std::span(shape.first, shape.count));
+  }
 
-  const safetensors::file& file_;
+  const hf_checkpoint& file_;
   std::string prefix_;
   std::unordered_set<const safetensors::tensor*> used_;
 };
 
-inline hf_weights find_weights(const safetensors::file& file, const dupq::config& c) {
+inline hf_weights find_weights(const hf_checkpoint& file, const dupq::config& c) {
   hf_names names(file, c.architecture);
   const bool mpnet = c.architecture == dupq::architecture::mpnet;
   const std::uint64_t hidden = c.hidden, inner = c.intermediate;

@@ -61,10 +61,11 @@ struct output_tensor {
   }
 };
 
-/// The tensors of the model file in their order; int8 is for the packed layout and needs `integers`, which the result
+/// The tensors of the model file in their order, of which the table of words gets `tokens` rows: what a checkpoint has
+/// more is padding. int8 is for the packed layout and needs `integers`, which the result
 /// refers to.
-inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout layout, weight_type type,
-                                          const integer_matrices& integers = {}) {
+inline std::vector<output_tensor> lay_out(const hf_weights& w, std::uint64_t tokens, tensor_layout layout,
+                                          weight_type type, const integer_matrices& integers = {}) {
   using part = output_tensor::part;
   using dupq::gguf::tensor_type;
   std::vector<output_tensor> out;
@@ -89,8 +90,9 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout lay
     t.type = stored_real;
     return t;
   };
-  const auto table = [&](const std::string& name, part p) {
+  const auto table = [&](const std::string& name, part p, std::uint64_t rows) {
     output_tensor t = matrix(name, {p});
+    t.rows = t.extents[1] = rows;
     if (type == weight_type::int8) t.type = t.columns % q8_0_values == 0 ? tensor_type::q8_0 : tensor_type::f16;
     out.push_back(std::move(t));
   };
@@ -127,9 +129,9 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, tensor_layout lay
     vector(name + ".bias", {bias});
   };
 
-  table("token_embd.weight", w.tokens);
-  table("position_embd.weight", w.positions);
-  if (w.types != nullptr) table("token_types.weight", w.types);
+  table("token_embd.weight", w.tokens, tokens);
+  table("position_embd.weight", w.positions, w.positions->shape[0]);
+  if (w.types != nullptr) table("token_types.weight", w.types, w.types->shape[0]);
   norm("token_embd_norm", w.norm, w.norm_bias);
   if (w.relative != nullptr)
     vector("attn_rel_b.weight", {w.relative}), out.back().extents = {w.relative->shape[1], w.relative->shape[0]};

@@ -24,11 +24,11 @@ namespace dupq_tool {
 using byte_sink = std::function<void(std::span<const std::byte>)>;
 
 /// Produces the bytes of a tensor, one row or panel at a time; a weight that is not finite, or too large for the stored
-/// type, is a failure that names `source` and the tensor.
+/// type, is a failure that names the file and the tensor.
 class tensor_writer {
  public:
-  tensor_writer(const output_tensor& tensor, const std::string& source, const byte_sink& sink)
-      : tensor_(tensor), source_(source), sink_(sink), row_(tensor.columns) {}
+  tensor_writer(const output_tensor& tensor, const byte_sink& sink)
+      : tensor_(tensor), sink_(sink), row_(tensor.columns) {}
 
   void run() {
     switch (tensor_.form) {
@@ -100,7 +100,7 @@ class tensor_writer {
     const float too_large = half ? 65520.0f : blocks ? 65520.0f * 127.0f : std::numeric_limits<float>::infinity();
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (std::abs(values[i]) < too_large) continue;  // not of a NaN either
-      throw failure(source_ + ": tensor " + json::quote(part.name) + ": element " + std::to_string(first + i) +
+      throw failure(*part.source + ": tensor " + json::quote(part.name) + ": element " + std::to_string(first + i) +
                     (!std::isfinite(values[i]) ? " is not finite"
                      : half                    ? " is too large for f16"
                                                : " is too large for q8_0"));
@@ -122,7 +122,6 @@ class tensor_writer {
   }
 
   const output_tensor& tensor_;
-  const std::string& source_;
   const byte_sink& sink_;
   std::vector<float> row_;
   std::vector<std::uint16_t> half_;
