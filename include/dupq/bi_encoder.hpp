@@ -1,4 +1,4 @@
-// Texts to vectors, and the similarity of two texts as the cosine of their vectors.
+// Texts to vectors, and the similarity of two texts as that of their vectors.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "encode_forms.hpp"
 #include "encoder.hpp"
-#include "search/cosine.hpp"
+#include "search/similarity.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -28,13 +28,13 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
     return encode_list(list, out, watch(options, list.size()));
   }
 
-  /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size.
+  /// The similarity of a[i] and b[i], a cosine but where the model says otherwise, to out[i]. Errors: wrong_size.
   result<void> score(texts a, texts b, std::span<float> out) noexcept { return score_lists(a, b, out, unwatched()); }
   /// The same, watched. Errors: also cancelled.
   result<void> score(texts a, texts b, std::span<float> out, const call_options& options) noexcept {
     return score_lists(a, b, out, watch(options, a.size()));
   }
-  /// Cosine of two texts' vectors.
+  /// The similarity of two texts.
   result<float> score(std::string_view a, std::string_view b) noexcept {
     float out = 0;
     const float_environment ieee;
@@ -79,12 +79,16 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
     this->run_packed(
         begin, end, one, watch,
         [&](std::size_t i, std::span<std::int32_t> ids) {
-          return m.tokenizer().encode(at(i), ids.size(), ids, this->options_.special_tokens);
+          return encode_text(m, this->prompt_, at(i), ids, this->options_.special_tokens);
         },
         [&](const D& device, std::size_t first, batch<D>& full) {
-          const pooler last{m.config().pooling, m.config().normalize};
+          const auto& buffers = full.buffers();
           const matrix<float> y(out + (first - begin) * m.dim(), full.texts(), m.dim());
-          last.forward(device, full.view(), full.buffers().x, y);
+          if (this->prompt_.pools)
+            return m.settings()->pool(m.kernel_table(), m.config(), full.view(), this->prompt_.unpooled, buffers.x,
+                                      buffers.wide, y);
+          const pooler last{m.config().pooling, m.config().normalize};
+          last.forward(device, full.view(), buffers.x, y);
         });
   }
   /// Items 2i and 2i + 1 are the texts of pair i.
@@ -97,7 +101,8 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
     if (!watch.go_on()) return;  // not all vectors may be there
     for (std::size_t i = begin; i < end; ++i) {
       const float* const a = vectors + 2 * (i - begin) * dim;
-      out[i] = cosine({a, dim}, {a + dim, dim}, &this->model_->kernel_table());
+      out[i] =
+          similarity_of(this->model_->config().similarity, {a, dim}, {a + dim, dim}, &this->model_->kernel_table());
     }
     watch.done(end - begin);
   }

@@ -73,7 +73,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
     this->run_packed(
         begin, end, one, watch,
         [&](std::size_t i, std::span<std::int32_t> ids) {
-          return m.tokenizer().encode_pair(a(i), b(i), ids.size(), ids, this->options_.special_tokens);
+          return encode_pair(m, this->prompt_, a(i), b(i), ids, this->options_.special_tokens);
         },
         [&](const D& device, std::size_t first, batch<D>& full) {
           const std::size_t n = full.texts();

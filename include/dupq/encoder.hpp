@@ -40,6 +40,30 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
   return l;
 }
 
+/// The prompt of an encoder with these limits. Errors: missing_key where the model has none of that name.
+inline result<prompt_use> prompt_for(const model& m, const encoder_options& options, const limits& l) noexcept {
+  if (m.settings() != nullptr) {
+    const auto use = m.settings()->prompt(m.file(), m.config(), m.tokenizer(), options.prompt, options.special_tokens,
+                                          l.text_tokens);
+    if (!use) return use.error().in(m.path());
+    return *use;
+  }
+  if (options.prompt && !options.prompt->empty()) return error(errc::missing_key, *options.prompt).in(m.path());
+  return prompt_use();
+}
+
+/// The ids of a text, or of a pair, with the prompt before them.
+inline tokenizer::encoding encode_text(const model& m, const prompt_use& prompt, std::string_view text,
+                                       std::span<std::int32_t> ids, special_tokens mode) noexcept {
+  if (prompt.text.empty()) return m.tokenizer().encode(text, ids.size(), ids, mode);
+  return m.settings()->encode(m.tokenizer(), {prompt.text, text}, ids, mode);
+}
+inline tokenizer::encoding encode_pair(const model& m, const prompt_use& prompt, std::string_view a, std::string_view b,
+                                       std::span<std::int32_t> ids, special_tokens mode) noexcept {
+  if (prompt.text.empty()) return m.tokenizer().encode_pair(a, b, ids.size(), ids, mode);
+  return m.settings()->encode_pair(m.tokenizer(), {prompt.text, a}, b, ids, mode);
+}
+
 /// What every encoder asks of its caller's lists. Errors: wrong_size.
 inline result<void> check_vectors(texts list, std::size_t dim, std::span<const float> vectors) noexcept {
   if (vectors.size() == list.size() * dim) return {};
@@ -79,8 +103,9 @@ class encoder {
   std::size_t dim() const noexcept { return model_->dim(); }
 
  protected:
-  encoder(const model& m, const encoder_options& options, const limits& l, workspace<D>&& memory) noexcept
-      : model_(&m), options_(options), limits_(l), workspace_(std::move(memory)) {}
+  encoder(const model& m, const encoder_options& options, const limits& l, const prompt_use& prompt,
+          workspace<D>&& memory) noexcept
+      : model_(&m), options_(options), limits_(l), prompt_(prompt), workspace_(std::move(memory)) {}
 
   /// `alone`: of the executor's workers only this one has something to do.
   D make_device(bool alone) const noexcept {
@@ -97,7 +122,9 @@ class encoder {
   }
 
   /// About the tokens of `bytes` of text; ranges are cut by it.
-  std::size_t likely_tokens(std::size_t bytes) const noexcept { return std::min(bytes / 4 + 2, limits_.text_tokens); }
+  std::size_t likely_tokens(std::size_t bytes) const noexcept {
+    return std::min((bytes + prompt_.text.size()) / 4 + 2, limits_.text_tokens);
+  }
 
   /// Cuts 0..n-1 into ranges of at most `most` items for the executor's workers, each of which takes the next range
   /// when it is done with one, and calls task(begin, end, batch) for each. tokens(i) is about what item i will have.
@@ -142,6 +169,7 @@ class encoder {
   const model* model_;
   encoder_options options_;
   limits limits_;
+  prompt_use prompt_;
   mutable workspace<D> workspace_;
 
  private:
@@ -150,9 +178,11 @@ class encoder {
     if (m.weights().in_halves) return error(errc::unsupported, "model_options::halves on a CPU");
     const auto l = limits_for(m, options, Kind);
     if (!l) return l.error();
+    const auto prompt = prompt_for(m, options, *l);
+    if (!prompt) return prompt.error();
     auto memory = take_memory(*l);
     if (!memory) return memory.error();
-    return Encoder(m, options, *l, std::move(*memory));
+    return Encoder(m, options, *l, *prompt, std::move(*memory));
   }
 };
 

@@ -16,6 +16,7 @@
 #include "core/os.hpp"
 #include "device/cpu/cpu.hpp"
 #include "model/metadata.hpp"
+#include "model/rare_settings.hpp"
 #include "model/tokenizer_keys.hpp"
 #include "model/weights.hpp"
 #include "text/general_text.hpp"
@@ -34,6 +35,9 @@ struct model_options {
   /// &keep_halves, for encoders on a GPU alone: matrices in half precision stay as the file has them, instead of
   /// becoming floats first. Encoders on a CPU refuse such a model (unsupported).
   matrix_reader halves = nullptr;
+  /// What few files ask for, &all_settings, which `open` takes by itself. Without it such a file is refused, and the
+  /// program does not contain it.
+  const rare_settings* settings = nullptr;
 };
 
 /// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and, where the
@@ -44,15 +48,16 @@ class model {
   static result<model> open(const char* path, const model_options& options = {}) noexcept {
     auto file = mapped_file::open(path, options.check_weights);
     if (!file) return file.error();
+    model_options all = options;
+    if (all.text == nullptr) all.text = &general_text;
+    if (all.settings == nullptr) all.settings = &all_settings;
     model m;
-    const auto needed = m.describe(file->bytes(), options);
+    const auto needed = m.describe(file->bytes(), all);
     if (!needed) return needed.error().in(path);
     void* const storage = os::allocate(*needed);
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
     m.owned_ = {storage, std::move(*file), path};
     arena from({static_cast<std::byte*>(storage), *needed});
-    model_options all = options;
-    if (all.text == nullptr) all.text = &general_text;
     if (const auto done = m.read(from, all); !done) return done.error().in(path);
     return result<model>(std::move(m));
   }
@@ -85,7 +90,7 @@ class model {
 
   /// Bytes of storage that `load` needs for a file.
   static result<std::size_t> storage_bytes(std::span<const std::byte> file) noexcept {
-    return model().describe(file, {});
+    return model().describe(file, {}, true);
   }
 
   const dupq::config& config() const noexcept { return config_; }
@@ -99,6 +104,8 @@ class model {
   std::string_view kernels() const noexcept { return table_->name; }
   const dupq::kernels& kernel_table() const noexcept { return *table_; }
   const gguf::file& file() const noexcept { return file_; }
+  /// What it was opened with for settings that few files have; null: none.
+  const rare_settings* settings() const noexcept { return settings_; }
   bool packed() const noexcept { return format_.packed; }
   /// The tail of the name of the file it was opened from.
   const char* path() const noexcept { return owned_.path; }
@@ -133,7 +140,9 @@ class model {
   model() noexcept = default;
 
   /// Parses a file and reads its numbers. The result is how many bytes of storage the rest, which `read` reads, needs.
-  result<std::size_t> describe(std::span<const std::byte> file, const model_options& options) noexcept {
+  result<std::size_t> describe(std::span<const std::byte> file, const model_options& options,
+                               bool only_count = false) noexcept {
+    settings_ = options.settings;
     table_ = find_kernels(options.kernels);
     if (table_ == nullptr) return error(errc::unknown_kernels, options.kernels);
     const auto parsed = gguf::file::parse(file);
@@ -142,9 +151,11 @@ class model {
     const auto format = read_format(file_);
     if (!format) return format.error();
     format_ = *format;
-    const auto c = read_config(file_, format_);
+    const auto c = read_config(file_, format_, settings_ != nullptr || only_count);
     if (!c) return c.error();
     config_ = *c;
+    if (settings_ != nullptr)
+      if (const auto done = settings_->read(file_, config_); !done) return done.error();
     const auto threshold = read_threshold(file_);
     if (!threshold) return threshold.error();
     threshold_ = *threshold;
@@ -164,6 +175,7 @@ class model {
 
   gguf::file file_;
   const dupq::kernels* table_ = nullptr;
+  const rare_settings* settings_ = nullptr;
   file_format format_;
   dupq::config config_;
   std::optional<float> threshold_;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
 #include "core/arena.hpp"
@@ -41,6 +43,9 @@ struct encoder_options {
   dupq::executor executor{};  ///< runs batches side by side; limits.workers is raised to its number of workers
   /// Whether "[SEP]" in a text becomes the special token, as Hugging Face's tokenizers do, or stays text.
   dupq::special_tokens special_tokens = special_tokens::parse;
+  /// The name of one of the model's prompts, which are put before a text (of a pair: before the first); "": none.
+  /// Without a name it is the model's default.
+  std::optional<std::string_view> prompt{};
 };
 
 /// The workers' batches and the memory below them: the caller's, or owned.

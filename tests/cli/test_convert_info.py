@@ -59,8 +59,8 @@ class Info(Case):
         info = json.loads(self.ok("info", self.model("bert"), "--json", stderr=""))
         config = json.loads((GOLDEN / "bert" / "config.json").read_text())
         self.assertEqual(list(info), ["kind", "architecture", "layers", "hidden", "heads", "intermediate", "vocabulary",
-                                      "max_length", "pooling", "normalize", "activation", "threshold", "weights",
-                                      "file_bytes", "workspace_bytes", "workspace_64x128",
+                                      "max_length", "dimensions", "pooling", "normalize", "similarity", "prompts",
+                                      "prompt", "activation", "threshold", "weights", "file_bytes", "workspace_bytes", "workspace_64x128",
                                       "exact_arithmetic", "kernels", "kernel"])
         self.assertEqual(info["kind"], "bi_encoder")
         self.assertEqual(info["architecture"], "bert")
@@ -70,6 +70,8 @@ class Info(Case):
         self.assertEqual(info["intermediate"], config["intermediate_size"])
         self.assertEqual(info["vocabulary"], config["vocab_size"])
         self.assertEqual((info["pooling"], info["normalize"], info["activation"]), ("mean", True, None))
+        self.assertEqual((info["dimensions"], info["similarity"]), (config["hidden_size"], "cosine"))
+        self.assertEqual((info["prompts"], info["prompt"]), ({}, None))
         self.assertIsNone(info["threshold"])
         self.assertEqual(info["file_bytes"], self.model("bert").stat().st_size)
         self.assertGreater(info["workspace_bytes"], 1000)
@@ -83,6 +85,14 @@ class Info(Case):
         info = json.loads(self.ok("info", self.model("cross"), "--json"))
         self.assertEqual((info["kind"], info["activation"], info["pooling"]), ("cross_encoder", "sigmoid", None))
         self.assertEqual(json.loads(self.ok("info", self.model("cross_identity"), "--json"))["activation"], "identity")
+
+    def test_rare_settings(self):
+        info = json.loads(self.ok("info", self.model("bert-order"), "--json"))
+        self.assertEqual((info["dimensions"], info["pooling"], info["similarity"]),
+                         (50, "lasttoken+mean_sqrt_len_tokens+cls", "manhattan"))
+        info = json.loads(self.ok("info", self.model("bert-prompt"), "--json"))
+        self.assertEqual((info["prompt"], info["prompts"]), ("ask", {"other": "x ", "ask": "How do you wh"}))
+        self.assertRegex(self.ok("info", self.model("bert-prompt")), r'(?m)^prompts +"other": "x ", "ask": "How do you wh"$')
 
     def test_text(self):
         said = self.ok("info", self.model("mpnet"), "--verify", "--kernels", "scalar", stderr="")

@@ -46,6 +46,18 @@ class Dedup(Case):
         self.assertEqual(self.dedup("--threshold", "0", stdin=""), [])
         self.assertEqual(self.dedup("--threshold", "0", stdin="good"), [])
 
+    def test_distances_need_a_threshold_that_is_meant_for_them(self):
+        said = self.run_tool("dedup", self.model("bert-prompt"), stdin="a\nb\n")
+        self.assertEqual((said.returncode, said.stdout), (1, b""))
+        self.assertIn(b"need a --threshold", said.stderr)
+        rows = self.dedup("--threshold=-100", name="bert-prompt")
+        self.assertEqual(len(rows), 21)
+        self.assertEqual(rows[0][2], 0)
+        for a, b, score, x, y in rows[::5]:
+            alone = self.ok("score", self.model("bert-prompt"), x, y, "--threshold", "0").split("\t")[0]
+            self.assertEqual(score, float(alone))
+        self.assertEqual(self.dedup("--threshold=-0.3", name="bert-prompt"), [r for r in rows if r[2] >= -0.3])
+
     def test_a_cross_encoder_is_refused(self):
         said = self.refused("dedup", self.model("cross"), stdin="a\nb\n")
         self.assertIn("cross.gguf", said)

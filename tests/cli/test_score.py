@@ -31,6 +31,33 @@ class Score(Case):
             self.assertIn(f"{NO_THRESHOLD}, {usual} is used", done.stderr.decode())
             self.assertEqual(self.run_tool("score", self.model(name), "a", "b", "--threshold", "0.3").stderr, b"")
 
+    def test_similarities_that_are_no_cosines(self):
+        for name in ("bert-prompt", "bert-order", "bert-weightedmean"):
+            done = self.run_tool("score", self.model(name), "-0", "--pairs", GOLDEN / "pairs.txt")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn(f"{NO_THRESHOLD}, and none is usual", done.stderr.decode())
+            wanted = (GOLDEN / "settings" / name / "expected.tsv").read_text().split()
+            for line, expected in zip(done.stdout.decode().splitlines(), wanted, strict=True):
+                score, duplicate = line.split(",")
+                self.assertAlmostEqual(float(score), float(expected), delta=1e-5)
+                self.assertEqual(duplicate, "")  # nothing is decided without a threshold
+        self.assertEqual(self.score("bert-prompt", "good", "good")[1], "undecided")
+        self.assertEqual(self.score("bert-prompt", "good", "good", "--threshold=-0.1"), (0, "duplicate"))
+        pairs = self.file("p.csv", "question1,question2,is_duplicate\ngood,good,1\ngood,India,0\nbad,India,0\n")
+        self.ok("calibrate", self.model("bert-prompt"), pairs, "-o", self.folder / "c.gguf")
+        self.assertIn("duplicate", self.ok("score", self.folder / "c.gguf", "good", "good", stderr=""))
+        self.assertIn("is for cosines", self.refused("eval", self.model("bert-prompt"), pairs, "--sweep", "grid"))
+
+    def test_prompts_by_name(self):
+        model = self.model("bert-prompt")
+        self.assertEqual(self.ok("tokenize", model, stdin="y\n"), self.ok("tokenize", model, "--prompt", "none", stdin="How do you why\n"))
+        self.assertEqual(self.ok("tokenize", model, "--prompt", "other", stdin="y\n"),
+                         self.ok("tokenize", model, "--prompt", "none", stdin="x y\n"))
+        self.assertIn("no prompt 'who', the model has 'other', 'ask'", self.refused("score", model, "a", "b", "--prompt", "who"))
+        self.assertIn("the model has none", self.refused("score", self.model("bert"), "a", "b", "--prompt", "who"))
+        ids = (GOLDEN / "settings/bert-prompt/expected.ids").read_text()
+        self.assertEqual(self.ok("tokenize", model, "-0", GOLDEN / "texts.txt"), ids)
+
     def test_texts_that_begin_with_a_dash(self):
         self.assertIn("unknown option", self.refused("score", self.model("bert"), "-good", "bad", status=2))
         self.ok("score", self.model("bert"), "--", "-good", "--help")

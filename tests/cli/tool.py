@@ -53,8 +53,12 @@ class Case(unittest.TestCase):
     def model(self, name):
         """A golden folder's model file."""
         if name not in self.models:
-            path = self.model_folder / (name + ".gguf")
-            self.ok("convert", GOLDEN / name, "-o", path)
+            path, source = self.model_folder / (name + ".gguf"), GOLDEN / name
+            if (GOLDEN / "settings" / name).exists():  # another model with other settings
+                source = self.model_folder / name
+                shutil.copytree(GOLDEN / name.split("-")[0], source)
+                shutil.copytree(GOLDEN / "settings" / name, source, dirs_exist_ok=True)
+            self.ok("convert", source, "-o", path)
             self.models[name] = path
         return self.models[name]
 

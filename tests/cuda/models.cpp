@@ -36,6 +36,29 @@ TEST_CASE("every kernel waits for the one before it, and one that does not is fo
   CHECK(planted.size() == 12);
 }
 
+TEST_CASE("prompts, cut vectors and similarities as on the CPU; poolings that a GPU does not have are refused") {
+  const golden::converted file("bert-prompt"), pairs_file("cross-prompt");
+  const dupq::model m = file.open(), c = pairs_file.open();
+  const auto texts = some_texts(6);
+  const auto pairs = some_pairs(3);
+  auto on_cpu = dupq::bi_encoder::make(m);
+  for (const std::size_t most : {dupq::limits{}.texts, std::size_t{2}}) {
+    auto encoder = make<bi>(m, {.texts = most}, gpu(1));
+    check_near(golden::vectors(m, texts), cuda_test::encode(encoder, texts, m.dim()), m.dim());
+    check_near(cuda_test::score(*on_cpu, pairs.a, pairs.b), cuda_test::score(encoder, pairs.a, pairs.b), 1, 2e-3);
+    auto judge = make<cross>(c, {.texts = most}, gpu(2));
+    check_near(scores_on_cpu(c, pairs), cuda_test::score(judge, pairs.a, pairs.b), 1, 2e-3);
+  }
+  for (const char* name : {"bert-weightedmean", "bert-unpooled"}) {
+    const golden::converted other(name);
+    const dupq::model rare = other.open();
+    const auto made = bi::make(rare, {}, gpu(1));
+    REQUIRE(!made);
+    CHECK(made.error().code == dupq::errc::unsupported);
+    CHECK(std::string(made.error().subject).ends_with(" on a GPU"));
+  }
+}
+
 TEST_CASE("errors come back as errors, and the encoder works afterwards") {
   const golden::converted file("bert"), judge("cross");
   const dupq::model m = file.open(), c = judge.open();

@@ -92,10 +92,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!needed) return require_line(needed.error()), 0;
   require(*needed <= 64 * (size + 4096));
   const buffer storage = allocate(*needed);
-  const auto checked = dupq::model::load(bytes, {storage.get(), *needed});
+  const auto checked = dupq::model::load(bytes, {storage.get(), *needed}, {.settings = &dupq::all_settings});
   if (!checked) require_line(checked.error());
   // Unchecked, weights may be anything: the same happens, but for numbers that are none.
-  const auto m = dupq::model::load(bytes, {storage.get(), *needed}, {.check_weights = false});
+  const auto m =
+      dupq::model::load(bytes, {storage.get(), *needed}, {.check_weights = false, .settings = &dupq::all_settings});
   require(!checked || m.has_value());
   require(!m || checked || checked.error().code == dupq::errc::not_finite);
   if (!m) return require_line(m.error()), 0;

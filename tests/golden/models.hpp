@@ -16,7 +16,8 @@ inline const std::string folder = DUPQ_TEST_DIR;
 
 inline std::string expected(const std::string& name) { return folder + "/expected/" + name; }
 
-/// Converts a model of this folder; the file is removed in the end.
+/// Converts a model of this folder, or of settings/: then it is one of these with other settings ("bert-order"). The
+/// file is removed in the end.
 class converted {
  public:
   explicit converted(const std::string& name, dupq_tool::convert_options options = {}) {
@@ -25,7 +26,14 @@ class converted {
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     directory_ = pattern;
     path_ = pattern + "/" + name + ".gguf";
-    dupq_tool::convert(folder + "/" + name, path_, options);
+    std::filesystem::path from = folder + "/" + name;
+    if (const std::filesystem::path settings = folder + "/settings/" + name; std::filesystem::exists(settings)) {
+      using std::filesystem::copy_options;
+      from = directory_ / "source";
+      std::filesystem::copy(folder + "/" + name.substr(0, name.find('-')), from, copy_options::recursive);
+      std::filesystem::copy(settings, from, copy_options::recursive | copy_options::overwrite_existing);
+    }
+    dupq_tool::convert(from.string(), path_, options);
   }
   ~converted() { std::filesystem::remove_all(directory_); }
   converted(const converted&) = delete;

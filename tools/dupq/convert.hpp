@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "folder_file.hpp"
+#include "format.hpp"
 #include "gguf_writer.hpp"
 #include "hf_checkpoint.hpp"
 #include "hf_folder.hpp"
@@ -48,16 +49,24 @@ inline std::string gguf_piece(const std::string& piece) {
   return is_bracketed(piece) ? piece : std::string(word_mark) + piece;
 }
 
-/// Settings that model files do not hold yet.
-inline void refuse_unsupported(const hf_folder& folder) {
+/// Settings that few checkpoints have. A file that means nothing without them is of version 2, which programs refuse
+/// that do not know them.
+inline void add_rare_keys(gguf_writer& out, const hf_folder& folder) {
   const dupq::config& c = folder.config;
-  const auto refuse = [&](const char* what) {
-    throw failure(folder.root.string() + ": " + what + " is not supported");
-  };
-  if (c.pooling.sequence != 0) refuse("this pooling_mode");
-  if (c.truncate_dim != 0 && c.truncate_dim < c.pooled_dim()) refuse("truncate_dim");
-  if (c.similarity != dupq::similarity::cosine) refuse("similarity_fn_name");
-  if (!folder.prompts.used.empty()) refuse("a text with a prompt before it (default_prompt_name)");
+  const bool cut = c.dim() != c.pooled_dim() && c.kind == dupq::model_kind::bi_encoder;
+  const bool rare =
+      c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine || !folder.prompts.used.empty();
+  out.add("dupq.version", std::uint32_t{rare ? 2u : 1u});
+  if (cut) out.add("dupq.truncate_dim", c.truncate_dim);
+  if (c.similarity != dupq::similarity::cosine) out.add("dupq.similarity", name(c.similarity));
+  std::vector<std::string> names, texts;
+  for (const auto& [name, text] : folder.prompts.all)
+    if (!text.empty()) names.push_back(name), texts.push_back(text);
+  if (names.empty()) return;
+  out.add("dupq.prompts.names", std::span<const std::string>(names));
+  out.add("dupq.prompts.texts", std::span<const std::string>(texts));
+  if (!folder.prompts.used.empty()) out.add("dupq.prompt", folder.prompts.used);
+  if (!c.pool_prompt) out.add("dupq.pool_prompt", false);
 }
 
 /// The model in numbers. llama.cpp's keys come first, then our own.
@@ -84,11 +93,11 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const conv
   const bool mean = mode == dupq::pooling{.mean = true}, first = mode == dupq::pooling{.cls = true};
   own(".pooling_type", std::uint32_t{cross ? 4u : mean ? 1u : first ? 2u : 0u});
 
-  out.add("dupq.version", std::uint32_t{1});
+  add_rare_keys(out, folder);
   out.add("dupq.kind", name(c.kind));
   out.add("dupq.weights", name(options.type));
   out.add("dupq.max_length", c.max_length);
-  out.add("dupq.pooling", name(c.pooling));
+  out.add("dupq.pooling", pooling_text(c.pooling));
   out.add("dupq.normalize", c.normalize);
   out.add("dupq.activation", name(c.activation));
   out.add("dupq.position_offset", c.position_offset);
@@ -205,7 +214,6 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
     throw usage_error("the type int8 needs the packed layout");
   foreign_folder::refuse(folder);
   const hf_folder model = read_hf_folder(folder);
-  refuse_unsupported(model);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
     throw failure((model.transformer / "config.json").string() +
                   ": intermediate_size: " + std::to_string(model.config.intermediate) +

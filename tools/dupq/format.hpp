@@ -4,10 +4,21 @@
 #include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <dupq/core/config.hpp>
 #include <string>
 #include <string_view>
 
 namespace dupq_tool {
+
+/// "mean", "cls+max+mean", "lasttoken+cls", ...
+inline std::string pooling_text(dupq::pooling p) {
+  std::string text(p.sequence == 0 ? name(p) : "");
+  for (std::uint32_t rest = p.sequence; rest != 0; rest >>= 4) {
+    if (!text.empty()) text += '+';
+    text += name(static_cast<dupq::pooling_mode>(rest & 15));
+  }
+  return text;
+}
 
 /// The shortest decimal that reads back as the same value.
 template <std::floating_point T>

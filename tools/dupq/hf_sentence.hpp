@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <dupq/core/config.hpp>
+#include <dupq/text/prompted_text.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -152,8 +153,11 @@ inline void check_task(const transformer_settings& settings, dupq::model_kind ki
 inline hf_prompts read_prompts(const json_node& json, dupq::model_kind kind) {
   hf_prompts out;
   if (const auto prompts = json.get("prompts")) {
-    for (const auto& [name, text] : prompts->members())
+    for (const auto& [name, text] : prompts->members()) {
       out.all.emplace_back(name, text.raw().is_null() ? "" : text.text());
+      if (out.all.back().second.size() > dupq::prompted_text::most_prompt)
+        text.fail("longer than " + std::to_string(dupq::prompted_text::most_prompt) + " bytes");
+    }
   }
   const auto used = json.get("default_prompt_name");
   if (!used) return out;

@@ -19,7 +19,8 @@ class model_in_memory {
  public:
   explicit model_in_memory(std::span<const std::byte> file, const std::string& name = "")
       : storage_(needed(file, name) / sizeof(line) + 1),
-        loaded_(dupq::model::load(file, std::as_writable_bytes(std::span(storage_)))) {
+        loaded_(
+            dupq::model::load(file, std::as_writable_bytes(std::span(storage_)), {.settings = &dupq::all_settings})) {
     if (!loaded_) throw failure(loaded_.error().in(name));
   }
   const dupq::model& operator*() const noexcept { return *loaded_; }

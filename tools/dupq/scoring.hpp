@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <dupq/search/cosine.hpp>
+#include <dupq/search/similarity.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -80,7 +80,8 @@ inline std::vector<float> score_rows(session& s, const labelled_pairs& pairs, st
   const std::vector<float> vectors = encode_all(s, distinct);
   const auto vector = [&](std::size_t i) { return std::span(vectors).subspan(i * s.dim(), s.dim()); };
   for (std::size_t i = 0; i < rows.size(); ++i)
-    scores[i] = dupq::cosine(vector(numbered[i].first), vector(numbered[i].second));
+    scores[i] =
+        dupq::similarity_of(s.model().config().similarity, vector(numbered[i].first), vector(numbered[i].second));
   return scores;
 }
 

@@ -8,7 +8,9 @@
 #include <dupq/core/thread_pool.hpp>
 #include <dupq/cross_encoder.hpp>
 #include <dupq/model.hpp>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -58,6 +60,25 @@ inline std::size_t token_limit(const dupq::model& model, const arguments& args, 
   return chosen.value_or(most);
 }
 
+/// The prompt that the user asks for by --prompt; nothing: the model's default.
+inline std::optional<std::string_view> prompt_name(const dupq::model& model, const std::string& path,
+                                                   const arguments& args) {
+  const auto wanted = args.text("--prompt");
+  if (!wanted) return {};
+  const auto list = take(dupq::prompt_list::read(model.file()));
+  std::string names;
+  std::optional<std::string_view> found;
+  list.for_each([&](std::string_view name, std::string_view) {
+    if (name == *wanted) found = name;
+    names += (names.empty() ? "" : ", ") + printable(name);
+  });
+  if (!found && *wanted == "none") return "";
+  if (!found)
+    throw failure(path + ": no prompt " + printable(*wanted) +
+                  (names.empty() ? ", the model has none" : ", the model has " + names));
+  return found;
+}
+
 inline dupq::special_tokens special_mode(const arguments& args) {
   return args.has("--literal") ? dupq::special_tokens::literal : dupq::special_tokens::parse;
 }
@@ -71,8 +92,10 @@ class session {
         tokens_(token_limit(model_, args, cross(), 1)),
         pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)),
         on_gpu_(wants_gpu(args)) {
-    const dupq::encoder_options options{
-        .limits = {.text_tokens = tokens_}, .executor = pool_.executor(), .special_tokens = special_mode(args)};
+    const dupq::encoder_options options{.limits = {.text_tokens = tokens_},
+                                        .executor = pool_.executor(),
+                                        .special_tokens = special_mode(args),
+                                        .prompt = prompt_name(model_, path, args)};
     if constexpr (has_cuda)
       if (on_gpu_) encoder_ = take(make_cuda_encoder(model_, options));
     if (!on_gpu_) encoder_ = take(make_encoder<dupq::bi_encoder, dupq::cross_encoder>(model_, options));
@@ -101,9 +124,17 @@ class session {
   }
 
   /// From which score on a pair is called a duplicate: --threshold, the model's own, or a usual value, which is said.
+  /// NaN: there is none, for scores that are no cosines.
   float threshold(const arguments& args) const {
     if (const auto chosen = args.number<float>("--threshold", -1e30f, 1e30f)) return *chosen;
     if (const auto own = model_.threshold()) return *own;
+    if (const auto like = model_.config().similarity; like != dupq::similarity::cosine) {
+      std::fprintf(
+          stderr,
+          "%s: no threshold in the model, and none is usual for its similarity, %s: `dupq calibrate` finds one\n",
+          path_.c_str(), std::string(name(like)).c_str());
+      return std::numeric_limits<float>::quiet_NaN();
+    }
     const float usual = !cross() ? 0.75f : model_.config().activation == dupq::score_activation::sigmoid ? 0.5f : 0.0f;
     std::fprintf(stderr, "%s: no threshold in the model, %s is used (`dupq calibrate` finds a better one)\n",
                  path_.c_str(), shortest(usual).c_str());

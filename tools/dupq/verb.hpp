@@ -25,13 +25,14 @@ struct verb {
   void (*run)(const arguments&) = nullptr;
 };
 
-inline constexpr option model_option_list[] = {
-    {"--device", true}, {"--threads", true}, {"--kernels", true}, {"--max-length", true}, {"--literal", false}};
+inline constexpr option model_option_list[] = {{"--device", true},     {"--threads", true}, {"--kernels", true},
+                                               {"--max-length", true}, {"--prompt", true},  {"--literal", false}};
 inline constexpr std::string_view model_option_help =
     "  --device D      cpu (default) or cuda, an NVIDIA GPU; CUDA_VISIBLE_DEVICES chooses which\n"
     "  --threads N     threads to use (default: the cores that this process may use)\n"
     "  --kernels NAME  force a kernel table; `dupq info` lists them, results are the same\n"
     "  --max-length N  cut texts to N tokens, special tokens included\n"
+    "  --prompt NAME   one of the model's prompts (`dupq info` lists them) before each text, or none\n"
     "  --literal       \"[SEP]\" in a text is text, not the special token\n";
 
 inline constexpr option text_option_list[] = {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <dupq/search/duplicates.hpp>
@@ -57,6 +58,7 @@ inline void run_dedup(const arguments& args) {
   session s(args[0], args);
   s.need_vectors();  // before anything is read
   const float threshold = s.threshold(args);
+  if (std::isnan(threshold)) throw failure(s.path() + ": duplicates need a --threshold");
   row_source rows(args, args.size() > 1 ? args[1] : "-", row_kind::text);
   std::vector<std::string> texts;
   std::vector<std::uint64_t> lines;
@@ -68,7 +70,10 @@ inline void run_dedup(const arguments& args) {
   const std::vector<float> vectors = encode_all(s, views);
   match_list found(top.value_or(0));
   check(dupq::find_duplicates(vectors, s.dim(),
-                              {.threshold = threshold, .kernels = &s.model().kernel_table(), .executor = s.executor()},
+                              {.threshold = threshold,
+                               .similarity = s.model().config().similarity,
+                               .kernels = &s.model().kernel_table(),
+                               .executor = s.executor()},
                               [&](const dupq::match& m) {
                                 found.add(m);
                                 return true;

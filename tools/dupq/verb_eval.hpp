@@ -122,6 +122,9 @@ inline void run_eval(const arguments& args) {
   if (has_split && split_name != "notebook") sizes = parse_split(split_name);
   const auto seed = args.number<std::uint32_t>("--seed", 0, UINT32_MAX).value_or(42);
   session s(args[0], args);
+  if (on_grid && s.model().config().similarity != dupq::similarity::cosine)
+    throw failure(s.path() + ": --sweep grid is for cosines, and this model's similarity is " +
+                  std::string(name(s.model().config().similarity)));
   row_source rows(args, args[1], row_kind::labelled);
   const labelled_pairs pairs = read_labelled(rows);
 

@@ -60,6 +60,9 @@ inline void run_info(const arguments& args) {
   const auto text = [](std::string_view t) { return json::value(std::string(t)); };
   json::array kernels;
   for (const dupq::kernels* table : dupq::available_kernels()) kernels.push_back(text(table->name));
+  const auto prompts = take(dupq::prompt_list::read(model.file()));
+  json::object listed;
+  prompts.for_each([&](std::string_view key, std::string_view value) { listed.emplace_back(key, text(value)); });
   const json::object o{{"kind", text(name(c.kind))},
                        {"architecture", text(name(c.architecture))},
                        {"layers", count(c.layers)},
@@ -68,8 +71,12 @@ inline void run_info(const arguments& args) {
                        {"intermediate", count(c.intermediate)},
                        {"vocabulary", count(c.vocabulary)},
                        {"max_length", count(c.max_length)},
-                       {"pooling", cross ? json::value() : text(name(c.pooling))},
+                       {"dimensions", cross ? json::value() : count(c.dim())},
+                       {"pooling", cross ? json::value() : text(pooling_text(c.pooling))},
                        {"normalize", cross ? json::value() : json::value(c.normalize)},
+                       {"similarity", cross ? json::value() : text(name(c.similarity))},
+                       {"prompts", json::value(listed)},
+                       {"prompt", prompts.used().empty() ? json::value() : text(prompts.used())},
                        {"activation", cross ? text(name(c.activation)) : json::value()},
                        {"threshold", model.threshold() ? json::value(as_shortest(*model.threshold())) : json::value()},
                        {"weights", text(c.weights == dupq::weight_type::int8 ? "int8" : weight_types(model.file()))},
@@ -87,6 +94,8 @@ inline void run_info(const arguments& args) {
       std::string line = key + std::string(18 - key.size(), ' ');
       if (const auto* list = value.as<json::array>())
         for (const json::value& item : *list) line += (&item == &list->front() ? "" : ", ") + *item.as<std::string>();
+      else if (const auto* members = value.as<json::object>())
+        line += members->empty() ? "none" : json::print(value).substr(1, json::print(value).size() - 2);
       else
         line += value.is_null() ? "none" : value.as<std::string>() ? *value.as<std::string>() : json::print(value);
       out.write(line + '\n');

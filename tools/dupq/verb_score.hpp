@@ -1,6 +1,7 @@
 // dupq score: one pair of texts, or a stream of them.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -45,7 +46,10 @@ class pair_stream {
     session_.score(first_, second_, scores_);
     for (std::size_t i = 0; i < scores_.size(); ++i) {
       if (!raw_[i].empty()) out_.write(raw_[i] + separator_);
-      out_.write(shortest(scores_[i]) + separator_ + (scores_[i] >= threshold_ ? "1" : "0"));
+      out_.write(shortest(scores_[i]) + separator_ +
+                 (std::isnan(threshold_)     ? ""
+                  : scores_[i] >= threshold_ ? "1"
+                                             : "0"));
       out_.write(endings_[i][0] == '\0' ? ending_ : endings_[i]);
     }
     shown_.update(done_ += scores_.size(), rows_.fraction());
@@ -77,7 +81,9 @@ inline void run_score(const arguments& args) {
     float score = 0;
     s.score(first, second, {&score, 1});
     output_file out(args.text("-o").value_or("-"));
-    out.write(shortest(score) + (score >= threshold ? "\tduplicate\n" : "\tdifferent\n"));
+    out.write(shortest(score) + (std::isnan(threshold) ? "\tundecided\n"
+                                 : score >= threshold  ? "\tduplicate\n"
+                                                       : "\tdifferent\n"));
     out.commit();
     if (s.truncated() != 0) std::fprintf(stderr, "cut to %zu tokens\n", s.tokens());
     return;
@@ -95,7 +101,8 @@ inline verb score_verb() {
           .usage = "M.gguf A B | M.gguf --pairs FILE [-o OUT.csv]",
           .help =
               "One pair: prints score TAB duplicate or different. Many: the rows of FILE with the columns score and\n"
-              "duplicate (1 or 0) added; with -0 only these two. `--pairs -` answers row by row.\n"
+              "duplicate (1, 0, or nothing without a threshold) added; with -0 only these two. `--pairs -` answers row "
+              "by row.\n"
               "  --threshold T   duplicates score T or more (default: the model's threshold)\n",
           .options = {{"--pairs", true}, {"-o", true}, {"--threshold", true}},
           .runs_model = true,

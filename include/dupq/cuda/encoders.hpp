@@ -12,7 +12,7 @@
 #include "../core/texts.hpp"
 #include "../device/cpu/formulas.hpp"
 #include "../encode_forms.hpp"
-#include "../search/cosine.hpp"
+#include "../search/similarity.hpp"
 #include "engine.hpp"
 
 namespace dupq::inline DUPQ_ABI::gpu {
@@ -57,18 +57,19 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
 
   /// Writes the vector of list[i] to out[i * dim() ...]. Errors: wrong_size, gpu_failed, cancelled.
   result<void> encode(texts list, std::span<float> out, const call_options& options = {}) noexcept {
-    const std::size_t dim = engine_.model().dim();
+    const std::size_t dim = engine_.model().dim(), whole = engine_.outputs();
     if (const auto right = check_vectors(list, dim, out); !right) return right;
     return run(
         list.size(), watch(options, list.size()), [&](std::size_t i) { return list[i]; },
         [&](std::size_t first, std::size_t count, const float* vectors) {
-          std::copy_n(vectors, count * dim, out.data() + first * dim);
+          for (std::size_t i = 0; i < count; ++i) std::copy_n(vectors + i * whole, dim, out.data() + (first + i) * dim);
         });
   }
-  /// Cosine of a[i] and b[i] to out[i]. Errors: wrong_size, gpu_failed, cancelled.
+  /// The similarity of a[i] and b[i], a cosine but where the model says otherwise, to out[i]. Errors: wrong_size,
+  /// gpu_failed, cancelled.
   result<void> score(texts a, texts b, std::span<float> out, const call_options& options = {}) noexcept {
     if (const auto right = check_scores(a, b, out); !right) return right;
-    const std::size_t dim = engine_.model().dim();
+    const std::size_t dim = engine_.model().dim(), whole = engine_.outputs();
     // Items 2 i and 2 i + 1 are the texts of pair i; a pair may lie in two batches.
     watch pairs(options, a.size());
     return run(
@@ -76,12 +77,13 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
         [&](std::size_t first, std::size_t count, const float* vectors) {
           const float_environment ieee;
           for (std::size_t i = 0; i < count; ++i) {
-            const float* const vector = vectors + i * dim;
+            const float* const vector = vectors + i * whole;
             if ((first + i) % 2 == 0) {
               std::copy_n(vector, dim, engine_.kept());
               continue;
             }
-            out[(first + i) / 2] = cosine({engine_.kept(), dim}, {vector, dim}, &engine_.model().kernel_table());
+            out[(first + i) / 2] = similarity_of(engine_.model().config().similarity, {engine_.kept(), dim},
+                                                 {vector, dim}, &engine_.model().kernel_table());
             pairs.done(1);
           }
         });
@@ -95,7 +97,7 @@ class bi_encoder : public encoder<bi_encoder<Runtime>, model_kind::bi_encoder, R
     return engine_.run(
         n, watched,
         [&](std::size_t i, std::span<std::int32_t> ids) {
-          return engine_.model().tokenizer().encode(at(i), ids.size(), ids, engine_.options().special_tokens);
+          return encode_text(engine_.model(), engine_.prompt(), at(i), ids, engine_.options().special_tokens);
         },
         retire);
   }
@@ -123,7 +125,7 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
     return engine_.run(
         a.size(), watch(options, a.size()),
         [&](std::size_t i, std::span<std::int32_t> ids) {
-          return engine_.model().tokenizer().encode_pair(a[i], b[i], ids.size(), ids, engine_.options().special_tokens);
+          return encode_pair(engine_.model(), engine_.prompt(), a[i], b[i], ids, engine_.options().special_tokens);
         },
         [&](std::size_t first, std::size_t count, const float* logits) {
           std::copy_n(logits, count, out.data() + first);

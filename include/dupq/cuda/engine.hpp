@@ -49,9 +49,14 @@ class engine {
     if (options.limits.texts == limits{}.texts) options.limits.texts = options.limits.packed_tokens / 4;
     auto l = limits_for(m, options, kind);
     if (!l) return l.error();
+    const auto prompt = prompt_for(m, options, *l);
+    if (!prompt) return prompt.error();
+    if (m.config().pooling.sequence != 0) return error(errc::unsupported, "this pooling on a GPU").in(m.path());
+    if (prompt->unpooled != 0) return error(errc::unsupported, "a pooling without the prompt on a GPU").in(m.path());
     if (few) l->packed_tokens = graph_list::tokens_of(graph_list::graph_for(l->packed_tokens));
     if (l->packed_tokens < l->text_tokens) return error(errc::unsupported, "limits.text_tokens on a GPU");
     engine e(m, options, *l, std::move(runtime));
+    e.prompt_ = *prompt;
     if (const auto done = e.take_memory(); !done) return done.error();
     return result<engine>(std::move(e));
   }
@@ -59,12 +64,13 @@ class engine {
   const dupq::model& model() const noexcept { return *model_; }
   const limits& sizes() const noexcept { return limits_; }
   const encoder_options& options() const noexcept { return options_; }
+  const prompt_use& prompt() const noexcept { return prompt_; }
   std::uint64_t truncated() const noexcept { return truncated_; }
   /// Room for one text's result, which a pair's first text waits in where its second is in the next batch.
   float* kept() noexcept { return host_.kept; }
   /// Floats of one text's result.
   std::size_t outputs() const noexcept {
-    return model_->config().kind == model_kind::cross_encoder ? 1 : model_->dim();
+    return model_->config().kind == model_kind::cross_encoder ? 1 : model_->config().pooled_dim();
   }
 
   /// Runs texts 0..n-1, which tokenize(i, ids) writes; retire(first, count, results) gets their results in order. Ends
@@ -272,6 +278,7 @@ class engine {
 
   const dupq::model* model_;
   encoder_options options_;
+  prompt_use prompt_;
   limits limits_;
   shapes shapes_;
   packed_model weights_;

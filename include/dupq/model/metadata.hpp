@@ -111,11 +111,12 @@ inline std::optional<pooling> parse_pooling(std::string_view text) noexcept {
   return {};
 }
 
-inline result<config> read_config(const gguf::file& file, const file_format& format) noexcept {
+/// Files of version 2 have settings beside these (rare_settings.hpp); where `others` reads them, they pass.
+inline result<config> read_config(const gguf::file& file, const file_format& format, bool others = false) noexcept {
   namespace most = model_limits;
   metadata_reader read(file);
   const auto key = [&](std::string_view rest) { return name_buffer(name(format.architecture), rest); };
-  read.integer("dupq.version", 1, 1, 1);
+  const bool rare = read.integer("dupq.version", 1, others ? 2 : 1, 1) == 2;
   config c;
   c.architecture = format.architecture;
   c.layers = read.integer(key(".block_count"), 1, most::layers);
@@ -149,9 +150,9 @@ inline result<config> read_config(const gguf::file& file, const file_format& for
   const std::uint32_t number = read.integer(key(".pooling_type"), 0, 4, 0);
   if (number == 4 && !read.has("dupq.kind")) read.fail(error(errc::unsupported, key(".pooling_type")));
   const auto mode = parse_pooling(read.text("dupq.pooling", number < 3 ? numbered[number] : "none"));
-  if (!mode) read.fail(error(errc::wrong_value, "dupq.pooling"));
   c.pooling = mode.value_or(pooling{});
-  if (c.kind == model_kind::bi_encoder && c.pooling.modes() == 0) read.fail(error(errc::wrong_value, "dupq.pooling"));
+  if (!rare && (!mode || (c.kind == model_kind::bi_encoder && c.pooling.modes() == 0)))
+    read.fail(error(errc::wrong_value, "dupq.pooling"));
   c.normalize = read.boolean("dupq.normalize", true);
   const std::string_view act = read.text("dupq.activation", "identity");
   if (act != name(score_activation::identity) && act != name(score_activation::sigmoid))

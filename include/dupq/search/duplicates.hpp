@@ -1,4 +1,4 @@
-// Finds duplicates among vectors: all pairs, or one against many, by cosine similarity.
+// Finds duplicates among vectors: all pairs, or one against many, by their cosine or another similarity.
 #pragma once
 
 #include <algorithm>
@@ -12,11 +12,11 @@
 #include "../core/executor.hpp"
 #include "../core/platform.hpp"
 #include "../device/cpu/cpu.hpp"
-#include "cosine.hpp"
+#include "similarity.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Two vectors whose cosine reaches the threshold; `first` < `second` are their rows.
+/// Two vectors whose similarity reaches the threshold; `first` < `second` are their rows.
 struct match {
   std::size_t first = 0;
   std::size_t second = 0;
@@ -25,6 +25,8 @@ struct match {
 
 struct search_options {
   float threshold = 0.75f;
+  /// What a score is: a model's config().similarity, for which the threshold must be meant.
+  dupq::similarity similarity = dupq::similarity::cosine;
   const dupq::kernels* kernels = nullptr;  ///< null: the fastest of this CPU; every table gives the same scores
   /// Compares blocks side by side. `found` is called on the calling thread, in the same order for any executor.
   dupq::executor executor{};
@@ -39,14 +41,17 @@ inline constexpr std::size_t block_rows = 64;  ///< that stay in the cache while
 
 /// The scores of at most `block_rows` rows ([rows][dim]) with one vector; returns a bit for each that reaches the
 /// threshold.
-inline std::uint64_t scores(const kernels& k, std::size_t dim, const float* one, float one_squared,
+inline std::uint64_t scores(const kernels& k, similarity kind, std::size_t dim, const float* one, float one_squared,
                             const float* rows_begin, const float* squares, std::size_t rows, float threshold,
                             float* to) noexcept {
   const float_environment ieee;
-  k.dots(dim, one, rows, dim, rows_begin, to);
+  if (kind == similarity::cosine || kind == similarity::dot) k.dots(dim, one, rows, dim, rows_begin, to);
   std::uint64_t reached = 0;
   for (std::size_t r = 0; r < rows; ++r) {
-    to[r] = cosine_of(to[r], one_squared, squares[r]);
+    if (kind == similarity::cosine)
+      to[r] = cosine_of(to[r], one_squared, squares[r]);
+    else if (kind != similarity::dot)
+      to[r] = similarity_of(kind, {one, dim}, {rows_begin + r * dim, dim}, &k);
     reached |= std::uint64_t{to[r] >= threshold} << r;
   }
   return ieee.pinned(reached);
@@ -116,9 +121,9 @@ result<void> for_blocks(const search_options& options, std::size_t total, Next&&
 
 }  // namespace search_detail
 
-/// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose cosine is at least the threshold, block by
-/// block, until it returns false. Nothing is allocated; time grows with n^2. Errors: wrong_size where `vectors` are no
-/// whole rows, cancelled.
+/// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose similarity is at least the threshold, block
+/// by block, until it returns false. Nothing is allocated; time grows with n^2. Errors: wrong_size where `vectors` are
+/// no whole rows, cancelled.
 template <class Found>
 result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options,
                              Found&& found) {
@@ -142,8 +147,8 @@ result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, co
     for (std::size_t i = a; i < a_end; ++i) {
       const std::size_t from = std::max(b, i + 1);
       if (from >= b_end) continue;
-      auto reached = scores(k, dim, row(i), left[i - a], row(from), right + (from - b), b_end - from, options.threshold,
-                            row_scores);
+      auto reached = scores(k, options.similarity, dim, row(i), left[i - a], row(from), right + (from - b),
+                            b_end - from, options.threshold, row_scores);
       for (; reached != 0; reached &= reached - 1) {
         const auto r = static_cast<std::size_t>(std::countr_zero(reached));
         if (!to(match{i, from + r, row_scores[r]})) return false;
@@ -155,7 +160,7 @@ result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, co
   return for_blocks(options, blocks * (blocks + 1) / 2, next, visit, found);
 }
 
-/// Calls found(row, score) for each row of `vectors` whose cosine with `query` is at least the threshold, in order,
+/// Calls found(row, score) for each row of `vectors` whose similarity with `query` is at least the threshold, in order,
 /// until it returns false. Nothing is allocated. Errors: as above.
 template <class Found>
 result<void> find_similar(std::span<const float> query, std::span<const float> vectors, const search_options& options,
@@ -181,7 +186,8 @@ result<void> find_similar(std::span<const float> query, std::span<const float> v
       const std::size_t rows = std::min(block_rows, end - at);
       const float* const b = vectors.data() + at * dim;
       squares(k, dim, b, rows, lengths);
-      auto reached = scores(k, dim, query.data(), square, b, lengths, rows, options.threshold, row_scores);
+      auto reached =
+          scores(k, options.similarity, dim, query.data(), square, b, lengths, rows, options.threshold, row_scores);
       for (; reached != 0; reached &= reached - 1) {
         const auto r = static_cast<std::size_t>(std::countr_zero(reached));
         if (!to(match{0, at + r, row_scores[r]})) return false;

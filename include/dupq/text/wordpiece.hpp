@@ -19,6 +19,7 @@
 #include "ascii_chunk.hpp"
 #include "normalizer.hpp"
 #include "normalizer_steps.hpp"
+#include "prompted_text.hpp"
 #include "unicode.hpp"
 #include "vocabulary.hpp"
 #include "word_builder.hpp"
@@ -87,7 +88,9 @@ class tokenizer {
 
   /// cls, the text, sep. Writes at most `max_length` ids, which `ids` has room for. With a max_length below
   /// special_count(false) nothing is written.
-  encoding encode(std::string_view text, std::size_t max_length, std::span<std::int32_t> ids,
+  /// `text` is a std::string_view or a prompted_text.
+  template <class Text>
+  encoding encode(const Text& text, std::size_t max_length, std::span<std::int32_t> ids,
                   special_tokens mode = special_tokens::parse) const noexcept {
     max_length = std::min(max_length, ids.size());
     if (max_length < special_count(false)) return {0, 0, true};
@@ -101,9 +104,19 @@ class tokenizer {
     return {total, total, out.count > budget};
   }
 
+  /// How many ids `encode` writes, for a max_length of at least special_count(false).
+  std::size_t count(std::string_view text, std::size_t max_length,
+                    special_tokens mode = special_tokens::parse) const noexcept {
+    const std::size_t budget = max_length - special_count(false);
+    token_sink out{nullptr, 0, 0, budget};
+    add_text(text, mode, out);
+    return std::min(out.count, budget) + special_count(false);
+  }
+
   /// cls, a, sep (pair_separators times), b, sep, within `max_length` as the strategy 'longest_first' has it: while
   /// both are longer than half, both are cut to half, and the longer one has the odd token.
-  encoding encode_pair(std::string_view a, std::string_view b, std::size_t max_length, std::span<std::int32_t> ids,
+  template <class First>
+  encoding encode_pair(const First& a, std::string_view b, std::size_t max_length, std::span<std::int32_t> ids,
                        special_tokens mode = special_tokens::parse) const noexcept {
     max_length = std::min(max_length, ids.size());
     if (max_length < special_count(true)) return {0, 0, true};
@@ -179,6 +192,12 @@ class tokenizer {
       if (out.full()) return;
       begin = part.after(), scan = part.next_scan();
     }
+  }
+
+  void add_text(const prompted_text& text, special_tokens mode, token_sink& out) const noexcept {
+    text.for_each_part([&](std::string_view part) {
+      if (!out.full()) add_text(part, mode, out);
+    });
   }
 
   /// Adds the words of a stretch, and the tokens that are looked for in normalised text.
@@ -327,7 +346,8 @@ class tokenizer {
 
   /// Whether the first text has more tokens than the second. Both have more than half of an odd budget, and the counts
   /// say only "more than the budget" where they do: then both are counted until the shorter one ends.
-  bool longer(std::string_view a, std::string_view b, std::size_t n_a, std::size_t n_b, std::size_t budget,
+  template <class First>
+  bool longer(const First& a, std::string_view b, std::size_t n_a, std::size_t n_b, std::size_t budget,
               special_tokens mode) const noexcept {
     for (std::size_t limit = budget; n_a > limit && n_b > limit;) {
       limit *= 8;
