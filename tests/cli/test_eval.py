@@ -147,8 +147,30 @@ class Eval(Labelled):
         self.assertRegex(self.ok("eval", self.model("bert"), path), r"(?m)^best +2 +none +0\.0000 ")
 
     def test_no_pairs(self):
-        got = json.loads(self.ok("eval", self.model("bert"), self.file("p.csv", HEADER), "--json"))
-        self.assertEqual((got["pairs"], got["threshold"], got["f1"]), (0, None, 0))
+        m, out = self.model("bert"), self.folder / "m.gguf"
+        for words in (["eval", m], ["eval", m, "--json"], ["calibrate", m, "-o", out]):
+            path = self.file("p.csv", HEADER)
+            self.assertEqual(self.refused(*words, path), f"dupq: {path}: no pairs to judge\n")
+            self.assertIn(": no pairs to judge", self.refused(*words, self.file("p.jsonl", "")))
+            path = self.file("p.csv", HEADER + "a,b,maybe\n")
+            self.assertIn("no pairs to judge (1 row skipped; the first: ", self.refused(*words, path, "--skip-bad"))
+        self.assertFalse(out.exists())
+
+    def test_labels(self):
+        words = ["1", "0", "1.0", "0.0", "true", "FALSE", "Yes", "no"]
+        pairs = [("good", f"India {i}") for i in range(len(words))]
+        path = self.file("p.csv", HEADER + "".join(f"{a},{b},{w}\n" for (a, b), w in zip(pairs, words)))
+        got = json.loads(self.ok("eval", self.model("bert"), path, "--json", stderr=""))
+        objects = [json.dumps({"question1": a, "question2": b, "is_duplicate": l}) + "\n"
+                   for (a, b), l in zip(pairs, [1, 0, 1.0, 0.0, True, False, "yes", "No"])]
+        other = json.loads(self.ok("eval", self.model("bert"), self.file("p.jsonl", "".join(objects)), "--json"))
+        wanted = json.loads(self.ok("eval", self.model("bert"), "-", "--json",
+                                    stdin="".join(f"{a}\t{b}\t{1 - i % 2}\n" for i, (a, b) in enumerate(pairs))))
+        for result in (got, other, wanted):
+            self.assertEqual(result["pairs"], len(words))
+            del result["seconds"], result["questions_per_second"]
+        self.assertEqual(got, wanted)
+        self.assertEqual(other, wanted)
 
     def test_too_small_for_a_split(self):
         path = self.file("p.csv", HEADER + "a,b,0\nc,d,1\n")
@@ -161,9 +183,9 @@ class Eval(Labelled):
 
     def test_bad_labels_and_columns(self):
         m = self.model("bert")
-        for label in ("2", "", "yes", "1.0", "-1", " 1"):
+        for label in ("2", "", "y", "1.00", "-1", " 1", "duplicate"):
             path = self.file("p.csv", HEADER + f"a,b,0\nc,d,{label}\n")
-            self.assertIn(f"p.csv: line 3: is_duplicate is '{label}', not 0 or 1", self.refused("eval", m, path))
+            self.assertIn(f"p.csv: line 3: is_duplicate is '{label}', not 0 or 1, true or false, yes or no", self.refused("eval", m, path))
         self.assertIn("p.csv: line 1: no column is_duplicate",
                       self.refused("eval", m, self.file("p.csv", "question1,question2\na,b\n")))
         self.assertIn("no column x", self.refused("eval", m, self.pairs, "--columns", "question1,question2,x"))
@@ -171,7 +193,8 @@ class Eval(Labelled):
         done = self.run_tool("eval", m, path, "--json", "--skip-bad")
         self.assertEqual(json.loads(done.stdout)["pairs"], 2)
         self.assertEqual(done.stderr.decode(),
-                         f"1 row skipped; the first: {path}: line 3: is_duplicate is 'maybe', not 0 or 1\n")
+                         f"1 row skipped; the first: {path}: line 3: is_duplicate is 'maybe', not 0 or 1, true or false, "
+                         "yes or no\n")
 
 
 class Calibrate(Labelled):

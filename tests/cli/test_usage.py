@@ -52,7 +52,7 @@ class Usage(Case):
         self.assertIn("needs --pairs", self.refused("score", m, "a", "b", "--skip-bad", status=2))
         self.assertIn("--top cannot be '-1'", self.refused("dedup", m, "--top", "-1", status=2))
         self.assertIn("exclude each other", self.refused("tokenize", m, "-0", "--format", "csv", status=2))
-        self.assertIn("--format cannot be 'xml' (text, csv, tsv)",
+        self.assertIn("--format cannot be 'xml' (text, csv, tsv, jsonl)",
                       self.refused("tokenize", m, "--format", "xml", status=2))
         self.assertIn("no place for labels", self.refused("eval", m, "x", "-0", status=2))
         self.assertIn("--columns needs 3 names", self.refused("eval", m, "x.csv", "--columns", "a,b", status=2))
@@ -60,6 +60,17 @@ class Usage(Case):
                       self.refused("encode", m, "x.csv", "-o", "y", "--columns", "a,b", status=2))
         self.assertIn("needs a file with a header",
                       self.refused("encode", m, "x.txt", "-o", "y", "--column", "a", status=2))
+        for separator in ("", "ab", "\u00e9", '"', "\n"):
+            self.assertIn("--separator cannot be",
+                          self.refused("tokenize", m, "x.csv", "--separator", separator, status=2))
+        for option in ("--separator=;", "--quotes=none"):
+            for words in (["x.txt"], ["x.csv", "-0"], ["x.jsonl"]):
+                self.assertIn(f"{option.split('=')[0]} needs a csv or tsv",
+                              self.refused("tokenize", m, *words, option, status=2))
+        self.assertIn("--quotes cannot be 'some' (none, csv)",
+                      self.refused("tokenize", m, "x.csv", "--quotes", "some", status=2))
+        self.assertIn("--encoding cannot be 'ebcdic' (utf-8, latin1, windows-1252, utf-16)",
+                      self.refused("tokenize", m, "x", "--encoding", "ebcdic", status=2))
         for split in ("1,2", "0.5,0.5", "a,b,c", "0,1,1", "0.5,1,0.2", "half", "-1,2,3"):
             self.assertIn("--split cannot be", self.refused("eval", m, "x.csv", "--split", split, status=2))
         self.assertIn("--sweep cannot be", self.refused("eval", m, "x.csv", "--sweep", "all", status=2))

@@ -32,11 +32,12 @@ class fast_gpu : public emulator::runtime {
 std::vector<std::string> questions(std::size_t pairs) {
   dupq_tool::input_stream input("questions.csv",
                                 fixtures::read_file(std::string(DUPQ_TEST_DIR) + "/../../examples/questions.csv"));
-  dupq_tool::csv_reader rows(input, ',');
+  dupq_tool::csv_reader rows(input, ',', dupq_tool::quote_rule::csv);
   dupq_tool::csv_record row;
   REQUIRE(rows.next(row));  // the header
   std::vector<std::string> all;
-  while (all.size() < 2 * pairs && rows.next(row)) all.insert(all.end(), {row.fields.at(0), row.fields.at(1)});
+  while (all.size() < 2 * pairs && rows.next(row))
+    for (std::size_t i : {0u, 1u}) all.emplace_back(row.fields.at(i));
   REQUIRE(all.size() == 2 * pairs);
   return all;
 }

@@ -1,136 +1,232 @@
-// Comma- and tab-separated records as RFC 4180 has them: fields may be quoted, quoted fields may hold separators, line
-// breaks and doubled quotes.
+// Records of fields with a separator between them, and three ways to read quotes.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "failure.hpp"
 #include "input_stream.hpp"
+#include "lines.hpp"
 
 namespace dupq_tool {
 
-/// A row that cannot be read; the reader has moved past it and can go on.
+/// A row that cannot be read; the reader can go on behind it.
 struct bad_row : failure {
+  using failure::failure;
   bad_row(const input_stream& input, std::uint64_t line, const std::string& what)
       : failure(input.name() + ": line " + std::to_string(line) + ": " + what) {}
 };
 
+/// csv: as in RFC 4180, fields may be quoted, quoted fields may hold separators, line breaks and doubled quotes.
+/// none: a quote is a letter. whole: a quote is a letter, unless the whole field is quoted as `csv` would have it, on
+/// one line; where the first record has another number of fields than this gives, all quotes may be letters after all.
+enum class quote_rule { csv, none, whole };
+
+/// Views live until the next record is read.
 struct csv_record {
-  std::vector<std::string> fields;
-  std::string raw;          ///< the record as it stands in the file, without the line break that ends it
-  const char* ending = "";  ///< that line break: "\n", "\r\n", or "" at the end of the file
+  std::vector<std::string_view> fields;
+  std::string_view raw;     ///< the record as it stands in the file, without the line break that ends it
+  const char* ending = "";  ///< that line break; "" at the end of the file
   std::uint64_t line = 0;   ///< the line that it begins on, from 1
 };
 
 class csv_reader {
  public:
-  csv_reader(input_stream& input, char separator) : input_(input), separator_(separator) {}
+  csv_reader(input_stream& input, char separator, quote_rule quotes)
+      : lines(input), input_(input), separator_(separator), quotes_(quotes) {}
 
   /// Reads the next record; false at the end of the file. An empty line is a record of one empty field. Throws bad_row.
   bool next(csv_record& record) {
-    record.fields.clear();
-    record.raw.clear();
-    record.ending = "";
-    record.line = line_;
-    if (input_.peek() < 0) return false;
-    if (line_ == 1) take_byte_order_mark(record);
-    do record.fields.push_back(field(record));
-    while (more_fields_);
+    try {
+      if (!peek(record)) return false;
+    } catch (const bad_row&) {
+      accept();
+      throw;
+    }
+    if (first_) settle(record);
+    accept();
     return true;
   }
+
+  /// The same, but the record stays in the input until `accept`, and so does a bad one.
+  bool peek(csv_record& record) {
+    record.line = line_;
+    if (!lines.any()) return false;
+    const std::size_t mark = first_ ? lines.begin() : 0;
+    spans_.clear();
+    const line_end line = quotes_ == quote_rule::csv ? multi_line(mark) : one_line(mark);
+    taken_ = line.next;
+    if (line.at > max_record) fail("a record of more than 16 MiB");
+    record.ending = line.ending;
+    record.raw = input_.ahead().substr(0, line.at);
+    make_fields(record);
+    return true;
+  }
+  void accept() {
+    if (skips_line_)
+      lines.skip(taken_);
+    else
+      input_.take(taken_);
+    line_ += taken_lines_;
+    skips_line_ = false;
+  }
+  /// Says that the first record, which was peeked at, is one, and how many fields are to be expected of the others.
+  void settle(const csv_record& record) {
+    lines.settle(record.ending);
+    expected_ = record.fields.size();
+    first_ = quotes_end_with_their_line_ = false;
+  }
+  void separate_by(char separator) noexcept { separator_ = separator; }
+
+  line_finder lines;
 
  private:
   static constexpr const char* never_closed = "a quote is opened and never closed";
 
-  /// Reads a field and what ends it: a separator (more_fields_), a line break or the end of the file.
-  std::string field(csv_record& record) {
-    std::string text;
-    const bool was_quoted = input_.peek() == '"';
-    if (was_quoted) quoted(record, text);
-    for (int c; (c = input_.get()) >= 0;) {
-      if (end_of_line(c, record)) break;
-      if (record.raw.size() == max_record) skip_line(record, "a record of more than 16 MiB");
-      record.raw += static_cast<char>(c);
-      if (c == separator_) {
-        more_fields_ = true;
-        return text;
-      }
-      if (was_quoted) skip_line(record, "text after a closing quote");
-      text += static_cast<char>(c);
-    }
-    more_fields_ = false;
-    return text;
+  struct span {
+    std::size_t begin, end;
+    bool doubled;  ///< quotes in it stand for half as many
+  };
+
+  line_end first_line(std::size_t from) {
+    begins_ = lines.find(from);
+    take_first_line();
+    return begins_;
   }
 
-  /// Reads from an opening quote to the closing one.
-  void quoted(csv_record& record, std::string& text) {
-    for (record.raw += static_cast<char>(input_.get());;) {
-      const int c = input_.get();
-      if (c < 0) start_again_after_first_line(record);
-      record.raw += static_cast<char>(c);
-      if (c == '\n') {
-        ++line_;
-        if (quotes_end_with_their_line_) throw bad_row(input_, record.line, never_closed);
+  void take_first_line() noexcept { taken_ = begins_.next, taken_lines_ = 1, skips_line_ = begins_.too_long; }
+
+  line_end one_line(std::size_t mark) {
+    const line_end line = first_line(mark);
+    const std::string_view text = input_.ahead().substr(0, line.at);
+    split(text, mark, quotes_ == quote_rule::whole);
+    if (quotes_ == quote_rule::whole && expected_ != 0 && spans_.size() != expected_) {
+      const std::vector<span> quoted = std::exchange(spans_, {});
+      split(text, mark, false);
+      if (spans_.size() != expected_) spans_ = quoted;
+    }
+    return line;
+  }
+
+  void split(std::string_view text, std::size_t at, bool quotes) {
+    for (;; ++at) {
+      if (!(quotes && whole_field(text, at))) {
+        const std::size_t end = std::min(text.find(separator_, at), text.size());
+        spans_.push_back({at, end, false});
+        at = end;
       }
-      if (record.raw.size() >= max_record) start_again_after_first_line(record);
-      if (c == '"') {
-        if (input_.peek() != '"') return;
-        record.raw += static_cast<char>(input_.get());
-      }
-      text += static_cast<char>(c);
+      if (at == text.size()) return;
     }
   }
 
-  /// An unclosed quote swallows the rest of the file. Whoever skips bad rows wants to lose one line only: the others
-  /// are read again, and from here on quotes end with their line, so that this happens once at most.
-  [[noreturn]] void start_again_after_first_line(const csv_record& record) {
-    const std::size_t first = record.raw.find('\n');
-    if (first == std::string::npos) skip_line(record, never_closed);
-    input_.unread(std::string_view(record.raw).substr(first + 1));
-    line_ = record.line + 1;
+  /// Reads a field in quotes that end where the field does, if it is one.
+  bool whole_field(std::string_view text, std::size_t& at) {
+    if (at == text.size() || text[at] != '"') return false;
+    bool doubled = false;
+    for (std::size_t from = at + 1;;) {
+      const std::size_t quote = text.find('"', from);
+      if (quote == text.npos) return false;
+      if (quote + 1 == text.size() || text[quote + 1] == separator_) {
+        spans_.push_back({at + 1, quote, doubled});
+        at = quote + 1;
+        return true;
+      }
+      if (text[quote + 1] != '"') return false;
+      doubled = true;
+      from = quote + 2;
+    }
+  }
+
+  line_end multi_line(std::size_t at) {
+    line_end line = first_line(at);
+    for (;; ++at) {
+      const char* text = input_.ahead().data();
+      if (at < line.at && text[at] == '"') {
+        const std::size_t begin = ++at;
+        const bool doubled = find_closing(at, line);
+        text = input_.ahead().data();
+        spans_.push_back({begin, at - 1, doubled});
+        if (at < line.at && text[at] != separator_) {
+          taken_ = line.next;
+          skips_line_ = line.too_long;
+          fail("text after a closing quote");
+        }
+      } else {
+        const void* const found = std::memchr(text + at, separator_, line.at - at);
+        const std::size_t end = found ? static_cast<std::size_t>(static_cast<const char*>(found) - text) : line.at;
+        spans_.push_back({at, end, false});
+        at = end;
+      }
+      if (at == line.at) return line;
+    }
+  }
+
+  /// Moves `at` from behind an opening quote to behind the closing one, and `line` to the line where that is; true
+  /// where doubled quotes stand between them.
+  bool find_closing(std::size_t& at, line_end& line) {
+    bool doubled = false;
+    for (;;) {
+      const char* const text = input_.ahead().data();
+      const void* const found = at < line.at ? std::memchr(text + at, '"', line.at - at) : nullptr;
+      if (found != nullptr) {
+        at = static_cast<std::size_t>(static_cast<const char*>(found) - text) + 1;
+        if (at == line.at || text[at] != '"') return doubled;
+        doubled = true;
+        ++at;
+        continue;
+      }
+      if (line.ending[0] == '\0' || line.next > max_record || quotes_end_with_their_line_) break;
+      at = line.next;
+      line = lines.find(at);
+      ++taken_lines_;
+    }
+    // An unclosed quote swallows the rest of the file. Whoever skips bad rows wants to lose one line only: the others
+    // are read again, and from here on quotes end with their line, so that this happens once at most.
+    take_first_line();
     quotes_end_with_their_line_ = true;
-    throw bad_row(input_, record.line, never_closed);
+    fail(never_closed);
   }
 
-  /// Gives the record up, and moves to the line after the one that is being read.
-  [[noreturn]] void skip_line(const csv_record& record, const char* what) {
-    for (int c; (c = input_.get()) >= 0 && c != '\n';) continue;
-    ++line_;
-    throw bad_row(input_, record.line, what);
-  }
-
-  bool end_of_line(int c, csv_record& record) {
-    if (c == '\r' && input_.peek() == '\n') {
-      input_.get();
-      record.ending = "\r\n";
-    } else if (c == '\n') {
-      record.ending = "\n";
-    } else {
-      return false;
+  void make_fields(csv_record& record) {
+    record.fields.clear();
+    single_.clear();
+    single_.reserve(record.raw.size());  // it does not move while views are made of it
+    for (const span& s : spans_) {
+      const std::string_view field = record.raw.substr(s.begin, s.end - s.begin);
+      if (!s.doubled) {
+        record.fields.push_back(field);
+        continue;
+      }
+      const std::size_t begin = single_.size();
+      for (std::size_t i = 0; i < field.size(); ++i) {
+        single_ += field[i];
+        if (field[i] == '"') ++i;
+      }
+      record.fields.push_back(std::string_view(single_).substr(begin));
     }
-    ++line_;
-    return true;
   }
 
-  void take_byte_order_mark(csv_record& record) {
-    constexpr std::string_view mark = "\xEF\xBB\xBF";
-    std::string seen;
-    while (seen.size() < mark.size() && input_.peek() == static_cast<unsigned char>(mark[seen.size()]))
-      seen += static_cast<char>(input_.get());
-    if (seen == mark)
-      record.raw = seen;
-    else if (!seen.empty())
-      input_.unread(seen);
-  }
+  [[noreturn]] void fail(const char* what) const { throw bad_row(input_, line_, what); }
 
   input_stream& input_;
   char separator_;
-  bool more_fields_ = false, quotes_end_with_their_line_ = false;
+  quote_rule quotes_;
+  bool first_ = true, quotes_end_with_their_line_ = false;
   std::uint64_t line_ = 1;
+  std::size_t expected_ = 0;
+  line_end begins_;  ///< the record's first line
+  std::vector<span> spans_;
+  std::string single_;  ///< fields whose quotes were doubled
+  // What `accept` takes.
+  std::size_t taken_ = 0;
+  std::uint64_t taken_lines_ = 0;
+  bool skips_line_ = false;  ///< and what comes up to the end of the line
 };
 
 /// A field as a record holds it: quoted where it has to be.

@@ -1,19 +1,20 @@
-// Where texts come from: the bytes of a file or of standard input, read forward with a small buffer.
+// Where texts come from: a file or standard input as UTF-8, in a window that grows ahead and is taken from behind.
 #pragma once
 
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "encoding.hpp"
 #include "failure.hpp"
+#include "input_file.hpp"
 
 namespace dupq_tool {
 
@@ -22,73 +23,128 @@ inline constexpr std::size_t max_record = std::size_t{16} << 20;
 
 class input_stream {
  public:
-  /// "-" is standard input.
-  explicit input_stream(const std::string& path) : name_(path == "-" ? "standard input" : path) {
-    descriptor_ = path == "-" ? STDIN_FILENO : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor_ < 0) fail("cannot be opened");
-    struct stat status {};
-    if (::fstat(descriptor_, &status) != 0) return;
-    if (S_ISDIR(status.st_mode)) throw failure(name_ + ": is a directory");
-    if (S_ISREG(status.st_mode)) size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-  /// Reads from memory, which is copied.
-  input_stream(std::string name, std::string_view bytes)
-      : name_(std::move(name)), buffer_(bytes), size_(bytes.size()) {}
+  /// "-" is standard input. A byte-order mark of UTF-16 counts more than `encoding`, where that is UTF-8.
+  explicit input_stream(const std::string& path, text_encoding encoding = text_encoding::utf8)
+      : encoding_(encoding), file_(std::in_place, path), name_(file_->name()), size_(file_->size()) {}
+  /// Reads from memory, `piece` bytes at a time.
+  input_stream(std::string name, std::string_view bytes, text_encoding encoding = text_encoding::utf8,
+               std::size_t piece = block)
+      : encoding_(encoding), name_(std::move(name)), memory_(bytes), piece_(piece), size_(bytes.size()) {}
   input_stream(const input_stream&) = delete;
   input_stream& operator=(const input_stream&) = delete;
-  ~input_stream() {
-    if (descriptor_ > STDERR_FILENO) ::close(descriptor_);
-  }
 
   /// Called before a read that has to wait for whoever writes the other end of a pipe.
   std::function<void()> before_waiting;
 
-  /// The next byte, or -1 at the end.
-  int get() {
-    if (at_ == buffer_.size() && !fill()) return -1;
-    return static_cast<unsigned char>(buffer_[at_++]);
-  }
-  /// The next byte without taking it, or -1 at the end.
-  int peek() {
-    if (at_ == buffer_.size() && !fill()) return -1;
-    return static_cast<unsigned char>(buffer_[at_]);
-  }
-  /// Puts bytes back in front of what is to be read.
-  void unread(std::string_view bytes) {
-    buffer_ = std::string(bytes) + buffer_.substr(at_);
-    at_ = 0;
+  /// What is there to be read. It stays where it is until `more` is called, even when it is taken.
+  std::string_view ahead() const noexcept { return {buffer_.get() + begin_, end_ - begin_}; }
+  /// Takes the first `n` bytes of what is ahead.
+  void take(std::size_t n) noexcept { begin_ += n; }
+  /// Adds to what is ahead; false at the end.
+  bool more() {
+    if (ended_) return false;
+    if (!decoder_) return start();
+    if (encoding_ == text_encoding::utf8) {
+      const std::size_t n = read(room(piece_), piece_);
+      end_ += n;
+      return n != 0;
+    }
+    return decode(std::string(piece_, '\0'), 0);
   }
 
+  text_encoding encoding() const noexcept { return encoding_; }
   const std::string& name() const noexcept { return name_; }
   std::uint64_t size() const noexcept { return size_; }  ///< in bytes; 0 where it is not known
-  std::uint64_t bytes_read() const noexcept { return read_ + at_ - buffer_.size(); }
+  std::uint64_t bytes_read() const noexcept { return read_ - std::min<std::uint64_t>(read_, end_ - begin_); }
 
  private:
-  bool fill() {
-    if (descriptor_ < 0) return false;
-    if (before_waiting) {
-      pollfd ready{descriptor_, POLLIN, 0};
-      if (::poll(&ready, 1, 0) == 0) before_waiting();
-    }
-    buffer_.resize(1 << 16);
-    at_ = 0;
-    ssize_t n;
-    do n = ::read(descriptor_, buffer_.data(), buffer_.size());
-    while (n < 0 && errno == EINTR);
-    buffer_.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
-    read_ += buffer_.size();
-    if (n < 0) fail("cannot be read");
-    return n > 0;
-  }
-  [[noreturn]] void fail(const char* what) const {
-    if (errno == EISDIR) throw failure(name_ + ": is a directory");
-    throw failure(name_ + ": " + what + ": " + std::strerror(errno));
+  static constexpr std::size_t block = std::size_t{1} << 17;  ///< bytes of one read
+
+  /// The first piece says how the file is encoded.
+  bool start() {
+    std::string first(std::max<std::size_t>(piece_, 4), '\0');
+    std::size_t n = 0;
+    const auto enough = [&] {
+      const bool wide = encoding_ == text_encoding::utf16 || first[0] == '\xFE' || first[0] == '\xFF';
+      return n >= (wide ? 4 : 1);
+    };
+    for (std::size_t got; !enough() && (got = read(first.data() + n, std::min(piece_, first.size() - n))) != 0;)
+      n += got;
+    if (encoding_ == text_encoding::utf8 || encoding_ == text_encoding::utf16)
+      choose_encoding(std::string_view(first).substr(0, n));
+    decoder_.emplace(encoding_);
+    return decode(std::move(first), n);
   }
 
-  std::string name_, buffer_;
-  std::size_t at_ = 0;
+  void choose_encoding(std::string_view first) {
+    using enum text_encoding;
+    constexpr std::string_view wide_mark{"\xFF\xFE\0\0", 4};
+    if (first.starts_with(wide_mark)) throw failure(name_ + ": is UTF-32, which is not read");
+    for (const auto order : {utf16, utf16_big}) {
+      if (first.starts_with(utf16_mark(order)) || (encoding_ == utf16 && looks_like_utf16(first, order))) {
+        encoding_ = order;
+        return;
+      }
+    }
+  }
+
+  /// Decodes the first `n` bytes of a piece, or the next piece, until there is a character; false at the end.
+  bool decode(std::string piece, std::size_t n) {
+    for (std::string text;; n = 0) {
+      if (n == 0) n = read(piece.data(), std::min(piece_, piece.size()));
+      if (n == 0)
+        decoder_->finish(text);
+      else
+        decoder_->decode(std::string_view(piece).substr(0, n), text);
+      if (!text.empty()) {
+        std::memcpy(room(text.size()), text.data(), text.size());
+        end_ += text.size();
+        return true;
+      }
+      if (n == 0) return false;
+    }
+  }
+
+  std::size_t read(char* to, std::size_t most) {
+    if (ended_) return 0;
+    std::size_t n;
+    if (file_) {
+      if (before_waiting && file_->would_wait()) before_waiting();
+      n = file_->read(to, most);
+    } else {
+      n = memory_.copy(to, most, static_cast<std::size_t>(read_));
+    }
+    read_ += n;
+    ended_ = n == 0;
+    return n;
+  }
+
+  /// Makes room for `n` bytes behind what is ahead.
+  char* room(std::size_t n) {
+    if (capacity_ - end_ < n) {
+      const std::size_t kept = end_ - begin_;
+      if (capacity_ < kept + n) {
+        capacity_ = 2 * kept + 2 * n;
+        auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
+        if (kept != 0) std::memcpy(larger.get(), buffer_.get() + begin_, kept);
+        buffer_ = std::move(larger);
+      } else {
+        std::memmove(buffer_.get(), buffer_.get() + begin_, kept);
+      }
+      begin_ = 0, end_ = kept;
+    }
+    return buffer_.get() + end_;
+  }
+
+  text_encoding encoding_;
+  std::optional<input_file> file_;
+  std::string name_, memory_;
+  std::size_t piece_ = block;
   std::uint64_t size_ = 0, read_ = 0;
-  int descriptor_ = -1;
+  bool ended_ = false;
+  std::optional<decoder> decoder_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t begin_ = 0, end_ = 0, capacity_ = 0;
 };
 
 }  // namespace dupq_tool

@@ -46,9 +46,8 @@ std::string help() {
 std::string usage(const verb& v) { return "usage: dupq " + std::string(v.name) + ' ' + std::string(v.usage) + '\n'; }
 
 std::string help(const verb& v) {
-  return usage(v) + std::string(v.help) +
-         (v.reads_texts ? "Texts: one a line, or a CSV or TSV file with a header.\n" : "") +
-         std::string(v.reads_texts ? text_option_help : "") + std::string(v.runs_model ? model_option_help : "");
+  return usage(v) + std::string(v.help) + std::string(v.reads_texts ? text_option_help : "") +
+         std::string(v.runs_model ? model_option_help : "");
 }
 
 void print(const std::string& text) {

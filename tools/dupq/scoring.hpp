@@ -32,17 +32,22 @@ inline std::vector<float> encode_all(session& s, std::span<const std::string_vie
 
 /// Labelled pairs, by columns.
 struct labelled_pairs {
-  std::vector<std::string> first, second;
+  text_store bytes;
+  std::vector<std::string_view> first, second;
   std::vector<std::uint8_t> labels;
 };
 
+/// All pairs of a file; at least one.
 inline labelled_pairs read_labelled(row_source& rows) {
   labelled_pairs pairs;
   for (text_row row; rows.next(row);) {
-    pairs.first.push_back(std::move(row.texts[0]));
-    pairs.second.push_back(std::move(row.texts[1]));
+    pairs.first.push_back(pairs.bytes.keep(row.texts[0]));
+    pairs.second.push_back(pairs.bytes.keep(row.texts[1]));
     pairs.labels.push_back(static_cast<std::uint8_t>(row.label));
   }
+  if (pairs.labels.empty())
+    throw failure(rows.input().name() + ": no pairs to judge" +
+                  (rows.reader().skipped() == 0 ? "" : " (" + rows.skipped() + ')'));
   return pairs;
 }
 

@@ -6,32 +6,50 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "csv.hpp"
 #include "format.hpp"
+#include "json.hpp"
+#include "label.hpp"
+#include "lines.hpp"
+#include "text_store.hpp"
+#include "utf8.hpp"
 
 namespace dupq_tool {
 
-/// Lines: one text a line, several separated by TABs. Nul: a NUL ends each text, the texts of a row follow each other.
-/// The others have a header, whose names choose the columns.
-enum class text_format { lines, nul, csv, tsv };
+/// lines: one text a line, several separated by TABs. nul: a NUL ends each text, the texts of a row follow each other.
+/// csv, tsv: a header, whose names choose the columns. jsonl: an object a line, whose keys do.
+enum class text_format { lines, nul, csv, tsv, jsonl };
 
-/// One row: a text, a pair (two texts), or a labelled pair (two texts and a label).
+/// What is to be read of a file, and how.
+struct row_choice {
+  text_format format = text_format::lines;
+  /// The names of one text column, two, or two and the label's. They are looked up in a header or in an object; without
+  /// those only their number matters.
+  std::vector<std::string> columns = {};
+  bool chosen = false;  ///< by the user; otherwise a single column may have any name where it stands alone
+  bool skip_bad = false;
+  std::optional<char> separator = std::nullopt;
+  std::optional<quote_rule> quotes = std::nullopt;
+  text_encoding encoding = text_encoding::utf8;
+};
+
+/// One row: a text, a pair (two texts), or a labelled pair (two texts and a label). Views live until the next one.
 struct text_row {
-  std::vector<std::string> texts;
+  std::vector<std::string_view> texts;
   int label = -1;          ///< 0 or 1 where labels are read
   std::uint64_t line = 0;  ///< where the row begins; for `nul`, the number of its first text
   csv_record record;       ///< the row as it stands in the file
+  json::value object;      ///< for `jsonl`
 };
 
 class row_reader {
  public:
-  /// `columns`: the names of one text column, two, or two and the label's. They are looked up in a header; without one
-  /// only their number matters. One column that was not `chosen` by the user may have any name where it stands alone.
-  row_reader(input_stream& input, text_format format, std::vector<std::string> columns, bool chosen, bool skip_bad)
-      : input_(input), format_(format), columns_(std::move(columns)), skip_bad_(skip_bad), csv_(input, separator()) {
-    if (has_header()) read_header(chosen);
+  row_reader(input_stream& input, row_choice choice)
+      : input_(input), choice_(std::move(choice)), csv_(input, separator(), quotes()) {
+    if (has_header()) read_header();
   }
 
   /// Reads the next row; false at the end. A row that cannot be read is thrown as bad_row, or skipped and counted.
@@ -40,128 +58,250 @@ class row_reader {
       try {
         return read(row);
       } catch (const bad_row& e) {
-        if (!skip_bad_) throw;
+        if (!choice_.skip_bad) throw;
         if (skipped_++ == 0) first_skipped_ = e.what();
       }
     }
   }
 
-  bool has_header() const noexcept { return format_ == text_format::csv || format_ == text_format::tsv; }
-  char separator() const noexcept { return format_ == text_format::csv || format_ == text_format::nul ? ',' : '\t'; }
-  const csv_record& header() const noexcept { return header_; }
+  text_format format() const noexcept { return choice_.format; }
+  bool has_header() const noexcept { return format() == text_format::csv || format() == text_format::tsv; }
+  char separator() const noexcept {
+    return choice_.separator.value_or(format() == text_format::csv || format() == text_format::nul ? ',' : '\t');
+  }
+  const std::string& header() const noexcept { return header_; }
+  const char* line_ending() const noexcept { return ending_; }  ///< the header's, or "\n"
+
   std::uint64_t skipped() const noexcept { return skipped_; }
   const std::string& first_skipped() const noexcept { return first_skipped_; }  ///< why, and where
+  std::uint64_t blank() const noexcept { return blank_; }                       ///< empty lines between rows
+  std::uint64_t broken() const noexcept { return broken_; }  ///< lines that were not in the file's encoding
+  std::uint64_t first_broken() const noexcept { return first_broken_; }
 
  private:
-  void read_header(bool chosen) {
-    if (!csv_.next(header_)) throw failure(input_.name() + ": empty, where a header is expected");
-    auto& names = header_.fields;
-    for (const std::string& wanted : columns_) {
-      const auto found = std::find(names.begin(), names.end(), wanted);
-      if (found != names.end())
-        positions_.push_back(static_cast<std::size_t>(found - names.begin()));
-      else if (columns_.size() == 1 && names.size() == 1 && !chosen)
-        positions_.push_back(0);
-      else
-        throw failure(input_.name() + ": line 1: no column " + wanted);
+  quote_rule quotes() const noexcept {
+    return choice_.quotes.value_or(format() == text_format::tsv ? quote_rule::whole : quote_rule::csv);
+  }
+
+  void read_header() {
+    std::vector<char> separators{separator()};
+    if (format() == text_format::csv && !choice_.separator) separators.push_back(';');
+    std::optional<bad_row> why;
+    std::size_t most = 0;
+    csv_record header;
+    for (const char s : separators) {
+      csv_.separate_by(s);
+      try {
+        if (!csv_.peek(header)) throw failure(input_.name() + ": empty, where a header is expected");
+      } catch (const bad_row& e) {
+        if (!why) why = e;
+        continue;
+      }
+      clean(header);
+      most = std::max(most, header.fields.size());
+      const std::string* const missing = find_columns(header);
+      if (missing == nullptr) return take_header(header, s);
+      if (!why) why = bad_row(input_, 1, "no column " + *missing);
     }
+    if (choice_.chosen || choice_.columns.size() != 1 || most != 1) throw failure(*why);
+    csv_.separate_by(separators[0]);
+    csv_.peek(header);
+    clean(header);
+    positions_ = {0};
+    take_header(header, separators[0]);
+  }
+
+  /// The first column that is not there, or null; the others' positions are noted.
+  const std::string* find_columns(const csv_record& header) {
+    positions_.clear();
+    for (const std::string& wanted : choice_.columns) {
+      const auto found = std::find(header.fields.begin(), header.fields.end(), wanted);
+      if (found == header.fields.end()) return &wanted;
+      positions_.push_back(static_cast<std::size_t>(found - header.fields.begin()));
+    }
+    return nullptr;
+  }
+
+  void take_header(const csv_record& header, char separator) {
+    choice_.separator = separator;
+    csv_.separate_by(separator);
+    csv_.settle(header);
+    csv_.accept();
+    header_ = header.raw;
+    if (header.ending[0] != '\0') ending_ = header.ending;
+    fields_ = header.fields.size();
   }
 
   bool read(text_row& row) {
-    switch (format_) {
+    kept_.clear();
+    row.texts.clear();
+    switch (format()) {
       case text_format::lines: return read_line(row);
       case text_format::nul: return read_until_nul(row);
+      case text_format::jsonl: return read_object(row);
       case text_format::csv:
       case text_format::tsv: break;
     }
-    do {
+    for (;; ++blank_) {
       if (!csv_.next(row.record)) return false;
-    } while (header_.fields.size() > 1 && row.record.raw.empty());  // blank lines separate nothing
+      if (fields_ == 1 || !row.record.raw.empty()) break;
+    }
+    clean(row.record);
     row.line = row.record.line;
-    if (row.record.fields.size() != header_.fields.size())
+    if (row.record.fields.size() != fields_)
       throw bad_row(input_, row.line,
-                    counted(row.record.fields.size(), "field") + " where the header has " +
-                        std::to_string(header_.fields.size()));
-    row.texts.clear();
+                    counted(row.record.fields.size(), "field") + " where the header has " + std::to_string(fields_));
     for (std::size_t p : positions_) row.texts.push_back(row.record.fields[p]);
     take_label(row);
     return true;
   }
 
+  /// Reads a line, the byte-order mark of the first one included; false at the end. `mark`: bytes of that.
+  bool next_line(csv_record& record, std::size_t& mark) {
+    line_finder& lines = csv_.lines;
+    if (!lines.any()) return false;
+    mark = line_ == 0 ? lines.begin() : 0;
+    if (line_ == 0) lines.settle_if_lf();
+    const line_end line = lines.find(0);
+    if (line_++ == 0) lines.settle(line.ending);
+    record.line = line_;
+    record.raw = input_.ahead().substr(0, line.at);
+    record.ending = line.ending;
+    input_.take(line.next);
+    if (line.too_long) lines.skip(0);
+    if (line.at > max_record) throw_too_long();
+    clean(record);
+    return true;
+  }
+
   bool read_line(text_row& row) {
-    row.line = ++line_;
-    if (input_.peek() < 0) return false;
-    std::string& text = row.record.raw;
-    row.record.ending = until('\n', text) ? "\n" : "";
-    if (!text.empty() && text.back() == '\r' && row.record.ending[0] != '\0') {
-      text.pop_back();
-      row.record.ending = "\r\n";
-    }
-    row.texts.clear();
-    if (columns_.size() == 1) {
-      row.texts.push_back(text);
+    std::size_t mark;
+    if (!next_line(row.record, mark)) return false;
+    row.line = line_;
+    const std::string_view text = row.record.raw.substr(mark);
+    if (choice_.columns.size() == 1) {
+      row.texts.assign(1, text);
       return true;
     }
     for (std::size_t begin = 0, end; begin <= text.size(); begin = end + 1) {
       end = std::min(text.find('\t', begin), text.size());
       row.texts.push_back(text.substr(begin, end - begin));
     }
-    if (row.texts.size() != columns_.size())
+    if (row.texts.size() != choice_.columns.size())
       throw bad_row(input_, row.line,
-                    counted(row.texts.size(), "field") + " separated by TABs where " + std::to_string(columns_.size()) +
-                        " are expected");
+                    counted(row.texts.size(), "field") + " separated by TABs where " +
+                        std::to_string(choice_.columns.size()) + " are expected");
     take_label(row);
     return true;
   }
 
-  bool read_until_nul(text_row& row) {
-    row.line = line_ + 1;
-    if (input_.peek() < 0) return false;
-    row.texts.assign(columns_.size(), {});
-    for (std::string& text : row.texts) {
-      if (input_.peek() < 0) throw bad_row(input_, row.line, "the second text of a pair is missing");
-      ++line_;
-      until('\0', text);
+  bool read_object(text_row& row) {
+    for (std::size_t mark;; ++blank_) {
+      if (!next_line(row.record, mark)) return false;
+      row.record.raw.remove_prefix(mark);
+      if (row.record.raw.find_first_not_of(" \t\r") != std::string_view::npos) break;
+    }
+    row.line = line_;
+    try {
+      row.object = json::parse(row.record.raw, input_.name(), line_);
+    } catch (const failure& e) {
+      throw bad_row(e.what());
+    }
+    const auto* const members = row.object.as<json::object>();
+    if (members == nullptr) throw bad_row(input_, line_, printable(row.record.raw) + " is no JSON object");
+    for (const std::string& key : choice_.columns) {
+      const json::value* v = row.object.find(key);
+      if (v == nullptr && choice_.columns.size() == 1 && members->size() == 1 && !choice_.chosen)
+        v = &members->front().second;
+      if (v == nullptr) throw bad_row(input_, line_, "no key " + key);
+      if (row.texts.size() == 2) {
+        set_label(row, json_label(*v), json::print(*v));
+      } else if (const auto* text = v->as<std::string>()) {
+        row.texts.push_back(*text);
+      } else {
+        throw bad_row(input_, line_, key + " is " + printable(json::print(*v)) + ", not a string");
+      }
     }
     return true;
   }
 
-  /// Reads up to `end`, which is taken but not kept; false where the file ends without it.
-  bool until(char end, std::string& text) {
-    text.clear();
-    bool too_long = false;
-    for (int c; (c = input_.get()) >= 0;) {
-      if (c == static_cast<unsigned char>(end)) {
-        if (too_long) break;
-        return true;
-      }
-      if (text.size() < max_record)
-        text += static_cast<char>(c);
-      else
-        too_long = true;
+  bool read_until_nul(text_row& row) {
+    if (!csv_.lines.any()) return false;
+    if (line_ == 0 && input_.ahead().starts_with(byte_order_mark)) input_.take(byte_order_mark.size());
+    row.line = line_ + 1;
+    for (std::size_t i = 0; i < choice_.columns.size(); ++i) {
+      if (i != 0 && !csv_.lines.any()) throw bad_row(input_, row.line, "the second text of a pair is missing");
+      ++line_;
+      csv_record text;
+      text.line = line_;
+      text.raw = until_nul();
+      clean(text);
+      row.texts.push_back(i + 1 == choice_.columns.size() ? text.raw : kept_.keep(text.raw));  // the input moves on
     }
-    if (too_long) throw bad_row(input_, line_, "a text of more than 16 MiB");
-    return false;
+    return true;
   }
+
+  /// Takes a text and the NUL that ends it; the end of the file does, too.
+  std::string_view until_nul() {
+    bool too_long = false;
+    for (std::size_t at = 0;;) {
+      const std::string_view text = input_.ahead().substr(0, input_.ahead().find('\0', at));
+      const bool ended = text.size() != input_.ahead().size();
+      too_long = too_long || text.size() > max_record;
+      if (ended || too_long) input_.take(text.size() + (ended ? 1 : 0));
+      at = too_long ? 0 : text.size();
+      if (!ended && input_.more()) continue;
+      if (too_long) throw_too_long();
+      if (ended) return text;
+      const std::string_view rest = input_.ahead();
+      input_.take(rest.size());
+      return rest;
+    }
+  }
+
+  [[noreturn]] void throw_too_long() const { throw bad_row(input_, line_, "a text of more than 16 MiB"); }
 
   /// The third text of a labelled pair is its label.
   void take_label(text_row& row) const {
     if (row.texts.size() < 3) return;
-    const std::string& label = row.texts[2];
-    if (label != "0" && label != "1")
-      throw bad_row(input_, row.line, columns_[2] + " is " + printable(label) + ", not 0 or 1");
-    row.label = label[0] - '0';
+    set_label(row, text_label(row.texts[2]), row.texts[2]);
     row.texts.pop_back();
+  }
+  void set_label(text_row& row, std::optional<int> label, std::string_view text) const {
+    if (!label)
+      throw bad_row(input_, row.line,
+                    choice_.columns[2] + " is " + printable(text) + ", not 0 or 1, true or false, yes or no");
+    row.label = *label;
+  }
+
+  /// Puts U+FFFD where a record is not UTF-8, and counts the lines that are not.
+  void clean(csv_record& record) {
+    if (is_utf8(record.raw)) return;
+    const char* const ends = format() == text_format::nul ? "" : csv_.lines.cr_ends() ? "\r\n" : "\n";
+    std::uint64_t line = record.line;
+    for (std::size_t begin = 0, end; begin <= record.raw.size(); begin = end + 1, ++line) {
+      end = std::min(record.raw.find_first_of(ends, begin), record.raw.size());
+      if (!is_utf8(record.raw.substr(begin, end - begin)) && broken_++ == 0) first_broken_ = line;
+      if (record.raw.substr(end, 2) == "\r\n") ++end;
+    }
+    const auto mend = [&](std::string_view& text) {
+      std::string valid;
+      append_valid_utf8(valid, text);
+      text = kept_.keep(valid);
+    };
+    mend(record.raw);
+    for (std::string_view& field : record.fields) mend(field);
   }
 
   input_stream& input_;
-  text_format format_;
-  std::vector<std::string> columns_;
-  bool skip_bad_;
+  row_choice choice_;
   csv_reader csv_;
-  csv_record header_;
-  std::vector<std::size_t> positions_;
-  std::uint64_t line_ = 0, skipped_ = 0;
+  std::string header_;
+  const char* ending_ = "\n";
+  std::size_t fields_ = 0;              ///< of the header
+  std::vector<std::size_t> positions_;  ///< of the columns
+  text_store kept_;                     ///< what the row shows that the input does not
+  std::uint64_t line_ = 0, skipped_ = 0, blank_ = 0, broken_ = 0, first_broken_ = 0;
   std::string first_skipped_;
 };
 

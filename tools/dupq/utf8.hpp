@@ -11,12 +11,21 @@ namespace dupq_tool {
 
 /// Most texts are ASCII, which is seen eight bytes at a time.
 inline bool is_ascii(std::string_view s) noexcept {
-  std::uint64_t seen = 0, word;
-  for (; s.size() >= sizeof word; s.remove_prefix(sizeof word)) {
-    std::memcpy(&word, s.data(), sizeof word);
-    seen |= word;
+  const auto load = [](const char* p) {
+    std::uint64_t word;
+    std::memcpy(&word, p, sizeof word);
+    return word;
+  };
+  std::uint64_t seen = 0;
+  const char *p = s.data(), *const end = p + s.size();
+  if (s.size() < sizeof seen) {
+    for (; p != end; ++p) seen |= static_cast<unsigned char>(*p);
+  } else {
+    const char* const last = end - sizeof seen;
+    for (; last - p >= 24; p += 32) seen |= load(p) | load(p + 8) | load(p + 16) | load(p + 24);
+    for (; p < last; p += 8) seen |= load(p);
+    seen |= load(last);
   }
-  for (const char c : s) seen |= static_cast<unsigned char>(c);
   return (seen & 0x8080808080808080u) == 0;
 }
 inline bool is_utf8(std::string_view s) noexcept { return is_ascii(s) || dupq::unicode::is_utf8(s); }

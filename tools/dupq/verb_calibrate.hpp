@@ -85,7 +85,7 @@ inline verb calibrate_verb() {
           .usage = "M.gguf FILE -o OUT.gguf",
           .help =
               "Scores the labelled pairs of FILE, finds the threshold with the best F1, and copies the model file\n"
-              "with that threshold. OUT.gguf may be M.gguf itself.\n",
+              "with that threshold. OUT.gguf may be M.gguf itself. A label is 0 or 1, true or false, yes or no.\n",
           .options = {{"-o", true}},
           .runs_model = true,
           .reads_texts = true,

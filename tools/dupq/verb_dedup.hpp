@@ -60,14 +60,14 @@ inline void run_dedup(const arguments& args) {
   const float threshold = s.threshold(args);
   if (std::isnan(threshold)) throw failure(s.path() + ": duplicates need a --threshold");
   row_source rows(args, args.size() > 1 ? args[1] : "-", row_kind::text);
-  std::vector<std::string> texts;
+  text_store bytes;
+  std::vector<std::string_view> texts;
   std::vector<std::uint64_t> lines;
   for (text_row row; rows.next(row);) {
-    texts.push_back(std::move(row.texts[0]));
+    texts.push_back(bytes.keep(row.texts[0]));
     lines.push_back(row.line);
   }
-  const std::vector<std::string_view> views(texts.begin(), texts.end());
-  const std::vector<float> vectors = encode_all(s, views);
+  const std::vector<float> vectors = encode_all(s, texts);
   match_list found(top.value_or(0));
   check(dupq::find_duplicates(vectors, s.dim(),
                               {.threshold = threshold,
@@ -78,28 +78,39 @@ inline void run_dedup(const arguments& args) {
                                 found.add(m);
                                 return true;
                               }));
-  output_file out(args.text("-o").value_or("-"));
-  out.write("first,second,score,first_text,second_text\n");
-  for (const dupq::match& m : found.sorted())
-    out.write(std::to_string(lines[m.first]) + ',' + std::to_string(lines[m.second]) + ',' + shortest(m.score) + ',' +
-              csv_field(texts[m.first], ',') + ',' + csv_field(texts[m.second], ',') + '\n');
+  const std::string to = args.text("-o").value_or("-");
+  const bool objects = to == "-" ? rows.reader().format() == text_format::jsonl : has_ending(to, ".jsonl");
+  output_file out(to);
+  if (!objects) out.write("first,second,score,first_text,second_text\n");
+  for (const dupq::match& m : found.sorted()) {
+    const std::string first = std::to_string(lines[m.first]), second = std::to_string(lines[m.second]);
+    if (objects)
+      out.write("{\"first\": " + first + ", \"second\": " + second + ", \"score\": " + shortest(m.score) +
+                ", \"first_text\": " + json::quote(texts[m.first]) +
+                ", \"second_text\": " + json::quote(texts[m.second]) + "}\n");
+    else
+      out.write(first + ',' + second + ',' + shortest(m.score) + ',' + csv_field(texts[m.first], ',') + ',' +
+                csv_field(texts[m.second], ',') + '\n');
+  }
   out.commit();
   rows.report(s.truncated(), s.tokens(), "text");
 }
 
 inline verb dedup_verb() {
-  return {.name = "dedup",
-          .summary = "duplicates among the texts of one file",
-          .usage = "M.gguf [FILE] [--threshold T] [--top K] [-o OUT.csv]",
-          .help =
-              "Prints the pairs of lines that are duplicates, the best first: their line numbers, score and texts.\n"
-              "  --threshold T   duplicates score T or more (default: the model's threshold)\n"
-              "  --top K         only the best K pairs\n",
-          .options = {{"--threshold", true}, {"--top", true}, {"-o", true}},
-          .runs_model = true,
-          .reads_texts = true,
-          .most = 2,
-          .run = run_dedup};
+  return {
+      .name = "dedup",
+      .summary = "duplicates among the texts of one file",
+      .usage = "M.gguf [FILE] [--threshold T] [--top K] [-o OUT.csv|OUT.jsonl]",
+      .help =
+          "Prints the pairs of lines that are duplicates, the best first: their line numbers, score and texts, as CSV\n"
+          "or, where OUT ends in .jsonl or FILE is JSON Lines and there is no OUT, an object a pair.\n"
+          "  --threshold T   duplicates score T or more (default: the model's threshold)\n"
+          "  --top K         only the best K pairs\n",
+      .options = {{"--threshold", true}, {"--top", true}, {"-o", true}},
+      .runs_model = true,
+      .reads_texts = true,
+      .most = 2,
+      .run = run_dedup};
 }
 
 }  // namespace dupq_tool

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "npy.hpp"
@@ -60,13 +61,14 @@ inline void run_encode(const arguments& args) {
   vector_writer out(to, s.dim());
   {
     progress shown("texts");
-    std::vector<std::string> texts;
+    text_store bytes;
+    std::vector<std::string_view> texts;
     std::vector<float> vectors;
     std::uint64_t done = 0;
     for (bool more = true; more;) {
-      texts.clear();
-      for (text_row row; texts.size() < s.chunk_texts() && (more = rows.next(row));)
-        texts.push_back(std::move(row.texts[0]));
+      texts.clear(), bytes.clear();
+      for (text_row row; !s.full(texts.size(), bytes.bytes()) && (more = rows.next(row));)
+        texts.push_back(bytes.keep(row.texts[0]));
       vectors.resize(texts.size() * s.dim());
       s.encode(texts, vectors);
       out.write(vectors);

@@ -211,6 +211,7 @@ inline verb eval_verb() {
       .summary = "F1, precision, recall and threshold on labelled pairs",
       .usage = "M.gguf FILE [--split none|notebook|TRAIN,VALID,TEST] [--json]",
       .help =
+          "A label is 0 or 1, true or false, yes or no.\n"
           "  --split none    judge all pairs at the model's threshold and at the best one (default)\n"
           "  --split notebook  50,000 pairs, 80/10/10, as scikit-learn splits them: the threshold is chosen on the\n"
           "                  validation pairs and judged on the test pairs\n"

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "output_file.hpp"
@@ -18,51 +19,71 @@ namespace dupq_tool {
 class pair_stream {
  public:
   pair_stream(session& s, row_source& rows, output_file& out, float threshold)
-      : session_(s), rows_(rows), out_(out), threshold_(threshold), separator_(1, rows.reader().separator()) {}
+      : session_(s),
+        rows_(rows),
+        reader_(rows.reader()),
+        out_(out),
+        threshold_(threshold),
+        separator_(1, reader_.separator()) {}
 
   void run() {
-    const row_reader& reader = rows_.reader();
-    if (reader.has_header()) {
-      if (reader.header().ending[0] != '\0') ending_ = reader.header().ending;
-      out_.write(reader.header().raw + separator_ + "score" + separator_ + "duplicate" + ending_);
-    }
+    if (reader_.has_header())
+      out_.write(reader_.header() + separator_ + "score" + separator_ + "duplicate" + reader_.line_ending());
     rows_.input().before_waiting = [&] {
       answer();
       out_.flush();
     };
     for (text_row row; rows_.next(row);) {
-      first_.push_back(std::move(row.texts[0]));
-      second_.push_back(std::move(row.texts[1]));
-      raw_.push_back(std::move(row.record.raw));
-      endings_.push_back(row.record.ending);
-      if (first_.size() == session_.chunk_texts()) answer();
+      if (reader_.format() == text_format::jsonl) take_brace(row);
+      first_.push_back(bytes_.keep(row.texts[0]));
+      second_.push_back(bytes_.keep(row.texts[1]));
+      raw_.push_back(bytes_.keep(row.record.raw));
+      endings_.push_back(row.record.ending[0] == '\0' ? reader_.line_ending() : row.record.ending);
+      if (session_.full(first_.size(), bytes_.bytes())) answer();
     }
     answer();
   }
 
  private:
+  /// An object goes on behind its last member.
+  void take_brace(text_row& row) const {
+    for (const char* key : {"score", "duplicate"})
+      if (row.object.find(key) != nullptr)
+        throw bad_row(rows_.input(), row.line,
+                      std::string("there is a key ") + key + " already, which the result would have");
+    row.record.raw = row.record.raw.substr(0, row.record.raw.rfind('}'));
+  }
+
   void answer() {
     scores_.resize(first_.size());
     session_.score(first_, second_, scores_);
     for (std::size_t i = 0; i < scores_.size(); ++i) {
-      if (!raw_[i].empty()) out_.write(raw_[i] + separator_);
-      out_.write(shortest(scores_[i]) + separator_ +
-                 (std::isnan(threshold_)     ? ""
-                  : scores_[i] >= threshold_ ? "1"
-                                             : "0"));
-      out_.write(endings_[i][0] == '\0' ? ending_ : endings_[i]);
+      const bool unknown = std::isnan(threshold_), duplicate = scores_[i] >= threshold_;
+      out_.write(raw_[i]);
+      if (reader_.format() == text_format::jsonl) {
+        out_.write(", \"score\": " + shortest(scores_[i]) + ", \"duplicate\": " +
+                   (unknown     ? "null}"
+                    : duplicate ? "true}"
+                                : "false}"));
+      } else {
+        if (!raw_[i].empty()) out_.write(separator_);
+        out_.write(shortest(scores_[i]) + separator_ + (unknown ? "" : duplicate ? "1" : "0"));
+      }
+      out_.write(endings_[i]);
     }
     shown_.update(done_ += scores_.size(), rows_.fraction());
-    first_.clear(), second_.clear(), raw_.clear(), endings_.clear();
+    first_.clear(), second_.clear(), raw_.clear(), endings_.clear(), bytes_.clear();
   }
 
   session& session_;
   row_source& rows_;
+  const row_reader& reader_;
   output_file& out_;
   float threshold_;
   std::string separator_;
-  std::string ending_ = "\n";
-  std::vector<std::string> first_, second_, raw_, endings_;
+  text_store bytes_;
+  std::vector<std::string_view> first_, second_, raw_;
+  std::vector<const char*> endings_;
   std::vector<float> scores_;
   std::uint64_t done_ = 0;
   progress shown_{"pairs", 0, !out_.terminal()};
@@ -88,27 +109,33 @@ inline void run_score(const arguments& args) {
     if (s.truncated() != 0) std::fprintf(stderr, "cut to %zu tokens\n", s.tokens());
     return;
   }
+  const std::string to = args.text("-o").value_or("-");
   row_source rows(args, *file, row_kind::pair);
-  output_file out(args.text("-o").value_or("-"));
+  const bool objects = rows.reader().format() == text_format::jsonl;
+  if (objects ? has_ending(to, ".csv") || has_ending(to, ".tsv") : has_ending(to, ".jsonl"))
+    throw usage_error("the result has the format of " + *file + ", and " + to + " the name of another");
+  output_file out(to);
   pair_stream(s, rows, out, threshold).run();
   out.commit();
   rows.report(s.truncated(), s.tokens(), s.cross() ? "pair" : "text");
 }
 
 inline verb score_verb() {
-  return {.name = "score",
-          .summary = "how alike two texts are, and whether they are duplicates",
-          .usage = "M.gguf A B | M.gguf --pairs FILE [-o OUT.csv]",
-          .help =
-              "One pair: prints score TAB duplicate or different. Many: the rows of FILE with the columns score and\n"
-              "duplicate (1, 0, or nothing without a threshold) added; with -0 only these two. `--pairs -` answers row "
-              "by row.\n"
-              "  --threshold T   duplicates score T or more (default: the model's threshold)\n",
-          .options = {{"--pairs", true}, {"-o", true}, {"--threshold", true}},
-          .runs_model = true,
-          .reads_texts = true,
-          .most = 3,
-          .run = run_score};
+  return {
+      .name = "score",
+      .summary = "how alike two texts are, and whether they are duplicates",
+      .usage = "M.gguf A B | M.gguf --pairs FILE [-o OUT.csv]",
+      .help =
+          "One pair: prints score TAB duplicate or different. Many: the rows of FILE with the columns score and\n"
+          "duplicate (1, 0, or nothing without a threshold; in JSON Lines the keys, true, false or null) added; with\n"
+          "-0 only these two. The result has the format and the line ends of FILE, and is UTF-8, whatever FILE is.\n"
+          "`--pairs -` answers row by row.\n"
+          "  --threshold T   duplicates score T or more (default: the model's threshold)\n",
+      .options = {{"--pairs", true}, {"-o", true}, {"--threshold", true}},
+      .runs_model = true,
+      .reads_texts = true,
+      .most = 3,
+      .run = run_score};
 }
 
 }  // namespace dupq_tool

@@ -1,14 +1,55 @@
 // dupq tokenize: texts, or pairs of them, to token ids.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <vector>
 
 #include "output_file.hpp"
 #include "session.hpp"
 #include "verb.hpp"
 
 namespace dupq_tool {
+
+/// Prints ids with a blank behind each. The digits of all ids of a vocabulary are looked up: they are printed many
+/// times faster than they could be computed.
+class id_printer {
+ public:
+  static constexpr std::size_t most = 12;  ///< bytes of an id
+
+  explicit id_printer(std::size_t vocabulary) : table_(std::min<std::size_t>(vocabulary, 1'000'000)) {
+    for (std::size_t id = 0; id < table_.size(); ++id) {
+      char text[most];
+      table_[id].size = static_cast<char>(compute(static_cast<std::int32_t>(id), text) - text);
+      std::copy(text, text + table_[id].size, table_[id].text);
+    }
+  }
+
+  /// Returns where the id and its blank end; `to` has room for `most` bytes.
+  char* print(std::int32_t id, char* to) const noexcept {
+    if (static_cast<std::uint32_t>(id) >= table_.size()) return compute(id, to);
+    const entry& e = table_[static_cast<std::size_t>(id)];
+    std::memcpy(to, &e, sizeof e);  // eight bytes are one move
+    return to + e.size;
+  }
+
+ private:
+  struct entry {
+    char text[7];
+    char size;
+  };
+
+  static char* compute(std::int32_t id, char* to) noexcept {
+    char* const end = std::to_chars(to, to + most - 1, id).ptr;
+    *end = ' ';
+    return end + 1;
+  }
+
+  std::vector<entry> table_;
+};
 
 inline void run_tokenize(const arguments& args) {
   const bool pairs = args.has("--pairs");
@@ -21,13 +62,18 @@ inline void run_tokenize(const arguments& args) {
   output_file out(args.text("-o").value_or("-"));
   rows.input().before_waiting = [&] { out.flush(); };
   std::vector<std::int32_t> ids(limit);
+  const id_printer printer(model.config().vocabulary);
+  std::vector<char> line(id_printer::most * limit + 1);
   std::uint64_t truncated = 0;
   for (text_row row; rows.next(row);) {
     const auto made = pairs ? dupq::encode_pair(model, prompt, row.texts[0], row.texts[1], ids, options.special_tokens)
                             : dupq::encode_text(model, prompt, row.texts[0], ids, options.special_tokens);
     truncated += made.truncated;
-    for (std::size_t i = 0; i < made.tokens; ++i) out.write((i == 0 ? "" : " ") + std::to_string(ids[i]));
-    out.write("\n");
+    char* end = line.data();
+    for (std::size_t i = 0; i < made.tokens; ++i) end = printer.print(ids[i], end);
+    if (end == line.data()) ++end;
+    end[-1] = '\n';  // instead of the last blank
+    out.write(line.data(), static_cast<std::size_t>(end - line.data()));
   }
   out.commit();
   rows.report(truncated, limit, pairs ? "pair" : "text");
