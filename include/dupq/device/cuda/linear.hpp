@@ -30,35 +30,46 @@ constexpr int linear_blocks(int rows, int outputs) noexcept {
   return (rows + Shape::rows - 1) / Shape::rows * (outputs / Shape::columns);
 }
 
+/// Where the tile of a warp begins. It is asked for twice, since what is known before the product would be kept in
+/// registers that the product needs (on sm_100 it was spilled).
+struct tile_place {
+  int block_row, row, column;
+};
+template <class Shape>
+DUPQ_DEVICE inline tile_place place_of_tile(int outputs) noexcept {
+  const int warp = ptx::uniform(ptx::thread_index() / 32), block = ptx::uniform(ptx::block_index());
+  const int column_blocks = outputs / Shape::columns, block_row = block / column_blocks * Shape::rows;
+  return {block_row, block_row + warp / Shape::warp_columns * Shape::tiles * 16,
+          block % column_blocks * Shape::columns + warp % Shape::warp_columns * Shape::groups * group_outputs};
+}
+
 /// Blocks: linear_blocks(rows, outputs). Shared memory: Shape::ring_bytes.
 template <class Shape, activation Act>
 DUPQ_KERNEL(Shape::threads, Shape::threads == 256 ? 2 : 1)
 linear_kernel(linear_args args) {
-  const int thread = ptx::thread_index(), lane = thread % 32;
-  const int warp = ptx::uniform(thread / 32);
-  const int column_blocks = args.by.outputs / Shape::columns;
-  const int first_row = ptx::block_index() / column_blocks * Shape::rows;
-  const int column =
-      ptx::block_index() % column_blocks * Shape::columns + warp % Shape::warp_columns * Shape::groups * group_outputs;
+  const tile_place from = place_of_tile<Shape>(args.by.outputs);
   ptx::wait_for_previous_kernel();
   const auto row_at = [&](int r) {
-    const int row = first_row + r < args.rows ? first_row + r : args.rows - 1;
+    const int row = from.block_row + r < args.rows ? from.block_row + r : args.rows - 1;
     return args.x + static_cast<std::size_t>(row) * static_cast<std::size_t>(args.x_stride);
   };
   tile_sums<Shape> sums;
-  multiply_tile<Shape>(ptx::shared_base(), row_at,
-                       args.by.weights + static_cast<std::size_t>(column) * static_cast<std::size_t>(args.by.inputs),
-                       args.by.inputs, sums);
+  multiply_tile<Shape>(
+      ptx::shared_base(), row_at,
+      args.by.weights + static_cast<std::size_t>(from.column) * static_cast<std::size_t>(args.by.inputs),
+      args.by.inputs, sums);
   ptx::launch_next_kernel();
+  const tile_place to = place_of_tile<Shape>(args.by.outputs);
+  const int lane = ptx::thread_index() % 32;
   DUPQ_GPU_UNROLL
   for (int g = 0; g < Shape::groups; ++g) {
-    const int to_column = column + g * group_outputs + lane % 4 * 8;
+    const int column = to.column + g * group_outputs + lane % 4 * 8;
     float bias[8];
-    load_floats(args.by.bias + to_column, bias);
+    load_floats(args.by.bias + column, bias);
     DUPQ_GPU_UNROLL
     for (int t = 0; t < Shape::tiles; ++t) DUPQ_GPU_UNROLL
     for (int which = 0; which < 2; ++which) {
-      const int row = first_row + (warp / Shape::warp_columns * Shape::tiles + t) * 16 + lane / 4 + 8 * which;
+      const int row = to.row + t * 16 + lane / 4 + 8 * which;
       float v[8];
       row_of(sums[t][g], which, v);
       DUPQ_GPU_UNROLL
@@ -67,7 +78,7 @@ linear_kernel(linear_args args) {
         if (Act == activation::gelu) v[i] = gelu(v[i]);
       }
       if (row < args.rows)
-        ptx::store_global4(args.y + static_cast<std::size_t>(row) * static_cast<std::size_t>(args.y_stride) + to_column,
+        ptx::store_global4(args.y + static_cast<std::size_t>(row) * static_cast<std::size_t>(args.y_stride) + column,
                            narrow(v));
     }
   }
