@@ -114,7 +114,7 @@ class model {
   /// What `open` holds on to. The pointer to what frees it keeps programs without a heap free of one.
   struct ownership {
     void* storage = nullptr;
-    std::optional<mapped_file> file;
+    mapped_file file;
     char path[44]{};
     void (*release)(void*) noexcept = nullptr;
 

@@ -29,7 +29,7 @@ inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(status)) fail("is a directory");
   if (!std::filesystem::is_regular_file(status)) fail("not a regular file");
   if (std::filesystem::file_size(path, trouble) == 0) fail("is empty");
-  auto file = dupq::mapped_file::open(path.c_str());
+  auto file = dupq::mapped_file::open(path.string().c_str());
   if (!file) throw failure(file.error());
   if (is_lfs_pointer(file->bytes())) fail("is a git-lfs pointer: run git lfs pull");
   return *std::move(file);

@@ -9,8 +9,9 @@
 #endif
 #include <fcntl.h>
 #include <io.h>
-#include <shellapi.h>
 #include <windows.h>
+// After what it needs:
+#include <shellapi.h>
 
 #include <algorithm>
 #include <cerrno>

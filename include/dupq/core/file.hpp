@@ -27,6 +27,7 @@ class mapped_file {
     return mapped_file(*bytes);
   }
 
+  mapped_file() noexcept = default;  ///< no bytes
   mapped_file(mapped_file&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
   mapped_file& operator=(mapped_file&& other) noexcept {
     std::swap(bytes_, other.bytes_);

@@ -9,9 +9,20 @@
 #include "../../core/executor.hpp"
 #include "../device.hpp"
 #include "kernels.hpp"
+#include "scalar.hpp"
+
+// GCC 12 warns of its own headers: of AVX-512's, which leave registers undefined, and of NEON's, since it does not know
+// that no sum has 0 terms. It looks at who calls them, so this works whoever has included them before.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
 #include "lanes_neon.hpp"
 #include "lanes_vnni.hpp"
-#include "scalar.hpp"
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 namespace dupq::inline DUPQ_ABI {
 

@@ -13,17 +13,29 @@ struct column_scales {
     return fused(whole, mul(splat(s.scale), scales), bias);
   }
 };
-/// 16 floats of an array that ends `width` floats after p.
-DUPQ_LANE f32x16 load_within(const float* p, std::size_t width) noexcept {
-  return width >= 16 ? load(p) : load_first(p, width, 0.0f);
-}
+/// Those of the last panel, where the arrays may end with the last output. Every tile needs them, and with this in each
+/// of them clang compiles for half as long again.
+struct last_columns {
+  std::int32_t sums[16];
+  float scales[16], bias[16];
 
+  DUPQ_NOINLINE void copy(const gemm8_args& g, std::size_t column) noexcept {
+    *this = {};
+    std::copy_n(g.sums + column, g.n - column, sums);
+    std::copy_n(g.scales + column, g.n - column, scales);
+    std::copy_n(g.bias + column, g.n - column, bias);
+  }
+};
 DUPQ_LANE column_scales scales_of(const gemm8_args& g, std::size_t panel) noexcept {
-  const std::size_t column = panel * panel_width, width = g.n - column;
-  std::int32_t last[16] = {};  // the arrays end with the last output
-  if (width < 16) std::copy_n(g.sums + column, width, last);
-  return {load(width < 16 ? last : g.sums + column), load_within(g.scales + column, width),
-          load_within(g.bias + column, width)};
+  const std::size_t column = panel * panel_width;
+  const std::int32_t* sums = g.sums + column;
+  const float *scales = g.scales + column, *bias = g.bias + column;
+  last_columns last;
+  if (g.n - column < 16) [[unlikely]] {
+    last.copy(g, column);
+    sums = last.sums, scales = last.scales, bias = last.bias;
+  }
+  return {load(sums), load(scales), load(bias)};
 }
 
 /// The sums of a tile, [rows][panels * 16], as floats.
