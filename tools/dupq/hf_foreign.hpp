@@ -15,8 +15,7 @@
 namespace dupq_tool {
 
 /// Refuses adapters, kinds of models whose vectors are no vectors of texts, and weights and tokenizers in other
-/// formats. Everything
-/// else is left to those who read the files.
+/// formats. Everything else is left to those who read the files.
 class foreign_folder {
  public:
   static void refuse(const std::filesystem::path& root) {

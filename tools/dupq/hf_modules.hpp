@@ -16,7 +16,7 @@
 namespace dupq_tool {
 
 /// The modes that a pooling module's config.json names: in its new form a name or a list of them, in its old one a flag
-/// for each. Where both are there, the new form counts.
+/// for each. Where a file has both, the new form counts.
 inline std::vector<std::string> pooling_names(const json_node& json) {
   constexpr std::pair<const char*, const char*> flags[] = {
       {"pooling_mode_cls_token", "cls"},

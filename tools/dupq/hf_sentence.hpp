@@ -58,7 +58,7 @@ inline void read_processing(const json_node& kwargs, transformer_settings& out) 
     if (const auto call = kwargs.get(part)) read_call(*call, out);
 }
 
-/// How the model is loaded. A pooling layer of BERT's own is nothing that a text's vector comes from.
+/// How the model is loaded. BERT's own pooling layer, which it may leave out, has no part in a text's vector.
 inline void read_model_args(const json_node& args) {
   if (const auto v = args.get("variant")) v->fail("not supported");
 }

@@ -62,8 +62,7 @@ struct output_tensor {
 };
 
 /// The tensors of the model file in their order, of which the table of words gets `tokens` rows: what a checkpoint has
-/// more is padding. int8 is for the packed layout and needs `integers`, which the result
-/// refers to.
+/// beyond them is padding. int8 is for the packed layout and needs `integers`, which the result refers to.
 inline std::vector<output_tensor> lay_out(const hf_weights& w, std::uint64_t tokens, tensor_layout layout,
                                           weight_type type, const integer_matrices& integers = {}) {
   using part = output_tensor::part;

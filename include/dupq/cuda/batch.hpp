@@ -58,7 +58,8 @@ class host_batch {
     for (std::size_t i = 0; wide_ && i < long_.tokens; ++i) tokens_[i].bin_row = static_cast<std::uint32_t>(i + 1);
     if (bins_) packer_.pack({lengths_ + long_.texts, short_.texts}, offsets_ + long_.texts, tokens_, lists_);
   }
-  /// Adds tiles without queries and texts without tokens. What lies behind the last token is left as it was.
+  /// Adds tiles without queries and texts without tokens, until there are as many as a recorded graph has. What lies
+  /// behind the last token is left as it was.
   void fill_up(std::size_t tiles, std::size_t texts_in_all) noexcept {
     std::fill(tiles_ + tile_count_, tiles_ + tiles, query_tile{});
     std::fill(offsets_ + texts() + 1, offsets_ + texts_in_all + 1, offsets_[texts()]);
@@ -69,7 +70,7 @@ class host_batch {
   std::span<const query_tile> tiles() const noexcept { return {tiles_, static_cast<std::size_t>(tile_count_)}; }
   std::span<const std::uint32_t> offsets() const noexcept { return {offsets_, texts() + 1}; }
   std::size_t texts() const noexcept { return long_.texts + short_.texts; }
-  /// Tokens, the first ones, that do not go through bins.
+  /// How many tokens, the first ones, do not go through bins.
   std::size_t rows() const noexcept { return long_.tokens; }
   /// Where bins are: each text's number, and the lists of its bins.
   std::span<const std::uint32_t> places() const noexcept { return {places_, texts()}; }

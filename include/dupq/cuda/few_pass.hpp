@@ -1,5 +1,5 @@
-// The forward pass of few texts as a list of kernels: four a layer, which wait as little as they can. It reads and
-// writes the host's memory, so that nothing else is to be launched.
+// The forward pass of few texts as a list of kernels: four a layer, which wait as little as they can. They read
+// and write the host's memory, so that no copies have to be launched beside them.
 #pragma once
 
 #include "../device/cuda/latency/attention.hpp"
@@ -11,8 +11,8 @@
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
-/// Launches everything in order, as forward_pass does. p.token_count is a multiple of 16; a tile or text that is not
-/// there has no queries or tokens. Weights are laid out for few rows (shapes::few_rows).
+/// Launches everything in order, as forward_pass does. p.token_count is a multiple of 16; tiles and texts
+/// that only fill the lists up have no queries and no tokens. Weights are laid out for few rows (shapes::few_rows).
 template <class Launch>
 class few_pass {
  public:

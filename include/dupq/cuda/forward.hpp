@@ -1,5 +1,5 @@
-// The forward pass as a list of kernels: one before the layers and one behind; of a layer five, and two for the texts
-// that go through bins. Who launches them is left open, so that the emulator runs the very same list.
+// The forward pass as a list of kernels: one for the embedding, five for each layer (two for the texts that go through
+// bins), one at the end. Who launches them is left open, so that the emulator runs the very same list.
 #pragma once
 
 #include <cmath>
@@ -21,11 +21,11 @@ struct pass {
   const std::uint32_t* offsets = nullptr;  ///< [texts + 1]
   const std::uint32_t* places = nullptr;   ///< [texts]: where a text's result goes; null: in order
   int token_count = 0, tile_count = 0, texts = 0;
-  int rows = 0;  ///< tokens, the first ones, whose layers go by rows; the others' go by bins
+  int rows = 0;  ///< so many tokens, the first ones, go through the layers as rows; the others in bins
   bin_pass bins;
   half* x = nullptr;        ///< [tokens][width]
   half* qkv = nullptr;      ///< [tokens][qkv]
-  half* context = nullptr;  ///< [tokens][context]; the columns behind the heads are 0 from the start
+  half* context = nullptr;  ///< [tokens][context]; the columns beyond the heads' were set to 0 once
   half* inner = nullptr;    ///< [tokens][inner]
   float* sums = nullptr;    ///< [tokens][width]: only for few texts
   float* out = nullptr;     ///< [texts][dim], or [texts] logits
@@ -35,7 +35,7 @@ struct pass {
     tiles = from.take<query_tile>(most_tiles(most_tokens, most_texts));
     offsets = from.take<std::uint32_t>(most_texts + 1);
   }
-  /// What is sent beside that where short texts go through bins.
+  /// What is sent as well where short texts go through bins.
   void lay_out_bins_sent(arena& from, std::size_t most_tokens, std::size_t most_texts) noexcept {
     places = from.take<std::uint32_t>(most_texts);
     bins.lists.lay_out(from, most_tokens, most_texts);
@@ -62,7 +62,7 @@ inline int make_tiles(const std::uint32_t* offsets, std::size_t texts, query_til
 }
 
 /// Launches everything in order; launch(kernel, blocks, threads, bytes of shared memory, arguments) for each kernel.
-/// `processors` of the GPU decide how small tiles are; results do not depend on it.
+/// The number of the GPU's processors decides how small tiles are; results do not depend on it.
 template <class Launch>
 class forward_pass {
  public:
@@ -84,7 +84,7 @@ class forward_pass {
     finish();
   }
 
-  // ---- what passes of few texts have in common with this one ----
+  // ---- few_pass uses these, too ----
   void embed() noexcept {
     const embed_args args{m_.words,  m_.types,       m_.positions, m_.embedding_norm.gain, m_.embedding_norm.bias,
                           p_.tokens, p_.x,           p_.bins.x,    p_.token_count,         s_.width,

@@ -10,7 +10,7 @@
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
-/// Encoders of at most so many texts a pass are for the time that one of them takes, not for many of them.
+/// Encoders whose passes hold at most so many texts are made to answer soon, not to do much at a time.
 inline constexpr std::size_t few_texts = 2;
 
 class graph_list {
@@ -40,8 +40,8 @@ class graph_list {
   int graphs_[most] = {};
 };
 
-/// Numbers that a GPU writes into the host's memory, each of which says by itself whether it is there: until then it
-/// is a NaN that no kernel computes. Seeing them come takes less time than waiting for the GPU's word that it is done.
+/// Numbers that a GPU writes into the host's memory, each of which shows whether it has been written: before
+/// that it is a NaN that no kernel computes. Seeing them come takes less time than asking CUDA whether the GPU is done.
 class awaited_numbers {
  public:
   awaited_numbers() = default;
@@ -50,7 +50,8 @@ class awaited_numbers {
   float* values() const noexcept { return at_; }
   /// Before the pass that writes them.
   void expect() noexcept { std::memset(static_cast<void*>(at_), 0xFF, count_ * sizeof(float)); }
-  /// Waits for all; true when they are there, false when finished() says so first, which is asked now and then.
+  /// Waits until all are written, and returns true; or until finished(), which is asked now and then, says that the
+  /// GPU has nothing left to do, and returns false.
   template <class Finished>
   bool arrive(Finished&& finished) const noexcept {
     constexpr unsigned looks = 4096;

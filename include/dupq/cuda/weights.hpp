@@ -22,7 +22,7 @@ inline constexpr int most_layers = 64;
 struct shapes {
   head_columns heads;
   int size = 0;           ///< hidden
-  int width = 0;          ///< hidden, padded: one of row_tile's
+  int width = 0;          ///< hidden, padded to one of the widths that there are kernels for
   int qkv = 0;            ///< columns of queries, keys and values
   int context = 0;        ///< columns of attention's result
   int inner = 0;          ///< columns of the perceptron
@@ -70,8 +70,8 @@ struct packed_model {
   const float* classifier_bias = nullptr;  ///< one number
   const float* relative = nullptr;         ///< MPNet: see attention_args
 
-  /// Lays everything out in `from`; writes it where `fill` says that `from` is memory of the host. False: a weight is
-  /// too large for a half.
+  /// Lays everything out in `from`. With `fill`, `from` is memory of the host and the weights are written there;
+  /// without it only the places are found. False: a weight is too large for a half.
   bool lay_out(arena& from, const transformer<host_memory>& m, const shapes& s, bool fill) noexcept {
     fits_ = true;
     words = add_table(from, m.embedding.words, s, fill);

@@ -25,7 +25,8 @@ struct attention {
                      matrix<const float, Memory> x, matrix<float, Memory> projected, matrix<float, Memory> context,
                      matrix<float, Memory> first, float* scratch) const noexcept {
     attend(device, batch, shape, x, projected, context, scratch);
-    const matrix<float, Memory> contexts(projected.data, batch.texts, x.columns);  // its projections are done with
+    // They take the room of the projections, which nobody reads any more.
+    const matrix<float, Memory> contexts(projected.data, batch.texts, x.columns);
     device.pool(batch, pooling{.cls = true}, context, contexts);
     device.pool(batch, pooling{.cls = true}, x, first);
     device.apply_residual_norm(output, contexts, norm, scratch, first);

@@ -67,8 +67,9 @@ struct activations {
   }
 };
 
-/// Runs the batch through all layers; the token vectors end in `a.x`. Of a cross-encoder only the first token of each
-/// text is read: what is its own in the last layer is computed for it alone and ends in `a.first(texts)`.
+/// Runs the batch through all layers; the token vectors end in `a.x`. A cross-encoder's head reads only the first
+/// token of each text: in the last layer all that follows attention is computed for that token alone, and ends in
+/// `a.first(texts)`.
 template <device D>
 void run_layers(const D& device, const transformer<typename D::memory>& model, const config& c,
                 const token_batch& batch, const activations<D>& a) noexcept {

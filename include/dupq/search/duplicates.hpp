@@ -37,7 +37,8 @@ struct search_options {
 
 namespace search_detail {
 
-inline constexpr std::size_t block_rows = 64;  ///< that stay in the cache while they meet others; a bit each
+/// Rows of a block: they stay in the cache while they are compared, and a 64-bit word has a bit for each.
+inline constexpr std::size_t block_rows = 64;
 
 /// The scores of at most `block_rows` rows ([rows][dim]) with one vector; returns a bit for each that reaches the
 /// threshold.
@@ -170,7 +171,7 @@ result<void> find_similar(std::span<const float> query, std::span<const float> v
   if (const auto whole = check_rows(vectors, dim); !whole || vectors.empty()) return whole;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
   const std::size_t n = vectors.size() / dim;
-  // A worker takes many blocks at a time: one is done in less time than a thread takes to wake up.
+  // A worker takes many blocks at a time: one is done in less time than a thread needs to wake up.
   constexpr std::size_t strip = 16 * block_rows;
   float square;
   squares(k, dim, query.data(), 1, &square);

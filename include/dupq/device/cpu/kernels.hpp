@@ -92,7 +92,8 @@ struct kernels {
   void (*norm)(std::size_t rows, std::size_t n, std::size_t stride, const float* gain, const float* bias, float epsilon,
                float* x) noexcept;
   /// Over each column of x, [keys][stride]: x = softmax(x * scale + bias), in place, where key k of query q has
-  /// bias[q - k]; bias may be null. Whole panels: columns up to the next multiple of 16 are there, and used up.
+  /// bias[q - k]; bias may be null. Works on whole panels: x must have room for columns up to the next multiple of 16,
+  /// and what stands in those beyond the last query is overwritten.
   void (*softmax)(std::size_t keys, std::size_t queries, std::size_t stride, float scale, const float* bias,
                   float* x) noexcept;
   /// Panels of x^T: element (column, row) of x at panels[row / 16 * columns * 16 + column * 16 + row % 16], pads 0.

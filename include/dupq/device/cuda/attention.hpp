@@ -36,8 +36,8 @@ constexpr int attention_blocks(int tiles, int heads) noexcept {
 }
 
 /// What the head's attention makes of queries first .. first + 15 of a text: of row lane / 4 + 8 (e / 2),
-/// values[c][w][e] is dimension 32 c + 8 (lane % 4) + 2 w + e % 2. Together: values are fetched along with keys, which
-/// takes registers and waits less where few warps run.
+/// values[c][w][e] is dimension 32 c + 8 (lane % 4) + 2 w + e % 2. `Together`: values are fetched along with keys,
+/// which takes more registers, and less time where too few warps run to hide the waiting.
 template <int Dims, bool Together>
 DUPQ_DEVICE inline void attend(const attention_args& args, int head, int begin, int end, int first,
                                float (&values)[Dims / 32][4][4]) noexcept {
@@ -144,7 +144,7 @@ attention_kernel(attention_args args) {
   ptx::launch_next_kernel();
   const ptx::words4 tile = ptx::load_global4(args.tiles + warp / args.heads);
   const int begin = static_cast<int>(tile.w[0]), end = static_cast<int>(tile.w[1]), first = static_cast<int>(tile.w[2]);
-  if (first >= end) return;  // one that only fills up a list of fixed length
+  if (first >= end) return;  // a tile without queries: it only fills up a graph's list
   float values[Dims / 32][4][4];
   attend<Dims, false>(args, head, begin, end, first, values);
   DUPQ_GPU_UNROLL

@@ -34,7 +34,7 @@ struct embed_args {
 
 inline constexpr int embed_warps = 4;
 
-/// Chunks: of 256 columns that `stride` has, rounded up. A warp a token; blocks: tokens / embed_warps, rounded up.
+/// Chunks: `stride` in chunks of 256 columns, rounded up. A warp a token; blocks: tokens / embed_warps, rounded up.
 template <int Chunks>
 DUPQ_KERNEL(32 * embed_warps, 1)
 embed_kernel(embed_args args) {

@@ -19,7 +19,8 @@ DUPQ_DEVICE inline float gelu(float x) noexcept {
   return (x < 0.0f ? 0.0f : x) - tail;
 }
 
-/// The same within 3e-4, and where tanh is approximate within 2^-12 |x| of that: for results that become halves.
+/// The same within 3e-4; where tanh is an approximate instruction, within 2^-12 |x| more. For results that become
+/// halves.
 DUPQ_DEVICE inline float fast_gelu(float x) noexcept {
   const float h = 0.5f * x;
   return h + h * ptx::fast_tanh(x * (0.80015708f + 0.03470089f * (x * x)));

@@ -17,7 +17,7 @@ struct head_columns {
 
   constexpr int dims() const noexcept { return head_dim <= 32 ? 32 : head_dim <= 64 ? 64 : 128; }
   constexpr int width() const noexcept { return heads * dims(); }
-  /// Of a column of the model; of queries, keys and values one behind the other as well.
+  /// Where a column of the model goes. It may also be a column of queries, keys and values one behind the other.
   constexpr int column(int i) const noexcept { return i / head_dim * dims() + i % head_dim; }
 };
 

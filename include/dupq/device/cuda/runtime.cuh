@@ -165,7 +165,7 @@ class cuda_runtime {
     const current_device here(device_, failed_);
     const cudaError_t e = cudaStreamQuery(streams_[slot]);
     note(e == cudaErrorNotReady ? cudaSuccess : e);
-    if (e == cudaErrorNotReady) (void)cudaGetLastError();  // it would be left for others
+    if (e == cudaErrorNotReady) (void)cudaGetLastError();  // or the next caller of CUDA would be told of it
     return e != cudaErrorNotReady;
   }
 
@@ -211,7 +211,7 @@ class cuda_runtime {
     for (void*& p : list)
       if (p == nullptr) {
         if (allocate(&p) == cudaSuccess) return p;
-        (void)cudaGetLastError();  // it is reported, and not left for others
+        (void)cudaGetLastError();  // the caller learns of it by the null; the next caller of CUDA must not
         return p = nullptr;
       }
     return nullptr;

@@ -12,7 +12,8 @@
 
 namespace dupq::inline DUPQ_ABI::gpu {
 
-/// Lists of the bins, on the host and on the GPU. There is an even number of bins, because two go together.
+/// Lists of the bins, on the host and on the GPU. There is an even number of bins, because a
+/// block takes two at a time.
 struct bin_lists {
   std::uint32_t* tiles = nullptr;       ///< see bin_tile, those of a bin together
   std::uint32_t* first_tile = nullptr;  ///< [bins + 1]
@@ -69,7 +70,7 @@ class bin_packer {
   std::uint32_t* next_ = nullptr;
 };
 
-/// On the GPU.
+/// The bins of a pass, in the GPU's memory.
 struct bin_pass {
   bin_lists lists;
   half* x = nullptr;        ///< bins

@@ -30,8 +30,8 @@ struct bin_layer {
   const half* mlp_weights = nullptr;
   const float* vectors = nullptr;  ///< see mlp_vector
 
-  /// Lays the weights out in `from`; writes them where `fill` says that `from` is memory of the host. False: a weight
-  /// is too large for a half.
+  /// Lays the weights out in `from`. With `fill`, `from` is memory of the host and they are written there; without it
+  /// only the places are found. False: a weight is too large for a half.
   template <class Layer>
   bool lay_out(arena& from, const Layer& one, int inner, bool fill) noexcept {
     half* const qkv_to = from.take<half>(qkv::halves);

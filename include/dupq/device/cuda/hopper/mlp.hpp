@@ -40,7 +40,7 @@ struct mlp_shape {
   static constexpr std::size_t shared_bytes = vectors + 6 * vector_bytes;
 };
 
-/// One warpgroup, and the bin that it is at.
+/// What one warpgroup does with the bin that it works on.
 template <int Hidden>
 class mlp_rows {
  public:
@@ -59,7 +59,8 @@ class mlp_rows {
         lane_(lane),
         leads_(warp == 0 && lane == 0) {}
 
-  /// sums = context Wo^T. Where a panel of the context was, x comes for the residual.
+  /// sums = context Wo^T. As soon as a panel of the context is read, x, which the residual connection needs, is fetched
+  /// into its place.
   DUPQ_DEVICE void project(ring& weights, row_halves& sums, const half* x, std::uint32_t parity) noexcept {
     if (leads_) ptx::arrive_expect(x_there(), bin_bytes(Hidden));
     ptx::wait_barrier(context_there_, parity);
@@ -85,7 +86,7 @@ class mlp_rows {
       }
     }
   }
-  /// y = norm(sums + bias + x), to where x was and the products find it.
+  /// y = norm(sums + bias + x), stored where x was: the next products read it there.
   DUPQ_DEVICE void norm_attention(row_halves& sums, std::uint32_t parity) noexcept {
     ptx::wait_barrier(x_there(), parity);
     add_residual(sums, projection_bias);
@@ -192,7 +193,7 @@ class mlp_rows {
   DUPQ_DEVICE std::uint32_t vector(mlp_vector which) const noexcept {
     return vectors_ + static_cast<std::uint32_t>(which) * shape::vector_bytes;
   }
-  /// The warps of the warpgroup meet.
+  /// A barrier of the warpgroup's warps.
   DUPQ_DEVICE void meet() const noexcept { ptx::named_barrier(1 + group_, 128); }
 
  private:

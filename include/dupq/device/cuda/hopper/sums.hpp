@@ -37,8 +37,8 @@ DUPQ_DEVICE inline void add_up(row_halves& sums, float (&rows)[2], Of&& of) noex
   });
 }
 
-/// Where column `c` of 384 floats lies in shared memory: a lane's eight are apart, because loads of several at once
-/// need registers side by side, which are not to be had.
+/// Where column `c` of 384 floats lies in shared memory: a lane's eight are apart, because a load of several
+/// neighbours needs as many registers side by side, and no such row of registers is free.
 DUPQ_DEVICE inline std::uint32_t vector_offset(int c) noexcept {
   return static_cast<std::uint32_t>(c % 8 * 48 + c / 8) * 4;
 }

@@ -17,7 +17,7 @@ struct few_attention_args {
   int width = 0;
 };
 
-/// Warps of a block, which take a head each at a time: as many as have registers for it.
+/// Warps of a block, each of which takes a head at a time: as many as there are registers for.
 template <int Dims>
 inline constexpr int head_warps = Dims <= 64 ? unit_warps : 8;
 

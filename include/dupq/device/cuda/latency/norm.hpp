@@ -8,8 +8,8 @@ namespace dupq::inline DUPQ_ABI::gpu {
 
 inline constexpr int norm_warps = 4;
 
-/// x = norm(sums), of which few_linear_args has all. Chunks: of 256 columns that `width` has, rounded up. A warp a row;
-/// blocks: rows / norm_warps.
+/// x = norm(sums), of which few_linear_args has all. Chunks: `width` in chunks of 256 columns, rounded up. A warp a
+/// row; blocks: rows / norm_warps.
 template <int Chunks>
 DUPQ_KERNEL(32 * norm_warps, 1)
 norm_kernel(few_linear_args args) {

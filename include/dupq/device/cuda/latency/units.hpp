@@ -26,7 +26,8 @@ struct unit_weights {
   ptx::words4 step[2];
 };
 
-/// `columns` counts in unit_columns. Constants only, so it may come before the wait.
+/// `columns` counts in unit_columns. Reads weights alone, which no kernel writes, so it may be called before the wait
+/// for the kernel before this one.
 DUPQ_DEVICE inline unit_weights load_unit(const packed_linear& by, int columns, int unit, int lane) noexcept {
   const half* const from = by.weights +
                            static_cast<std::size_t>(columns / 2) * static_cast<std::size_t>(by.inputs) * group_outputs +
