@@ -28,7 +28,9 @@ int main(int argc, char** argv) {
   const float threshold = argc == 4 ? std::strtof(argv[3], nullptr) : model->threshold().value_or(0.75f);
   std::size_t pairs = 0;
   const auto done = dupq::find_duplicates(
-      *vectors, model->dim(), {.threshold = threshold, .executor = pool.executor()}, [&](dupq::match m) {
+      *vectors, model->dim(),
+      {.threshold = threshold, .similarity = model->config().similarity, .executor = pool.executor()},
+      [&](dupq::match m) {
         std::printf("%zu %zu %.3f\n", m.first + 1, m.second + 1, static_cast<double>(m.score));
         ++pairs;
         return true;  // false would end the search

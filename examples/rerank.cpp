@@ -33,15 +33,16 @@ int main(int argc, char** argv) {
   if (!wanted) return dupq::print_error(wanted.error());
   struct candidate {
     std::size_t line;
-    float cosine, score;
+    float similarity, score;
   };
   std::vector<candidate> found;
-  const auto searched = dupq::find_similar(*wanted, *vectors, {.threshold = -2}, [&](std::size_t row, float cosine) {
-    found.push_back({row, cosine, 0});
+  const dupq::search_options all{.threshold = -1e30f, .similarity = finder_model->config().similarity};
+  const auto searched = dupq::find_similar(*wanted, *vectors, all, [&](std::size_t row, float similarity) {
+    found.push_back({row, similarity, 0});
     return true;
   });
   if (!searched) return dupq::print_error(searched.error());
-  std::ranges::stable_sort(found, std::greater{}, &candidate::cosine);
+  std::ranges::stable_sort(found, std::greater{}, &candidate::similarity);
   found.resize(std::min<std::size_t>(found.size(), std::strtoul(argv[5], nullptr, 10)));
 
   // The cross-encoder reads query and candidate together: slower and more exact, so it sees the best few only.
@@ -52,6 +53,6 @@ int main(int argc, char** argv) {
   }
   std::ranges::stable_sort(found, std::greater{}, &candidate::score);
   for (const candidate& c : found)
-    std::printf("%.3f  %.3f  %s\n", static_cast<double>(c.score), static_cast<double>(c.cosine),
+    std::printf("%.3f  %.3f  %s\n", static_cast<double>(c.score), static_cast<double>(c.similarity),
                 questions[c.line].c_str());
 }

@@ -83,12 +83,14 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
         },
         [&](const D& device, std::size_t first, batch<D>& full) {
           const auto& buffers = full.buffers();
-          const matrix<float> y(out + (first - begin) * m.dim(), full.texts(), m.dim());
+          const token_batch view = full.view();
+          const std::size_t dim = m.dim();
+          const matrix<float> y(out + (first - begin) * dim, view.texts, dim);
           if (this->prompt_.pools)
-            return m.settings()->pool(m.kernel_table(), m.config(), full.view(), this->prompt_.unpooled, buffers.x,
+            return m.settings()->pool(m.kernel_table(), m.config(), view, this->prompt_.unpooled, buffers.x,
                                       buffers.wide, y);
           const pooler last{m.config().pooling, m.config().normalize};
-          last.forward(device, full.view(), buffers.x, y);
+          last.forward(device, view, buffers.x, y);
         });
   }
   /// Items 2i and 2i + 1 are the texts of pair i.

@@ -40,15 +40,11 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
   return l;
 }
 
-/// The prompt of an encoder with these limits. Errors: missing_key where the model has none of that name.
+/// The prompt of an encoder with these limits. Errors: missing_key where the model has none of that name,
+/// unsupported where it was loaded without them.
 inline result<prompt_use> prompt_for(const model& m, const encoder_options& options, const limits& l) noexcept {
-  if (m.settings() != nullptr) {
-    const auto use = m.settings()->prompt(m.file(), m.config(), m.tokenizer(), options.prompt, options.special_tokens,
-                                          l.text_tokens);
-    if (!use) return use.error().in(m.path());
-    return *use;
-  }
-  if (options.prompt && !options.prompt->empty()) return error(errc::missing_key, *options.prompt).in(m.path());
+  if (m.settings() != nullptr) return m.settings()->prompt(m.file(), m.config(), m.tokenizer(), options, l.text_tokens);
+  if (options.prompt) return error(errc::unsupported, "prompt");  // see model_options::settings
   return prompt_use();
 }
 

@@ -18,6 +18,7 @@
 #include "../device/cpu/cpu.hpp"
 #include "../text/prompted_text.hpp"
 #include "../text/wordpiece.hpp"
+#include "../workspace.hpp"
 #include "metadata.hpp"
 #include "prompts.hpp"
 
@@ -33,17 +34,16 @@ struct prompt_use {
 struct rare_settings {
   /// Fills in what the file says of them.
   result<void> (*read)(const gguf::file& file, config& c) noexcept;
-  /// The prompt of that name ("": none), or the model's default, for texts of up to `ids.size()` tokens.
+  /// The prompt that the options name ("": none), or the model's default, for texts of up to `text_tokens`.
   result<prompt_use> (*prompt)(const gguf::file& file, const config& c, const tokenizer& words,
-                               const std::optional<std::string_view>& name, special_tokens mode,
-                               std::size_t text_tokens) noexcept;
+                               const encoder_options& options, std::size_t text_tokens) noexcept;
   tokenizer::encoding (*encode)(const tokenizer& words, const prompted_text& text, std::span<std::int32_t> ids,
                                 special_tokens mode) noexcept;
   tokenizer::encoding (*encode_pair)(const tokenizer& words, const prompted_text& a, std::string_view b,
                                      std::span<std::int32_t> ids, special_tokens mode) noexcept;
   /// y is [texts][dim]: the vectors, pooled, normalised and cut. `room` has pooled_dim floats and one a token.
   void (*pool)(const kernels& table, const config& c, const token_batch& batch, std::size_t unpooled,
-               matrix<const float> x, float* room, matrix<float> y) noexcept;
+               const matrix<float>& x, float* room, const matrix<float>& y) noexcept;
 };
 
 namespace rare {
@@ -83,19 +83,19 @@ inline result<void> read(const gguf::file& file, config& c) noexcept {
 }
 
 inline result<prompt_use> prompt(const gguf::file& file, const config& c, const tokenizer& words,
-                                 const std::optional<std::string_view>& name, special_tokens mode,
-                                 std::size_t text_tokens) noexcept {
+                                 const encoder_options& options, std::size_t text_tokens) noexcept {
   const auto list = prompt_list::read(file);
   if (!list) return list.error();
   prompt_use use;
-  const std::string_view wanted = name.value_or(list->used());
+  const std::string_view wanted = options.prompt.value_or(list->used());
   if (!wanted.empty()) {
     const auto text = list->find(wanted);
     if (!text) return error(errc::missing_key, wanted);
     use.text = *text;
   }
   // As sentence-transformers counts them: those of the prompt alone, with the special token before it.
-  if (!c.pool_prompt && !use.text.empty()) use.unpooled = words.count(use.text, text_tokens, mode) - 1;
+  if (!c.pool_prompt && !use.text.empty())
+    use.unpooled = words.count(use.text, text_tokens, options.special_tokens) - 1;
   use.pools = c.pooling.sequence != 0 || use.unpooled != 0 || c.dim() != c.pooled_dim();
   return use;
 }
@@ -144,7 +144,7 @@ inline void pool_mode(const kernels& k, pooling_mode mode, matrix<const float> x
 }
 
 inline void pool(const kernels& k, const config& c, const token_batch& batch, std::size_t unpooled,
-                 matrix<const float> x, float* room, matrix<float> y) noexcept {
+                 const matrix<float>& x, float* room, const matrix<float>& y) noexcept {
   std::uint32_t modes = c.pooling.sequence;
   if (modes == 0) {
     std::uint32_t shift = 0;
