@@ -228,6 +228,12 @@ class JsonLines(Tables):
         self.ok("score", m, "--pairs", path, "--threshold", "0.99", "-o", out)
         self.assertEqual(out.read_bytes().decode(), got)
 
+    def test_a_result_is_json_where_python_wrote_something_else(self):
+        line = '{"question1": "a NaN \\" Infinity", "question2": "b", "x": [NaN, -Infinity, Infinity], "NaN": NaN}'
+        got = self.ok("score", self.model("bert"), "--pairs", "-", "--format", "jsonl", "--threshold", "0", stdin=line)
+        self.assertTrue(got.startswith(line.replace("[NaN, -Infinity, Infinity]", "[null, null, null]")
+                                       .replace("NaN}", 'null, "score": ')), got)
+
     def test_what_is_no_row(self):
         m, good = self.model("bert"), '{"question1": "a", "question2": "b"}\n'
         for line, why in (("[1]", "line 2: '[1]' is no JSON object"), ('{"question1": "a"}', "line 2: no key question2"),

@@ -14,6 +14,25 @@
 
 namespace dupq_tool {
 
+/// An object of a JSON text, with null where Python has NaN or Infinity, which are no JSON.
+inline std::string without_nan(std::string_view object) {
+  std::string out;
+  bool quoted = false;
+  for (std::size_t i = 0; i < object.size(); ++i) {
+    const char c = object[i];
+    if (c == '"') quoted = !quoted;
+    if (quoted && c == '\\') out += object[i++];
+    if (quoted || (c != 'N' && c != 'I')) {
+      out += object[i];
+      continue;
+    }
+    if (out.back() == '-') out.pop_back();
+    out += "null";
+    i += (c == 'N' ? std::string_view("NaN") : std::string_view("Infinity")).size() - 1;
+  }
+  return out;
+}
+
 /// Reads pairs and writes each with its score, in order. A batch is answered when it is full, and before the input
 /// makes us wait.
 class pair_stream {
@@ -34,10 +53,10 @@ class pair_stream {
       out_.flush();
     };
     for (text_row row; rows_.next(row);) {
-      if (reader_.format() == text_format::jsonl) take_brace(row);
+      const std::string_view raw = reader_.format() == text_format::jsonl ? open_object(row) : row.record.raw;
       first_.push_back(bytes_.keep(row.texts[0]));
       second_.push_back(bytes_.keep(row.texts[1]));
-      raw_.push_back(bytes_.keep(row.record.raw));
+      raw_.push_back(bytes_.keep(raw));
       endings_.push_back(row.record.ending[0] == '\0' ? reader_.line_ending() : row.record.ending);
       if (session_.full(first_.size(), bytes_.bytes())) answer();
     }
@@ -45,13 +64,15 @@ class pair_stream {
   }
 
  private:
-  /// An object goes on behind its last member.
-  void take_brace(text_row& row) const {
+  /// The row's object without its closing brace, since it goes on.
+  std::string_view open_object(const text_row& row) {
     for (const char* key : {"score", "duplicate"})
       if (row.object.find(key) != nullptr)
         throw bad_row(rows_.input(), row.line,
                       std::string("there is a key ") + key + " already, which the result would have");
-    row.record.raw = row.record.raw.substr(0, row.record.raw.rfind('}'));
+    std::string_view raw = row.record.raw;
+    if (raw.find("NaN") != raw.npos || raw.find("Infinity") != raw.npos) raw = object_ = without_nan(raw);
+    return raw.substr(0, raw.rfind('}'));
   }
 
   void answer() {
@@ -82,6 +103,7 @@ class pair_stream {
   float threshold_;
   std::string separator_;
   text_store bytes_;
+  std::string object_;
   std::vector<std::string_view> first_, second_, raw_;
   std::vector<const char*> endings_;
   std::vector<float> scores_;
