@@ -36,6 +36,10 @@ TEST_CASE("a number that is not finite is found wherever it is") {
         check_one(row_format::f16, n, at, static_cast<std::uint16_t>(bits), false);
       for (const unsigned bits : {0x7BFFu, 0xFBFFu, 0x8000u, 0x83FFu, 0x7800u})
         check_one(row_format::f16, n, at, static_cast<std::uint16_t>(bits), true);
+      for (const unsigned bits : {0x7F80u, 0xFF80u, 0x7FC0u, 0xFFFFu, 0x7F81u})
+        check_one(row_format::bf16, n, at, static_cast<std::uint16_t>(bits), false);
+      for (const unsigned bits : {0x7F7Fu, 0xFF7Fu, 0x8000u, 0x807Fu, 0x7F00u})
+        check_one(row_format::bf16, n, at, static_cast<std::uint16_t>(bits), true);
     }
   for (std::size_t at = 0; at < 96; at += 32) {
     check_one(row_format::q8_0, 96, at, std::uint16_t{0xFC00}, false);

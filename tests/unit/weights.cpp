@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -76,6 +77,28 @@ TEST_CASE("every tensor has numbers of a type that is read") {
   gguf_builder b(tiny_model("bert-packed-f32"));
   b.at("blk.0.attn_output.bias").type = 1;  // vectors are always float
   CHECK(refused(b.build()).code == errc::wrong_type);
+}
+
+TEST_CASE("bfloat16 is read wherever halves are") {
+  for (const std::string& name : all_models) {
+    CAPTURE(name);
+    gguf_builder floats(tiny_model(name));
+    gguf_builder upper = floats;  // the same numbers, those that have no more than eight bits
+    for (std::size_t i = 0; i < floats.tensors.size(); ++i) {
+      auto &wide = floats.tensors[i], &half = upper.tensors[i];
+      if (wide.extents.size() == 1 || wide.name == "attn_rel_b.weight") continue;  // these are floats everywhere
+      std::vector<float> values(wide.data.size() / (wide.type == 0 ? 4 : 2));
+      dupq::widen(reinterpret_cast<const std::byte*>(half.data.data()),
+                  wide.type == 0 ? dupq::row_format::f32 : dupq::row_format::f16, values.size(), values.data());
+      wide.data.clear(), half.data.clear();
+      for (const float v : values) {
+        const std::uint32_t bits = std::bit_cast<std::uint32_t>(v) & 0xFFFF0000u;
+        wide.data += raw(bits), half.data += raw(static_cast<std::uint16_t>(bits >> 16));
+      }
+      wide.type = 0, half.type = 30;
+    }
+    CHECK(outputs(*loaded_model(floats.build())) == outputs(*loaded_model(upper.build())));
+  }
 }
 
 TEST_CASE("no number is NaN or infinite, whichever it is") {

@@ -47,6 +47,15 @@ TEST_CASE("rows of every format widen from any address") {
     CHECK(out == expected);
 
     row.resize(shift), expected.clear();
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto upper = static_cast<std::uint16_t>(0x3F80 + i);  // from 1 in steps of 1/128
+      expected.push_back(1.0f + static_cast<float>(i) / 128.0f), add(upper);
+    }
+    CHECK(row.size() - shift == dupq::stored_bytes(dupq::row_format::bf16, n));
+    dupq::widen(row.data() + shift, dupq::row_format::bf16, n, out.data());
+    CHECK(out == expected);
+
+    row.resize(shift), expected.clear();
     for (const float scale : {0.5f, -2.0f}) {
       add(scale > 0 ? std::uint16_t{0x3800} : std::uint16_t{0xC000});
       for (int i = 0; i < 32; ++i) {

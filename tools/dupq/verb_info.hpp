@@ -30,6 +30,7 @@ inline std::string weight_types(const dupq::gguf::file& file) {
   switch (most) {
     case tensor_type::f32: return "f32";
     case tensor_type::f16: return "f16";
+    case tensor_type::bf16: return "bf16";
     case tensor_type::q8_0: return "q8_0";
     case tensor_type::i8: return "int8";
     case tensor_type::i32: return "i32";

@@ -5,7 +5,6 @@
 // nothing but the tensor data is aligned. See the GGUF specification in ggml's repository (docs/gguf.md).
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,79 +13,22 @@
 #include <string_view>
 
 #include "error.hpp"
+#include "gguf_types.hpp"
 #include "model_limits.hpp"
-
-static_assert(std::endian::native == std::endian::little, "dupq: model files are little-endian");
+#include "sorted_window.hpp"
 
 namespace dupq::inline DUPQ_ABI::gguf {
 
-enum class value_type : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
-enum class tensor_type : std::uint32_t { f32 = 0, f16 = 1, q8_0 = 8, i8 = 24, i32 = 26 };
-
-/// Reads a T at any address.
-template <class T>
-T load(const std::byte* p) noexcept {
-  T v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-/// Bytes of one scalar; 0 for strings and arrays.
-constexpr std::size_t scalar_size(value_type t) noexcept {
-  switch (t) {
-    case value_type::u8:
-    case value_type::i8:
-    case value_type::boolean: return 1;
-    case value_type::u16:
-    case value_type::i16: return 2;
-    case value_type::u32:
-    case value_type::i32:
-    case value_type::f32: return 4;
-    case value_type::u64:
-    case value_type::i64:
-    case value_type::f64: return 8;
-    case value_type::string:
-    case value_type::array: break;
-  }
-  return 0;
-}
-
-/// A key's value. `bytes` is the payload: a scalar's bytes, a string's characters, an array's elements (a string
-/// element is its u64 length and its characters).
-struct value {
-  value_type type{};
-  value_type element{};     ///< of an array
-  std::uint64_t count = 0;  ///< of an array
-  std::span<const std::byte> bytes;
-
-  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
-};
-
-struct tensor {
-  std::string_view name;
-  tensor_type type{};
-  std::uint32_t dimensions = 0;
-  std::uint64_t extent[4] = {1, 1, 1, 1};  ///< innermost (contiguous) first
-  std::span<const std::byte> bytes;
-
-  std::uint64_t elements() const noexcept { return extent[0] * extent[1] * extent[2] * extent[3]; }
-};
-
-/// Bytes of a row of `n` elements, 0 for a type that is not read or a row that is no whole number of blocks.
-constexpr std::uint64_t row_bytes(tensor_type t, std::uint64_t n) noexcept {
-  switch (t) {
-    case tensor_type::f32:
-    case tensor_type::i32: return n * 4;
-    case tensor_type::f16: return n * 2;
-    case tensor_type::i8: return n;
-    case tensor_type::q8_0: return n % 32 == 0 ? n / 32 * 34 : 0;  // a half-precision scale and 32 signed bytes
-  }
-  return 0;
-}
-
 /// Limits that no real model comes near; they bound the work that a hostile file can ask for.
-inline constexpr std::uint64_t max_keys = 256, max_tensors = model_limits::file_tensors,
+inline constexpr std::uint64_t max_keys = model_limits::file_keys, max_tensors = model_limits::file_tensors,
                                max_name = model_limits::file_name, max_elements = model_limits::file_elements;
+
+/// Where a search for tensors goes on: behind the last one that was found, so that whoever asks for all of them in the
+/// file's order reads their names once.
+struct tensor_place {
+  std::uint64_t number = 0;
+  std::size_t at = 0;  ///< in the file; 0: at its first tensor
+};
 
 /// A validated view of a model file's bytes, which must outlive it.
 class file {
@@ -94,15 +36,21 @@ class file {
   static result<file> parse(std::span<const std::byte> bytes) noexcept;
 
   std::optional<value> find(std::string_view key) const noexcept;
-  std::optional<gguf::tensor> tensor(std::string_view name) const noexcept;
+  std::optional<gguf::tensor> tensor(std::string_view name) const noexcept {
+    tensor_place first;
+    return tensor(name, first);
+  }
+  /// The same; looks from a place on first, and moves it.
+  std::optional<gguf::tensor> tensor(std::string_view name, tensor_place& from) const noexcept;
 
   /// Calls f(key, value) in the file's order.
   template <class F>
   void for_each_key(F&& f) const {
+    std::size_t at = header_bytes;
     for (std::uint64_t i = 0; i < keys_; ++i) {
-      std::string_view key;
-      const value v = key_value(i, key);
-      f(key, v);
+      const std::size_t end = after_key(at);
+      f(name_at(at), value_at(at, end));
+      at = end;
     }
   }
   /// Calls f(tensor) in the file's order.
@@ -126,115 +74,142 @@ class file {
  private:
   static constexpr std::size_t header_bytes = 24;
 
-  /// Reads forward; every method fails rather than pass the end.
+  /// Reads forward; every method fails rather than pass the end, and then says why.
   struct cursor {
     std::span<const std::byte> bytes;
     std::size_t at;
+    errc code{};
+    std::uint64_t expected = 0, found = 0;
 
-    result<void> take(std::uint64_t n, std::span<const std::byte>& out) noexcept {
-      if (n > bytes.size() - at) return error(errc::truncated, {}, at + n, bytes.size());
+    bool fail(errc code_, std::uint64_t expected_, std::uint64_t found_) noexcept {
+      code = code_, expected = expected_, found = found_;
+      return false;
+    }
+    /// The failure, of what has that name.
+    error why(std::string_view name) const noexcept { return error(code, name, expected, found); }
+
+    bool take(std::uint64_t n, std::span<const std::byte>& out) noexcept {
+      if (n > bytes.size() - at) return fail(errc::truncated, at + n, bytes.size());
       out = bytes.subspan(at, static_cast<std::size_t>(n));
       at += static_cast<std::size_t>(n);
-      return {};
+      return true;
     }
     template <class T>
-    result<void> number(T& out) noexcept {
+    bool number(T& out) noexcept {
       std::span<const std::byte> raw;
-      if (const auto done = take(sizeof(T), raw); !done) return done;
+      if (!take(sizeof(T), raw)) return false;
       out = load<T>(raw.data());
-      return {};
+      return true;
     }
-    result<void> string(std::span<const std::byte>& out) noexcept {
+    bool string(std::span<const std::byte>& out) noexcept {
       std::uint64_t n = 0;
-      if (const auto done = number(n); !done) return done;
-      return take(n, out);
+      return number(n) && take(n, out);
     }
-    result<void> name(std::string_view& out) noexcept {
+    bool name(std::string_view& out) noexcept {
       std::span<const std::byte> raw;
       const std::size_t begin = at;
-      if (const auto done = string(raw); !done) return done;
+      out = {};
+      if (!string(raw)) return false;
+      bool printable = !raw.empty() && raw.size() <= max_name;
+      for (const std::byte b : raw) printable = printable && b > std::byte{' '} && b < std::byte{127};
+      if (!printable) return fail(errc::bad_key, 0, begin);
       out = {reinterpret_cast<const char*>(raw.data()), raw.size()};
-      bool printable = !out.empty() && out.size() <= max_name;
-      for (char c : out) printable = printable && c > ' ' && c < 127;
-      if (!printable) return error(errc::bad_key, {}, 0, begin);
-      return {};
+      return true;
     }
     /// Where `end` is known, an array is not walked again.
-    result<void> key_value(std::string_view& key, value& v, std::size_t end = 0) noexcept;
-    result<void> tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at,
-                             std::size_t align) noexcept;
+    bool key_value(std::string_view& key, value& v, std::size_t end = 0) noexcept;
+    bool tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at, std::size_t align) noexcept;
   };
 
   result<void> check_keys() noexcept;
   result<void> check_tensors() noexcept;
-  value key_value(std::uint64_t i, std::string_view& key) const noexcept;
+
+  // Of bytes that were checked before.
+  std::string_view name_at(std::size_t at) const noexcept {
+    return {reinterpret_cast<const char*>(bytes_.data()) + at + 8,
+            static_cast<std::size_t>(load<std::uint64_t>(bytes_.data() + at))};
+  }
+  std::size_t after_string(std::size_t at) const noexcept { return at + 8 + name_at(at).size(); }
+  std::size_t after_key(std::size_t at) const noexcept;
+  std::size_t after_tensor(std::size_t at) const noexcept {
+    at = after_string(at);
+    return at + 16 + 8 * std::size_t{load<std::uint32_t>(bytes_.data() + at)};  // dimensions, extents, type, offset
+  }
+  value value_at(std::size_t at, std::size_t end) const noexcept {
+    value v;
+    std::string_view key;
+    (void)cursor{bytes_, at}.key_value(key, v, end);
+    return v;
+  }
+  gguf::tensor tensor_at(std::size_t at) const noexcept {
+    gguf::tensor t;
+    (void)cursor{bytes_, at}.tensor_info(t, bytes_, data_at_, alignment_);
+    return t;
+  }
+  enum class list { keys, tensors, ranges };
+  /// The name of an entry that has an earlier one's name, or of a tensor that shares bytes with an earlier one; empty
+  /// where there is none.
+  std::string_view find_clash(list what) const noexcept;
+  void remember(std::size_t begin, std::size_t end, std::uint64_t count) noexcept;
 
   std::span<const std::byte> bytes_;
   std::uint64_t keys_ = 0, tensors_ = 0;
-  std::size_t key_at_[max_keys + 1] =
-      {};  // where each key begins, and the last ends: walking long arrays again is slow
+  /// The longest arrays of strings, which are slow to walk.
+  struct long_array {
+    std::size_t begin = 0, end = 0;
+    std::uint64_t count = 0;
+  } longest_[4];
   std::size_t tensors_at_ = 0, data_at_ = 0, alignment_ = 32;
 };
 
-inline result<void> file::cursor::key_value(std::string_view& key, value& v, std::size_t end) noexcept {
-  if (const auto done = name(key); !done) return done;
-  const auto fail = [&](errc code, std::uint64_t found) { return error(code, key, 0, found); };
-  std::uint32_t type = 0;
-  if (const auto done = number(type); !done) return done;
-  if (type > static_cast<std::uint32_t>(value_type::f64)) return fail(errc::wrong_type, type);
+inline bool file::cursor::key_value(std::string_view& key, value& v, std::size_t end) noexcept {
+  if (!name(key)) return false;
+  std::uint32_t type = 0, element = 0;
+  if (!number(type)) return false;
+  if (type > static_cast<std::uint32_t>(value_type::f64)) return fail(errc::wrong_type, 0, type);
   v = {};
   v.type = static_cast<value_type>(type);
-  const auto named = [&](const result<void>& done) -> result<void> {
-    if (done) return done;
-    return error(done.error().code, key, done.error().expected, done.error().found);
-  };
-  if (v.type == value_type::string) return named(string(v.bytes));
+  if (v.type == value_type::string) return string(v.bytes);
   if (v.type != value_type::array) {
-    if (const auto done = named(take(scalar_size(v.type), v.bytes)); !done) return done;
-    if (v.type == value_type::boolean && load<std::uint8_t>(v.bytes.data()) > 1) return fail(errc::wrong_value, 2);
-    return {};
+    if (!take(scalar_size(v.type), v.bytes)) return false;
+    if (v.type == value_type::boolean && load<std::uint8_t>(v.bytes.data()) > 1) return fail(errc::wrong_value, 0, 2);
+    return true;
   }
-  std::uint32_t element = 0;
-  if (const auto done = named(number(element)); !done) return done;
-  if (const auto done = named(number(v.count)); !done) return done;
+  if (!number(element) || !number(v.count)) return false;
   if (element > static_cast<std::uint32_t>(value_type::f64) || element == static_cast<std::uint32_t>(value_type::array))
-    return fail(errc::wrong_type, element);
+    return fail(errc::wrong_type, 0, element);
   v.element = static_cast<value_type>(element);
   if (end != 0) return take(end - at, v.bytes);
   if (v.element != value_type::string) {
-    if (v.count > bytes.size()) return error(errc::truncated, key, v.count, bytes.size());
-    return named(take(v.count * scalar_size(v.element), v.bytes));
+    if (v.count > bytes.size()) return fail(errc::truncated, v.count, bytes.size());
+    return take(v.count * scalar_size(v.element), v.bytes);
   }
   const std::size_t begin = at;
   std::span<const std::byte> item;
   for (std::uint64_t i = 0; i < v.count; ++i)
-    if (const auto done = named(string(item)); !done) return done;
+    if (!string(item)) return false;
   v.bytes = bytes.subspan(begin, at - begin);
-  return {};
+  return true;
 }
 
-inline result<void> file::cursor::tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at,
-                                              std::size_t align) noexcept {
+inline bool file::cursor::tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at,
+                                      std::size_t align) noexcept {
   t = {};
-  if (const auto done = name(t.name); !done) return done;
-  const auto fail = [&](errc code, std::uint64_t expected, std::uint64_t found) {
-    return error(code, t.name, expected, found);
-  };
-  if (const auto done = number(t.dimensions); !done) return done;
+  if (!name(t.name)) return false;
+  if (!number(t.dimensions)) return false;
   if (t.dimensions < 1 || t.dimensions > 4) return fail(errc::wrong_dimensions, 4, t.dimensions);
   std::uint64_t elements = 1;
   for (std::uint32_t d = 0; d < t.dimensions; ++d) {
-    if (const auto done = number(t.extent[d]); !done) return done;
+    if (!number(t.extent[d])) return false;
     if (t.extent[d] == 0 || t.extent[d] > max_elements / elements)
       return fail(errc::out_of_range, max_elements, t.extent[d]);
     elements *= t.extent[d];
   }
   std::uint32_t type = 0;
   std::uint64_t offset = 0;
-  if (const auto done = number(type); !done) return done;
-  if (const auto done = number(offset); !done) return done;
+  if (!number(type) || !number(offset)) return false;
   t.type = static_cast<tensor_type>(type);
-  if (data_at == 0) return {};  // first pass: where the data begins is not known yet
+  if (data_at == 0) return true;  // first pass: where the data begins is not known yet
   const std::uint64_t size = row_bytes(t.type, t.extent[0]) * (elements / t.extent[0]);
   if (size == 0) return fail(errc::wrong_type, 0, type);
   if (offset % align != 0) return fail(errc::misaligned, align, offset);
@@ -242,33 +217,82 @@ inline result<void> file::cursor::tensor_info(gguf::tensor& t, std::span<const s
   if (offset > room || size > room - offset)
     return fail(errc::truncated, offset > max_elements * 8 ? offset : data_at + offset + size, all.size());
   t.bytes = all.subspan(data_at + static_cast<std::size_t>(offset), static_cast<std::size_t>(size));
-  return {};
+  return true;
 }
 
-inline value file::key_value(std::uint64_t i, std::string_view& key) const noexcept {
-  value v;
-  cursor c{bytes_, key_at_[i]};
-  (void)c.key_value(key, v, key_at_[i + 1]);
-  return v;
+inline std::size_t file::after_key(std::size_t at) const noexcept {
+  at = after_string(at);
+  auto type = static_cast<value_type>(load<std::uint32_t>(bytes_.data() + at));
+  at += 4;
+  if (type == value_type::string) return after_string(at);
+  if (type != value_type::array) return at + scalar_size(type);
+  type = static_cast<value_type>(load<std::uint32_t>(bytes_.data() + at));
+  const auto count = static_cast<std::size_t>(load<std::uint64_t>(bytes_.data() + at + 4));
+  at += 12;
+  if (type != value_type::string) return at + count * scalar_size(type);
+  for (const long_array& known : longest_)
+    if (known.begin == at) return known.end;
+  for (std::size_t i = 0; i < count; ++i) at = after_string(at);
+  return at;
 }
 
 inline std::optional<value> file::find(std::string_view key) const noexcept {
+  std::size_t at = header_bytes;
   for (std::uint64_t i = 0; i < keys_; ++i) {
-    std::string_view name;
-    const value v = key_value(i, name);
-    if (name == key) return v;
+    const std::size_t end = after_key(at);
+    if (name_at(at) == key) return value_at(at, end);
+    at = end;
   }
   return {};
 }
 
-inline std::optional<gguf::tensor> file::tensor(std::string_view name) const noexcept {
-  cursor c{bytes_, tensors_at_};
+inline std::optional<gguf::tensor> file::tensor(std::string_view name, tensor_place& from) const noexcept {
   for (std::uint64_t i = 0; i < tensors_; ++i) {
-    gguf::tensor t;
-    (void)c.tensor_info(t, bytes_, data_at_, alignment_);
-    if (t.name == name) return t;
+    if (from.number == tensors_) from = {};
+    const std::size_t at = from.at == 0 ? tensors_at_ : from.at;
+    from = {from.number + 1, after_tensor(at)};
+    if (name_at(at) == name) return tensor_at(at);
   }
   return {};
+}
+
+inline std::string_view file::find_clash(list what) const noexcept {
+  const bool keys = what == list::keys, ranges = what == list::ranges;
+  const std::uint64_t count = keys ? keys_ : tensors_;
+  std::size_t first = keys ? header_bytes : tensors_at_;
+  sorted_window window;
+  for (std::uint64_t done = 0; done < count; done += sorted_window::room) {
+    window.clear();
+    std::size_t at = first;
+    for (std::uint64_t i = done; i < count; ++i) {
+      const std::string_view name = name_at(at);
+      sorted_window::entry e{0x811C9DC5u, at};  // FNV-1a
+      for (const char c : name) e.key = (e.key ^ static_cast<unsigned char>(c)) * 0x01000193u;
+      if (ranges) {
+        const std::span<const std::byte> bytes = tensor_at(at).bytes;
+        e.key = static_cast<std::size_t>(bytes.data() - bytes_.data());
+        e.other = e.key + bytes.size();
+      }
+      const sorted_window::entry* const place = window.find(e.key);
+      bool clash = ranges && place != window.begin() && place[-1].other > e.key;
+      for (const auto* near = place; near != window.end() && (ranges ? near->key < e.other : near->key == e.key);
+           ++near)
+        clash = clash || ranges || name_at(near->other) == name;
+      if (clash) return name;
+      at = keys ? after_key(at) : after_tensor(at);
+      if (i - done >= sorted_window::room) continue;
+      window.insert(place, e);
+      first = at;
+    }
+  }
+  return {};
+}
+
+inline void file::remember(std::size_t begin, std::size_t end, std::uint64_t count) noexcept {
+  long_array* least = longest_;
+  for (long_array& known : longest_)
+    if (known.count < least->count) least = &known;
+  if (count > least->count) *least = {begin, end, count};
 }
 
 inline result<void> file::check_keys() noexcept {
@@ -276,16 +300,11 @@ inline result<void> file::check_keys() noexcept {
   for (std::uint64_t i = 0; i < keys_; ++i) {
     std::string_view key;
     value v;
-    key_at_[i] = c.at;
-    if (const auto done = c.key_value(key, v); !done) return done;
-    key_at_[i + 1] = c.at;
-    for (std::uint64_t j = 0; j < i; ++j) {
-      std::string_view earlier;
-      (void)cursor{bytes_, key_at_[j]}.name(earlier);
-      if (earlier == key) return error(errc::duplicate_key, key);
-    }
+    if (!c.key_value(key, v)) return c.why(key);
+    if (v.element == value_type::string) remember(c.at - v.bytes.size(), c.at, v.count);
   }
   tensors_at_ = c.at;
+  if (const auto twice = find_clash(list::keys); !twice.empty()) return error(errc::duplicate_key, twice);
   return {};
 }
 
@@ -293,28 +312,22 @@ inline result<void> file::check_tensors() noexcept {
   cursor first{bytes_, tensors_at_};
   for (std::uint64_t i = 0; i < tensors_; ++i) {
     gguf::tensor t;
-    if (const auto done = first.tensor_info(t, bytes_, 0, alignment_); !done) return done;
+    if (!first.tensor_info(t, bytes_, 0, alignment_)) return first.why(t.name);
   }
   data_at_ = round_up(first.at, alignment_);
   if (data_at_ > bytes_.size()) return error(errc::truncated, {}, data_at_, bytes_.size());
   cursor c{bytes_, tensors_at_};
   const std::byte* furthest = bytes_.data() + data_at_;
+  bool in_order = true;  // as every writer lays them out: nothing overlaps then
   for (std::uint64_t i = 0; i < tensors_; ++i) {
-    gguf::tensor t, other;
-    if (const auto done = c.tensor_info(t, bytes_, data_at_, alignment_); !done) return done;
-    const std::byte* const begin = t.bytes.data();
-    const std::byte* const end = begin + t.bytes.size();
-    const bool in_order = begin >= furthest;  // as every writer lays them out: nothing before can overlap
-    if (in_order) furthest = end;
-    cursor before{bytes_, tensors_at_};
-    for (std::uint64_t j = 0; j < i; ++j) {
-      (void)before.tensor_info(other, bytes_, data_at_, alignment_);
-      if (other.name == t.name) return error(errc::duplicate_key, t.name);
-      if (!in_order && other.bytes.data() < end && begin < other.bytes.data() + other.bytes.size())
-        return error(errc::overlapping, t.name);
-    }
-    if (!in_order && end > furthest) furthest = end;
+    gguf::tensor t;
+    if (!c.tensor_info(t, bytes_, data_at_, alignment_)) return c.why(t.name);
+    in_order = in_order && t.bytes.data() >= furthest;
+    furthest = t.bytes.data() + t.bytes.size();
   }
+  if (const auto twice = find_clash(list::tensors); !twice.empty()) return error(errc::duplicate_key, twice);
+  if (in_order) return {};
+  if (const auto shared = find_clash(list::ranges); !shared.empty()) return error(errc::overlapping, shared);
   return {};
 }
 

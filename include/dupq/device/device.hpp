@@ -46,6 +46,7 @@ struct layer_norm {
 enum class row_format : std::uint8_t {
   f32,
   f16,
+  bf16,  ///< the upper half of a float
   q8_0,  ///< ggml's: blocks of a half-precision scale and 32 signed bytes
 };
 

@@ -25,7 +25,8 @@ constexpr float widen_f16(std::uint16_t half) noexcept {
 constexpr std::size_t stored_bytes(row_format format, std::size_t n) noexcept {
   switch (format) {
     case row_format::f32: return n * 4;
-    case row_format::f16: return n * 2;
+    case row_format::f16:
+    case row_format::bf16: return n * 2;
     case row_format::q8_0: return n / 32 * 34;
   }
   return 0;
@@ -45,6 +46,13 @@ DUPQ_ALWAYS_INLINE void widen_inlined(const std::byte* row, row_format format, s
         std::uint16_t half;
         std::memcpy(&half, row + 2 * i, 2);
         out[i] = widen_f16(half);
+      }
+      return;
+    case row_format::bf16:
+      for (std::size_t i = 0; i < n; ++i) {
+        std::uint16_t upper;
+        std::memcpy(&upper, row + 2 * i, 2);
+        out[i] = std::bit_cast<float>(std::uint32_t{upper} << 16);
       }
       return;
     case row_format::q8_0:

@@ -38,6 +38,7 @@ inline bool all_finite(const std::byte* stored, row_format format, std::size_t n
   switch (format) {
     case row_format::f32: bad = any_not_finite(stored, n * 4, singles << 23, singles << 31); break;
     case row_format::f16: bad = any_not_finite(stored, n * 2, halves << 10, halves << 15); break;
+    case row_format::bf16: bad = any_not_finite(stored, n * 2, halves << 7, halves << 15); break;
     case row_format::q8_0: {  // a block is finite where its scale is
       unsigned seen = 0;
       for (std::size_t block = 0; block < n / 32; ++block) {

@@ -97,7 +97,7 @@ class weight_reader {
   std::optional<gguf::tensor> find(std::string_view name, std::initializer_list<std::uint64_t> shape,
                                    std::optional<gguf::tensor_type> integers = {}) noexcept {
     if (!done_) return {};
-    const auto t = file_.tensor(name);
+    const auto t = file_.tensor(name, place_);
     if (!t) return fail(error(errc::missing_tensor, name)), std::nullopt;
     if (t->dimensions != shape.size())
       return fail(error(errc::wrong_dimensions, name, shape.size(), t->dimensions)), std::nullopt;
@@ -106,8 +106,7 @@ class weight_reader {
       if (t->extent[d] != extent) return fail(error(errc::wrong_shape, name, extent, t->extent[d])), std::nullopt;
       ++d;
     }
-    const bool known =
-        t->type == gguf::tensor_type::f32 || t->type == gguf::tensor_type::f16 || t->type == gguf::tensor_type::q8_0;
+    const bool known = t->type != gguf::tensor_type::i8 && t->type != gguf::tensor_type::i32;
     if (integers ? t->type != *integers : !known)
       return fail(error(errc::wrong_type, name, 0, static_cast<std::uint64_t>(t->type))), std::nullopt;
     const std::size_t aligned = t->type == gguf::tensor_type::f32 || t->type == gguf::tensor_type::i32 ? 4 : 1;
@@ -116,9 +115,10 @@ class weight_reader {
     return t;
   }
   static row_format format(gguf::tensor_type t) noexcept {
-    return t == gguf::tensor_type::f32   ? row_format::f32
-           : t == gguf::tensor_type::f16 ? row_format::f16
-                                         : row_format::q8_0;
+    return t == gguf::tensor_type::f32    ? row_format::f32
+           : t == gguf::tensor_type::f16  ? row_format::f16
+           : t == gguf::tensor_type::bf16 ? row_format::bf16
+                                          : row_format::q8_0;
   }
   static const float* floats(const gguf::tensor& t) noexcept { return reinterpret_cast<const float*>(t.bytes.data()); }
 
@@ -164,7 +164,7 @@ class weight_reader {
       if (t->type == gguf::tensor_type::f32) {
         to.panels = floats(*t);
       } else if (float* const wide = storage_.take<float>(numbers)) {
-        widen(t->bytes.data(), row_format::f16, numbers, wide);
+        widen(t->bytes.data(), format(t->type), numbers, wide);
         to.panels = wide;
       }
       to.bias = vector(name_buffer(*names.begin(), ".bias"), outputs);
@@ -199,10 +199,11 @@ class weight_reader {
     const std::uint64_t panels = (to.outputs + panel_width - 1) / panel_width, groups = (to.inputs + 3) / 4;
     const name_buffer weight(name, ".weight"), sum(name, ".sum");
     const auto bytes = find(weight, {4 * panel_width, groups, panels}, gguf::tensor_type::i8);
-    const auto sums = find(sum, {to.outputs}, gguf::tensor_type::i32);
     to.scales = vector(name_buffer(name, ".scale"), to.outputs);
+    const auto sums = find(sum, {to.outputs}, gguf::tensor_type::i32);
     to.bias = vector(name_buffer(name, ".bias"), to.outputs);
-    if (const name_buffer factor(name, ".input_scale"); file_.tensor(factor)) to.factors = vector(factor, to.inputs);
+    const name_buffer factor(name, ".input_scale");
+    if (gguf::tensor_place ahead = place_; file_.tensor(factor, ahead)) to.factors = vector(factor, to.inputs);
     if (!bytes || !sums) return to;
     to.bytes = reinterpret_cast<const std::int8_t*>(bytes->bytes.data());
     to.sums = reinterpret_cast<const std::int32_t*>(sums->bytes.data());
@@ -267,7 +268,8 @@ class weight_reader {
   const config& config_;
   bool packed_;
   arena& storage_;
-  bool finite_;  // weights must be: looked at once there is memory, when they are read for good
+  gguf::tensor_place place_;  ///< tensors are asked for in the order that files mostly have
+  bool finite_;               // weights must be: looked at once there is memory, when they are read for good
   transformer<host_memory>* to_ = nullptr;
   matrix_reader halves_;  ///< null, or how matrices in half precision are read
   result<void> done_;
@@ -277,8 +279,9 @@ class weight_reader {
 /// stands apart so that programs that do not ask for it do not contain it.
 inline bool keep_halves(weight_reader& from, std::initializer_list<name_buffer> names,
                         linear<host_memory>& to) noexcept {
+  gguf::tensor_place ahead = from.place_;
   for (const name_buffer& name : names) {
-    const auto t = from.file_.tensor(name_buffer(name, ".weight"));
+    const auto t = from.file_.tensor(name_buffer(name, ".weight"), ahead);
     if (!t || t->type != gguf::tensor_type::f16) return false;
   }
   from.to_->in_halves = true;
