@@ -21,6 +21,8 @@ inline bool is_lfs_pointer(std::span<const std::byte> bytes) noexcept {
   return as_text(bytes).starts_with("version https://git-lfs.github.com/spec/");
 }
 
+inline constexpr const char* lfs_pointer = "is a git-lfs pointer: run git lfs pull";
+
 inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   std::error_code trouble;
   const auto status = std::filesystem::status(path, trouble);
@@ -31,7 +33,7 @@ inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   if (std::filesystem::file_size(path, trouble) == 0) fail("is empty");
   auto file = dupq::mapped_file::open(path.string().c_str());
   if (!file) throw failure(file.error());
-  if (is_lfs_pointer(file->bytes())) fail("is a git-lfs pointer: run git lfs pull");
+  if (is_lfs_pointer(file->bytes())) fail(lfs_pointer);
   return *std::move(file);
 }
 

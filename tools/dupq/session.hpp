@@ -18,6 +18,7 @@
 
 #include "args.hpp"
 #include "failure.hpp"
+#include "folder_file.hpp"
 #include "format.hpp"
 #include "text_encoder.hpp"
 
@@ -46,7 +47,11 @@ inline dupq::model open_model(const std::string& path, const arguments& args, bo
     for (const dupq::kernels* table : dupq::available_kernels()) (list += list.empty() ? "" : ", ") += table->name;
     throw usage_error("--kernels cannot be " + printable(kernels) + " (" + list + ")");
   }
-  return take(dupq::model::open(path.c_str(), {.kernels = kernels, .halves = gpu ? &dupq::keep_halves : nullptr}));
+  auto model = dupq::model::open(path.c_str(), {.kernels = kernels, .halves = gpu ? &dupq::keep_halves : nullptr});
+  if (!model && model.error().code == dupq::errc::not_gguf)
+    if (const auto file = dupq::mapped_file::open(path.c_str()); file && is_lfs_pointer(file->bytes()))
+      throw failure(path + ": " + lfs_pointer);
+  return take(std::move(model));
 }
 
 /// What a text or a pair is cut to: the model's limit, or the user's below it, which leaves `room` tokens beside the
