@@ -275,9 +275,9 @@ inline std::string_view file::find_clash(list what) const noexcept {
       }
       const sorted_window::entry* const place = window.find(e.key);
       bool clash = ranges && place != window.begin() && place[-1].other > e.key;
-      for (const auto* near = place; near != window.end() && (ranges ? near->key < e.other : near->key == e.key);
-           ++near)
-        clash = clash || ranges || name_at(near->other) == name;
+      for (const auto* next = place; next != window.end() && (ranges ? next->key < e.other : next->key == e.key);
+           ++next)
+        clash = clash || ranges || name_at(next->other) == name;
       if (clash) return name;
       at = keys ? after_key(at) : after_tensor(at);
       if (i - done >= sorted_window::room) continue;
