@@ -1,6 +1,6 @@
 // Texts through a model on a GPU: tokenized on the host while the GPU works, in two slots that take turns. An encoder
-// of one or two texts a pass (limits.texts) replays graphs that read and write the host's memory: it is made for the
-// time of one pass.
+// whose passes hold one or two texts (limits.texts) is made to answer soon: it replays CUDA graphs whose kernels read
+// and write the host's memory.
 //
 // A Runtime is what the engine needs of CUDA: memory, copies, launches, waiting. The tests have one that emulates.
 #pragma once
@@ -22,11 +22,12 @@
 namespace dupq::inline DUPQ_ABI::gpu {
 
 /// A Runtime has, beside being movable:
-///   void* device_memory(bytes), void* pinned_memory(bytes), void* mapped_memory(bytes), which is the host's and which
-///     kernels reach at the same address: null where there is none; kept until it is destroyed
+///   void* device_memory(bytes), void* pinned_memory(bytes), and void* mapped_memory(bytes), memory of the host that
+///     kernels reach at the same address; null where there is no more. The Runtime frees all of it in its destructor
 ///   void clear(to, bytes), void upload(slot, to, from, bytes), void download(slot, to, from, bytes)
 ///   void launch(slot, kernel, blocks, threads, shared_bytes, args): in clusters of cluster_of<args>() blocks
-///   int record(slot, launches): calls it, and keeps what it launches into the slot as a graph instead of running it
+///   int record(slot, launches): calls launches(); what that launches into the slot becomes a graph, and is not run.
+///     Returns the graph's number
 ///   void replay(slot, graph)
 ///   bool finished(slot): whether nothing of a slot's work is left, without waiting; true after a failure
 ///   result<void> begin(): what follows comes after the caller's work on the GPU
@@ -36,8 +37,7 @@ namespace dupq::inline DUPQ_ABI::gpu {
 template <class Runtime>
 class engine {
  public:
-  /// Limits of one pass, where the caller's options leave them open: what keeps a large GPU busy, 128 pairs of full
-  /// bins.
+  /// Tokens of one pass, where the caller's options leave them open: 128 pairs of full bins keep a large GPU busy.
   static constexpr std::size_t default_tokens = 16384;
 
   /// Errors: as a CPU encoder's; unsupported, out_of_range (a weight too large for half precision), gpu_failed.
@@ -169,7 +169,7 @@ class engine {
       lay_out(s, from_pinned, from_device);
       if (few()) {
         std::memset(here, 0, pinned.used());
-        if (s.number == 0) {  // once as it is: CUDA loads kernels when they are first launched, not while it records
+        if (s.number == 0) {  // run once: CUDA loads a kernel when it is first run, and recording does not run it
           launch_few(s, graph_list::tokens_of(0));
           if (const auto done = runtime_.wait(0); !done) return done;
         }
@@ -186,7 +186,7 @@ class engine {
       s.on_gpu.lay_out_bins_sent(device, limits_.packed_tokens, limits_.texts);
       s.on_gpu.bins.lay_out_room(device, limits_.packed_tokens, limits_.texts, shapes_.width);
     }
-    s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens + 1);  // a text without tokens may begin behind all
+    s.on_gpu.lay_out_room(device, shapes_, limits_.packed_tokens + 1);  // one more: an empty text may begin there
     s.on_gpu.out = few() ? s.results.values() : device.take<float>(limits_.texts * outputs());
   }
   result<void> upload_weights() noexcept {

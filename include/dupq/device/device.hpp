@@ -28,7 +28,7 @@ struct linear {
   const std::int8_t* bytes = nullptr;  ///< within [-64, 64]
   const float* scales = nullptr;       ///< [outputs]
   const std::int32_t* sums = nullptr;  ///< [outputs], of the bytes of an output
-  const float* factors = nullptr;      ///< [inputs], of inputs that become bytes: W has them, too. Null: all are 1
+  const float* factors = nullptr;      ///< [inputs], which inputs are multiplied with before they become bytes; or null
   const float* bias = nullptr;         ///< [outputs]
   std::size_t outputs = 0;
   std::size_t inputs = 0;
