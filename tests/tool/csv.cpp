@@ -27,7 +27,7 @@ rows read_pieces(std::string_view bytes, char separator, quote_rule quotes, std:
 rows read_all(std::string_view bytes, char separator = ',', quote_rule quotes = quote_rule::csv) {
   const rows whole = read_pieces(bytes, separator, quotes, 1 << 20);
   if (bytes.size() < 1000)
-    for (std::size_t piece : {1, 2, 3, 7}) CHECK(read_pieces(bytes, separator, quotes, piece) == whole);
+    for (std::size_t piece : {1u, 2u, 3u, 7u}) CHECK(read_pieces(bytes, separator, quotes, piece) == whole);
   return whole;
 }
 rows read_tsv(std::string_view bytes) { return read_all(bytes, '\t', quote_rule::whole); }

@@ -39,7 +39,7 @@ result read_pieces(std::string_view bytes, const row_choice& choice, std::size_t
 result read_all(std::string_view bytes, const row_choice& choice) {
   const result whole = read_pieces(bytes, choice, 1 << 20);
   if (bytes.size() < 1000)
-    for (std::size_t piece : {1, 2, 3, 7}) CHECK(read_pieces(bytes, choice, piece) == whole);
+    for (std::size_t piece : {1u, 2u, 3u, 7u}) CHECK(read_pieces(bytes, choice, piece) == whole);
   return whole;
 }
 result read_all(std::string_view bytes, text_format format, strings columns, bool skip_bad = false,
