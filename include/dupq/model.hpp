@@ -19,7 +19,6 @@
 #include "model/rare_settings.hpp"
 #include "model/tokenizer_keys.hpp"
 #include "model/weights.hpp"
-#include "text/general_text.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -29,9 +28,6 @@ struct model_options {
   /// Without it a packed file of floats is ready at once, however large, and its pages come when they are needed; with
   /// such weights results are NaN or mean nothing, and no worse happens. Everything else is checked in any case.
   bool check_weights = true;
-  /// What reads texts whose normaliser is not BERT's own: &general_text, which `open` takes by itself. Without it such
-  /// a model is refused, and the program does not contain it.
-  const text_extension* text = nullptr;
   /// &keep_halves, for encoders on a GPU alone: matrices in half precision stay as the file has them, instead of
   /// becoming floats first. Encoders on a CPU refuse such a model (unsupported).
   matrix_reader halves = nullptr;
@@ -49,7 +45,6 @@ class model {
     auto file = mapped_file::open(path, options.check_weights);
     if (!file) return file.error();
     model_options all = options;
-    if (all.text == nullptr) all.text = &general_text;
     if (all.settings == nullptr) all.settings = &all_settings;
     model m;
     const auto needed = m.describe(file->bytes(), all);
@@ -165,7 +160,7 @@ class model {
   }
   /// The tokenizer and the weights; counts what they need where `storage` has no memory.
   result<void> read(arena& storage, const model_options& options) noexcept {
-    tokenizer_reader words(file_, storage, options.text);
+    tokenizer_reader words(file_, storage, settings_ == nullptr ? nullptr : settings_->text);
     const auto t = words.read();
     if (!t) return t.error();
     tokenizer_ = *t;

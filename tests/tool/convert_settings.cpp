@@ -75,9 +75,10 @@ TEST_CASE("sentence_bert_config.json changes config.json and tokenizer_config.js
         "config.json with sentence_bert_config.json: config_args: temperature_scale" + unknown);
   CHECK(sentence(R"({"config_args": {}, "config_kwargs": {}})").trouble() ==
         "config_kwargs: is there twice, also as config_args");
-  CHECK(sentence(R"({"tokenizer_args": {"do_lower_case": false}})").trouble() ==
-        "tokenizer_config.json with sentence_bert_config.json: tokenizer_args: do_lower_case: false contradicts "
-        "tokenizer.json's normalizer.lowercase");
+  CHECK_FALSE(hf_tokenizer_reader::read(sentence(R"({"tokenizer_args": {"do_lower_case": false}})").read()).lowercase);
+  CHECK(sentence(R"({"tokenizer_args": {"truncation_side": "left"}})").trouble() ==
+        "tokenizer_config.json with sentence_bert_config.json: tokenizer_args: truncation_side: only \"right\" is "
+        "supported");
   CHECK(sentence(R"({"model_args": {"torch_dtype": "float16", "add_pooling_layer": false}})").trouble() == "");
   CHECK(sentence(R"({"model_kwargs": {"hidden_dropout_prob": 0.5}})").trouble() ==
         "model_kwargs.hidden_dropout_prob" + unknown);

@@ -126,7 +126,7 @@ TEST_CASE("rows of the table of words beyond the vocabulary are padding") {
   words.shape[0] += 33;
   words.values.resize(words.values.size() + 33 * words.shape[1], 7.0f);
   folder.write("model.safetensors", safetensors_of(padded));
-  CHECK(folder.trouble().ends_with("has the shape [512, 32], config.json says [479, 32]"));
+  CHECK(file_of(folder) == expected);  // whether config.json counts them or not
   folder.edit("config.json", "\"vocab_size\": 479", "\"vocab_size\": 512");
   CHECK(file_of(folder) == expected);
   for (const auto type : {weight_type::f16, weight_type::int8}) CHECK_NOTHROW(folder.convert({type}));

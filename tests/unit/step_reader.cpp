@@ -209,8 +209,8 @@ TEST_CASE("a model of such a tokenizer needs what reads it") {
   const auto e = dupq_test::refused(b.build());
   CHECK(e.code == errc::unsupported);
   CHECK(std::string(e.subject) == "dupq.tokenizer.normalizer");
-  const dupq_test::loaded_model m(b.build(), {.text = &dupq::general_text});
+  const dupq_test::loaded_model m(b.build(), {.settings = &dupq::all_settings});
   CHECK(m->tokenizer().options().steps.check());
   b.set("dupq.tokenizer.normalizer", 9, dupq_test::raw(std::uint32_t{8}, std::uint64_t{1}) + dupq_test::raw_text("x"));
-  CHECK(dupq_test::loaded_model(b.build(), {.text = &dupq::general_text}).error().code == errc::wrong_value);
+  CHECK(dupq_test::loaded_model(b.build(), {.settings = &dupq::all_settings}).error().code == errc::wrong_value);
 }

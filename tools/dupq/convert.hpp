@@ -12,6 +12,7 @@
 
 #include "folder_file.hpp"
 #include "format.hpp"
+#include "gguf_tokenizer.hpp"
 #include "gguf_writer.hpp"
 #include "hf_checkpoint.hpp"
 #include "hf_folder.hpp"
@@ -33,29 +34,18 @@ struct convert_options {
 struct convert_summary {
   dupq::model_kind kind{};
   std::uint32_t layers = 0;
-  std::size_t tokens = 0;   ///< of the vocabulary
-  std::uint64_t bytes = 0;  ///< of the model file
+  std::size_t tokens = 0;          ///< rows of the vocabulary
+  std::uint64_t bytes = 0;         ///< of the model file
+  std::vector<std::string> notes;  ///< what the folder says and transformers does not follow
 };
-
-inline constexpr std::string_view word_mark = "\xE2\x96\x81";  ///< U+2581
-
-inline bool is_bracketed(std::string_view piece) noexcept {
-  return piece.size() > 2 && piece.front() == '[' && piece.back() == ']';
-}
-
-/// A piece in the form that GGUF vocabularies have: U+2581 begins a word, "##" is dropped, "[...]" stays.
-inline std::string gguf_piece(const std::string& piece) {
-  if (piece.starts_with("##")) return piece.substr(2);
-  return is_bracketed(piece) ? piece : std::string(word_mark) + piece;
-}
 
 /// Settings that few checkpoints have. A file that means nothing without them is of version 2, which programs refuse
 /// that do not know them.
-inline void add_rare_keys(gguf_writer& out, const hf_folder& folder) {
+inline void add_rare_keys(gguf_writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer) {
   const dupq::config& c = folder.config;
   const bool cut = c.dim() != c.pooled_dim() && c.kind == dupq::model_kind::bi_encoder;
-  const bool rare =
-      c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine || !folder.prompts.used.empty();
+  const bool rare = c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine ||
+                    !folder.prompts.used.empty() || !tokenizer.steps.empty();
   out.add("dupq.version", std::uint32_t{rare ? 2u : 1u});
   if (cut) out.add("dupq.truncate_dim", c.truncate_dim);
   if (c.similarity != dupq::similarity::cosine) out.add("dupq.similarity", name(c.similarity));
@@ -70,7 +60,8 @@ inline void add_rare_keys(gguf_writer& out, const hf_folder& folder) {
 }
 
 /// The model in numbers. llama.cpp's keys come first, then our own.
-inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const convert_options& options) {
+inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer,
+                           const convert_options& options) {
   const dupq::config& c = folder.config;
   const std::string architecture(name(c.architecture));
   const bool cross = c.kind == dupq::model_kind::cross_encoder;
@@ -93,7 +84,7 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const conv
   const bool mean = mode == dupq::pooling{.mean = true}, first = mode == dupq::pooling{.cls = true};
   own(".pooling_type", std::uint32_t{cross ? 4u : mean ? 1u : first ? 2u : 0u});
 
-  add_rare_keys(out, folder);
+  add_rare_keys(out, folder, tokenizer);
   out.add("dupq.kind", name(c.kind));
   out.add("dupq.weights", name(options.type));
   out.add("dupq.max_length", c.max_length);
@@ -104,72 +95,25 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const conv
   if (c.relative_buckets != 0) out.add("dupq.relative_buckets", c.relative_buckets);
 }
 
-/// The vocabulary in the file's form, which cannot say everything: a piece that would be read as another is refused.
-inline std::vector<std::string> gguf_vocabulary(const hf_tokenizer& t) {
-  std::vector<std::string> out;
-  for (const std::string& piece : t.pieces) {
-    out.push_back(gguf_piece(piece));
-    const std::string& rest = out.back();
-    const bool marked = rest.size() > word_mark.size() && rest.starts_with(word_mark);
-    if (piece.starts_with("##") && (marked || is_bracketed(rest)))
-      throw failure(t.source + ": the piece " + json::quote(piece) + " is not supported");
+/// A table of token types whose rows are all the first: what a model sees whose tokenizer gives it no types.
+class one_token_type {
+ public:
+  explicit one_token_type(const hf_weights& w) {
+    if (w.types == nullptr) return;
+    table_ = *w.types;
+    const std::size_t row = table_.bytes.size() / w.types->shape[0];
+    for (std::uint64_t i = 0; i < w.types->shape[0]; ++i)
+      rows_.insert(rows_.end(), table_.bytes.begin(), table_.bytes.begin() + static_cast<std::ptrdiff_t>(row));
+    table_.bytes = rows_;
   }
-  return out;
-}
+  one_token_type(const one_token_type&) = delete;
+  one_token_type& operator=(const one_token_type&) = delete;
+  const safetensors::tensor* get() const noexcept { return &table_; }
 
-/// The vocabulary's hash table, so that nothing is left to do when the file is opened.
-inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string>& tokens) {
-  std::string payload;
-  for (const std::string& token : tokens) {
-    const std::uint64_t size = token.size();
-    payload.append(reinterpret_cast<const char*>(&size), sizeof size) += token;
-  }
-  std::vector<std::uint32_t> offsets(tokens.size());
-  std::vector<std::uint64_t> table(dupq::vocabulary::table_size(tokens.size()));
-  const auto bytes = std::as_bytes(std::span(payload));
-  if (const auto done = dupq::vocabulary::build_index(bytes, tokens.size(), offsets, table); !done)
-    throw failure(done.error());
-  out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
-  out.add("dupq.vocab.table", std::span<const std::uint64_t>(table));
-}
-
-/// The tokenizer, with its vocabulary indexed.
-inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf_folder& folder) {
-  const std::vector<std::string> tokens = gguf_vocabulary(t);
-  std::vector<std::int32_t> types(tokens.size(), 1);
-  std::vector<std::string> contents;
-  std::vector<std::uint32_t> ids, flags;
-  for (const added_token& a : t.added) {
-    if (a.special) types[a.id] = 3;
-    contents.push_back(a.content);
-    ids.push_back(a.id);
-    flags.push_back((a.normalized ? 1u : 0u) | (a.lstrip ? 2u : 0u) | (a.rstrip ? 4u : 0u) | (a.single_word ? 8u : 0u));
-  }
-  types[t.unk] = 2;
-
-  out.add("tokenizer.ggml.model", "bert");
-  out.add("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
-  out.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(types));
-  out.add("tokenizer.ggml.token_type_count", folder.config.token_types);
-  out.add("tokenizer.ggml.unknown_token_id", t.unk);
-  out.add("tokenizer.ggml.seperator_token_id", t.sep);  // the format's own spelling
-  out.add("tokenizer.ggml.padding_token_id", t.pad);
-  out.add("tokenizer.ggml.cls_token_id", t.cls);
-  if (t.mask) out.add("tokenizer.ggml.mask_token_id", *t.mask);
-  out.add("tokenizer.ggml.bos_token_id", t.cls);
-  out.add("tokenizer.ggml.eos_token_id", t.sep);
-
-  out.add("dupq.tokenizer.lowercase", t.lowercase);
-  out.add("dupq.tokenizer.strip_accents", t.strip_accents);
-  out.add("dupq.tokenizer.split_cjk", t.split_cjk);
-  out.add("dupq.tokenizer.clean_text", t.clean_text);
-  out.add("dupq.tokenizer.max_word_chars", t.max_word_chars);
-  out.add("dupq.tokenizer.pair_separators", t.pair_separators);
-  out.add("dupq.tokenizer.added_tokens", std::span<const std::string>(contents));
-  out.add("dupq.tokenizer.added_ids", std::span<const std::uint32_t>(ids));
-  out.add("dupq.tokenizer.added_flags", std::span<const std::uint32_t>(flags));
-  add_vocabulary_index(out, tokens);
-}
+ private:
+  std::vector<std::byte> rows_;
+  safetensors::tensor table_{};
+};
 
 /// The bytes of all tensors, each padded.
 inline void produce(const std::vector<output_tensor>& tensors, const byte_sink& sink) {
@@ -184,7 +128,7 @@ inline void produce(const std::vector<output_tensor>& tensors, const byte_sink& 
 inline gguf_writer describe(const hf_folder& model, const hf_tokenizer& tokenizer, const convert_options& options,
                             const std::vector<output_tensor>& tensors, const std::string& digest) {
   gguf_writer writer;
-  add_model_keys(writer, model, options);
+  add_model_keys(writer, model, tokenizer, options);
   add_tokenizer_keys(writer, tokenizer, model);
   writer.add("dupq.digest", digest);
   for (const output_tensor& t : tensors) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
@@ -220,7 +164,9 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
                   " is too large for int8, at most " + std::to_string(dupq::model_limits::integer_inputs));
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
   const hf_checkpoint weights(model.transformer);
-  const hf_weights found = find_weights(weights, model.config);
+  hf_weights found = find_weights(weights, model.config);
+  const one_token_type untyped(found);
+  if (model.config.kind == dupq::model_kind::cross_encoder && !tokenizer.pairs_typed) found.types = untyped.get();
   integer_matrices integers;
   if (options.type == weight_type::int8) integers = make_integers(model, tokenizer, found);
   const std::vector<output_tensor> tensors =
@@ -234,7 +180,8 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   out.write(std::as_bytes(std::span(header)));
   produce(tensors, [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
-  return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes()};
+  return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes(),
+          tokenizer.notes};
 }
 
 }  // namespace dupq_tool

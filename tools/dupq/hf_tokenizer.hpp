@@ -1,37 +1,57 @@
-// A folder's WordPiece tokenizer: from tokenizer.json, or from vocab.txt and tokenizer_config.json.
+// A folder's WordPiece tokenizer, as transformers 5 makes it: from tokenizer.json, or from vocab.txt.
+//
+// BertTokenizer and MPNetTokenizer are built anew: their pieces come from the file, everything else from
+// tokenizer_config.json and the class's defaults. PreTrainedTokenizerFast does what tokenizer.json says.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
+#include <dupq/core/model_limits.hpp>
+#include <dupq/text/normalizer.hpp>
+#include <dupq/text/normalizer_steps.hpp>
+#include <dupq/text/unicode.hpp>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "hf_folder.hpp"
+#include "hf_normalizer.hpp"
+#include "hf_special_tokens.hpp"
+#include "hf_template.hpp"
+#include "hf_vocabulary.hpp"
 #include "json_file.hpp"
 
 namespace dupq_tool {
 
-struct added_token {
-  std::string content;
-  std::uint32_t id = 0;
-  bool normalized = false, lstrip = false, rstrip = false, single_word = false, special = false;
-};
-
-/// Everything that turns a text into ids, as Hugging Face's fast tokenizer does it.
+/// Everything that turns a text into ids.
 struct hf_tokenizer {
   std::string source;               ///< the file it comes from
-  std::vector<std::string> pieces;  ///< by id, in Hugging Face's form ("##" continues a word)
+  std::vector<std::string> pieces;  ///< by id, in Hugging Face's form ("##" continues a word); empty: no piece has it
   std::vector<added_token> added;   ///< by id; cut out of the text before anything else
   bool clean_text = true, split_cjk = true, lowercase = true, strip_accents = true;
+  std::vector<std::string> steps;  ///< the normalizer in a model file's words where it is not BERT's
   std::uint32_t max_word_chars = 100;
   std::uint32_t pair_separators = 1;
+  bool pairs_typed = true;  ///< the second text of a pair has a token type of its own
   std::uint32_t unk = 0, cls = 0, sep = 0, pad = 0;
   std::optional<std::uint32_t> mask;
+  std::vector<std::string> notes;  ///< what the folder says and transformers does not follow
 };
+
+/// A list of strings as a model file has it.
+inline std::string string_list(const std::vector<std::string>& strings) {
+  std::string out;
+  for (const std::string& s : strings) {
+    const std::uint64_t n = s.size();
+    out.append(reinterpret_cast<const char*>(&n), sizeof n).append(s);
+  }
+  return out;
+}
 
 /// Reads one tokenizer; `read` is the only entry.
 class hf_tokenizer_reader {
@@ -42,280 +62,311 @@ class hf_tokenizer_reader {
   explicit hf_tokenizer_reader(const hf_folder& folder)
       : folder_(folder),
         mpnet_(folder.config.architecture == dupq::architecture::mpnet),
-        json_path_(folder.transformer / "tokenizer.json"),
-        config_path_(folder.transformer / "tokenizer_config.json"),
-        vocab_path_(folder.transformer / "vocab.txt"),
-        settings_(folder.tokenizer_settings) {
-    out_.source = (std::filesystem::exists(json_path_) ? json_path_ : vocab_path_).string();
-  }
+        files_(folder.transformer, folder.tokenizer_settings) {}
 
   hf_tokenizer run() {
-    if (std::filesystem::exists(json_path_))
-      read_json(json_node::open(json_path_));
-    else if (std::filesystem::exists(vocab_path_))
+    read_class();
+    const auto cut = files_.json ? files_.json->get("truncation") : std::nullopt;
+    if (cut && cut->text_or("direction", "Right") != "Right") cut->at("direction").fail("only \"Right\" is supported");
+    if (const auto side = files_.setting("truncation_side"); side && side->text() != "right")
+      side->fail("only \"right\" is supported");
+    if (const auto split = files_.setting("split_special_tokens"); split && split->flag())
+      split->fail("true is not supported");
+    if (files_.json) {
+      out_.source = files_.json_path.string();
+      read_pieces(*files_.json);
+    } else {
+      out_.source = files_.vocab_path.string();
       read_vocab_txt();
+    }
+    if (built_anew_)
+      read_settings();
     else
-      throw failure(json_path_.string() + ": no such file, and no vocab.txt either");
-    if (settings_ && settings_->text_or("truncation_side", "right") != "right")
-      settings_->at("truncation_side").fail("only \"right\" is supported");
-    if (folder_.lowercase_before) out_.lowercase = true;  // accents stay as the tokenizer's own flags have them
-    if (out_.pieces.size() > folder_.config.vocabulary)   // more rows than tokens are padding
-      throw failure(out_.source + ": " + std::to_string(out_.pieces.size()) +
-                    " tokens contradict config.json's vocab_size " + std::to_string(folder_.config.vocabulary));
-    if (mpnet_ && out_.pad != 1)
-      throw failure(out_.source + ": pad_token: MPNet's positions need id 1, found " + std::to_string(out_.pad));
-    out_.pair_separators = mpnet_ ? 2 : 1;
-    std::sort(out_.added.begin(), out_.added.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+      follow_json(*files_.json);
+    tokens_.read(files_, class_defaults(), built_anew_, vocabulary_);
+    read_named_ids();
+    if (!built_anew_) read_template(files_.json->at("post_processor"), true);
+    read_types();
+    take_rows();
+    check_files();
     return std::move(out_);
   }
 
-  // ---- tokenizer.json
+  // ---- which of transformers' classes reads the folder
 
-  void read_json(const json_node& json) {
+  void read_class() {
+    std::optional<json_node> named = files_.setting("tokenizer_class");
+    const json_node config = json_node::open(folder_.transformer / "config.json");
+    if (!named) named = config.get("tokenizer_class");
+    std::string name = named ? named->text() : mpnet_ ? "MPNetTokenizer" : "BertTokenizer";
+    if (name.ends_with("Fast") && name != "PreTrainedTokenizerFast") name.resize(name.size() - 4);
+    constexpr std::string_view bert[] = {"BertTokenizer",     "DistilBertTokenizer", "ElectraTokenizer",
+                                         "LayoutLMTokenizer", "LxmertTokenizer",     "MobileBertTokenizer",
+                                         "ConvBertTokenizer", "SqueezeBertTokenizer"};
+    constexpr std::string_view followed[] = {"PreTrainedTokenizerFast", "TokenizersBackend"};
+    built_anew_ = std::find(std::begin(followed), std::end(followed), name) == std::end(followed);
+    const bool fits =
+        mpnet_ ? name == "MPNetTokenizer" : std::find(std::begin(bert), std::end(bert), name) != std::end(bert);
+    if (built_anew_ && !fits) named->fail(json::quote(named->text()) + " is not supported");
+    if (const auto code = files_.setting("auto_map")) code->fail("a tokenizer with code of its own is not supported");
+    if (!files_.json && !files_.has_vocab)
+      throw failure(files_.json_path.string() + ": no such file, and no vocab.txt either");
+    if (!files_.json && !built_anew_) named->fail(json::quote(named->text()) + " needs a tokenizer.json");
+  }
+
+  special_defaults class_defaults() const {
+    if (!built_anew_) return {};
+    if (mpnet_)
+      return {{"bos_token", "<s>"},   {"eos_token", "</s>"}, {"unk_token", "[UNK]"},  {"sep_token", "</s>"},
+              {"pad_token", "<pad>"}, {"cls_token", "<s>"},  {"mask_token", "<mask>"}};
+    return {{"unk_token", "[UNK]"},
+            {"sep_token", "[SEP]"},
+            {"pad_token", "[PAD]"},
+            {"cls_token", "[CLS]"},
+            {"mask_token", "[MASK]"}};
+  }
+
+  // ---- pieces
+
+  void read_pieces(const json_node& json) {
     const json_node model = json.at("model");
     const std::string type = model.text_or("type", model.get("max_input_chars_per_word") ? "WordPiece" : "");
     if (type != "WordPiece") model.fail("type " + json::quote(type) + " is not supported, only \"WordPiece\"");
+    const json_node vocab = model.at("vocab");
+    const auto* entries = vocab.raw().as<json::object>();
+    if (entries == nullptr) vocab.fail("an object of tokens and ids is expected");
+    std::unordered_map<std::int64_t, std::string_view> taken;
+    for (const json::member& entry : *entries) {
+      const auto& piece = entry.first;
+      const auto* n = entry.second.as<std::int64_t>();
+      const auto fail = [&](const std::string& what) { vocab.fail("token " + json::quote(piece) + ": " + what); };
+      if (n == nullptr || *n < 0) fail("its id is no whole number");
+      if (*n >= (std::int64_t{1} << 24)) fail("its id " + std::to_string(*n) + " is too large");
+      const auto [other, fresh] = taken.emplace(*n, piece);
+      if (!fresh) fail("another token, " + json::quote(other->second) + ", has the same id");
+      vocabulary_.set_piece(piece, static_cast<std::uint32_t>(*n));
+    }
+  }
+
+  /// A token a line, without white space at its end; its id is its line. transformers leaves a byte order mark at the
+  /// begin of the first token, which therefore comes once more, after the last one; only where the embeddings have no
+  /// row for that one is the mark dropped.
+  void read_vocab_txt() {
+    const dupq::mapped_file file = open_folder_file(files_.vocab_path);
+    std::string_view text = as_text(file.bytes());
+    constexpr std::string_view mark = "\xEF\xBB\xBF";
+    const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + !text.ends_with('\n');
+    if (text.starts_with(mark) && lines >= folder_.config.vocabulary) text.remove_prefix(mark.size());
+    for (std::uint32_t id = 0; !text.empty(); ++id) {
+      const std::size_t end = text.find('\n');
+      const std::string_view line = text.substr(0, end);
+      if (!is_utf8(line)) throw failure(out_.source + ": token " + std::to_string(id) + ": not UTF-8");
+      const char* last = line.data() + line.size();
+      while (last > line.data()) {
+        const char32_t c = dupq::unicode::decode_before(line.data(), last);
+        if (!dupq::unicode::is_space(c)) break;
+        char bytes[4];
+        last -= dupq::unicode::encode(c, bytes);
+      }
+      vocabulary_.set_piece({line.data(), last}, id);
+      text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    }
+  }
+
+  // ---- the rest, built anew
+
+  void read_settings() {
+    dupq::normalization n;
+    n.split_cjk = files_.flag_or("tokenize_chinese_chars", true);
+    n.lowercase = files_.flag_or("do_lower_case", true);
+    n.strip_accents = files_.flag_or("strip_accents", n.lowercase);
+    if (files_.json) note_differences(*files_.json, n);
+    n.lowercase = n.lowercase || folder_.lowercase_before;  // accents stay as the tokenizer's own flags have them
+    take(n);
+  }
+
+  /// tokenizer.json may say other things, which an older transformers follows.
+  void note_differences(const json_node& json, const dupq::normalization& n) {
+    const auto note = [&](const std::string& key, const std::string& instead) {
+      out_.notes.push_back(json.where() + ": " + key + ": not followed, as transformers 5 takes " + instead);
+    };
+    std::optional<dupq::normalization> theirs;
+    try {
+      theirs = hf_normalizer(json.get("normalizer")).switches();
+    } catch (const failure&) {
+    }
+    const bool same = theirs && theirs->clean_text == n.clean_text && theirs->split_cjk == n.split_cjk &&
+                      theirs->lowercase == n.lowercase && theirs->strip_accents == n.strip_accents;
+    if (!same) note("normalizer", "do_lower_case, strip_accents and tokenize_chinese_chars of tokenizer_config.json");
+    const auto splitter = json.get("pre_tokenizer");
+    if (!splitter || splitter->text_or("type", "") != "BertPreTokenizer") note("pre_tokenizer", "BertPreTokenizer");
+    const json_node model = json.at("model");
+    if (const auto most = model.get("max_input_chars_per_word"); most && most->number() != out_.max_word_chars)
+      note("model.max_input_chars_per_word", std::to_string(out_.max_word_chars));
+    if (model.text_or("continuing_subword_prefix", "##") != "##") note("model.continuing_subword_prefix", "\"##\"");
+  }
+
+  // ---- the rest, as tokenizer.json has it
+
+  void follow_json(const json_node& json) {
+    const json_node model = json.at("model");
     if (const json_node prefix = model.at("continuing_subword_prefix"); prefix.text() != "##")
       prefix.fail(json::quote(prefix.text()) + " is not supported, only \"##\"");
     out_.max_word_chars = model.at("max_input_chars_per_word").count(1, dupq::model_limits::word_chars);
-    read_vocabulary(model.at("vocab"));
-    if (const auto added = json.get("added_tokens"))
-      for (const json_node& token : added->items()) add(added_at(token, token.at("id").count()), token);
-    read_normalizer(json.at("normalizer"));
     if (const json_node splitter = json.at("pre_tokenizer"); splitter.at("type").text() != "BertPreTokenizer")
       splitter.at("type").fail(json::quote(splitter.at("type").text()) + " is not supported, only BertPreTokenizer");
-    if (const auto cut = json.get("truncation"); cut && cut->text_or("direction", "Right") != "Right")
-      cut->at("direction").fail("only \"Right\" is supported");
-    out_.unk = piece_id(model.at("unk_token"));
-    const auto same_unk = setting("unk_token");
-    if (same_unk && text_of(*same_unk) != model.at("unk_token").text())
-      same_unk->fail(json::quote(text_of(*same_unk)) + " contradicts tokenizer.json's unk_token " +
-                     json::quote(model.at("unk_token").text()));
-    read_specials();
-    read_template(json.at("post_processor"));
+    hf_normalizer normal(json.get("normalizer"));
+    if (folder_.lowercase_before) normal.lowercase_before();
+    if (const auto n = normal.switches()) return take(*n);
+    out_.steps = normal.words();
+    take({normal.has("clean_text"), normal.has("split_cjk"), normal.has("strip_accents") || normal.has("strip_marks"),
+          normal.has("lowercase")});
+    const std::string bytes = string_list(out_.steps);
+    if (!dupq::normalizer_steps(std::as_bytes(std::span(bytes)), out_.steps.size()).check())
+      json.at("normalizer").fail("more steps than are supported");
   }
 
-  void read_vocabulary(const json_node& vocab) {
-    const auto* entries = vocab.raw().as<json::object>();
-    if (entries == nullptr) vocab.fail("an object of tokens and ids is expected");
-    std::vector<bool> taken(entries->size());
-    out_.pieces.resize(entries->size());
-    for (const json::member& entry : *entries) {
-      const auto& piece = entry.first;
-      const json::value& id = entry.second;
-      const auto* n = id.as<std::int64_t>();
-      const auto fail = [&](const char* what) { vocab.fail("token " + json::quote(piece) + ": " + what); };
-      if (n == nullptr || *n < 0) fail("its id is no whole number");
-      if (static_cast<std::uint64_t>(*n) >= entries->size()) fail("its id is beyond the number of tokens");
-      const auto i = static_cast<std::size_t>(*n);
-      if (taken[i]) fail("another token has the same id");
-      taken[i] = true;
-      out_.pieces[i] = piece;
-    }
-    index();
+  void take(const dupq::normalization& n) {
+    out_.clean_text = n.clean_text, out_.split_cjk = n.split_cjk;
+    out_.lowercase = n.lowercase, out_.strip_accents = n.strip_accents;
   }
 
-  void read_normalizer(json_node normalizer) {
-    bool lowercase_first = false;
-    if (normalizer.at("type").text() ==
-        "Sequence") {  // sentence-transformers puts Lowercase before the tokenizer's own
-      const auto steps = normalizer.at("normalizers").items();
-      lowercase_first = steps.size() == 2 && steps[0].at("type").text() == "Lowercase";
-      if (steps.size() != (lowercase_first ? 2u : 1u)) normalizer.fail("this Sequence is not supported");
-      normalizer = steps.back();
-    }
-    if (normalizer.at("type").text() != "BertNormalizer")
-      normalizer.at("type").fail(json::quote(normalizer.at("type").text()) + " is not supported, only BertNormalizer");
-    out_.clean_text = normalizer.at("clean_text").flag();
-    out_.split_cjk = normalizer.at("handle_chinese_chars").flag();
-    out_.lowercase = normalizer.at("lowercase").flag();
-    out_.strip_accents = normalizer.flag_or("strip_accents", out_.lowercase);
-    agree("tokenize_chinese_chars", "handle_chinese_chars", out_.split_cjk);
-    agree("do_lower_case", "lowercase", out_.lowercase);
-    agree("strip_accents", "strip_accents", out_.strip_accents);
-    out_.lowercase = out_.lowercase || lowercase_first;
-  }
+  // ---- special tokens
 
-  /// transformers takes these from tokenizer_config.json, the tokenizers library from tokenizer.json: they must agree.
-  void agree(const char* key, const char* other, bool value) const {
-    const auto v = setting(key);
-    if (v && v->flag() != value)
-      v->fail(std::string(v->flag() ? "true" : "false") + " contradicts tokenizer.json's normalizer." + other);
-  }
-
-  /// Single texts as [CLS] A [SEP]; pairs as [CLS] A [SEP] B [SEP] with B of type 1, or <s> A </s></s> B </s>.
-  void read_template(const json_node& post) const {
-    const std::string& type = post.at("type").text();
-    const auto same = [&](const json_node& pair, std::uint32_t id) {
-      const auto items = pair.items();
-      if (items.size() != 2 || items[1].count() != id) pair.fail("contradicts the tokenizer's special tokens");
+  void read_named_ids() {
+    const auto id = [&](const char* key) -> std::optional<std::uint32_t> {
+      const auto token = tokens_.named(key);
+      return token ? vocabulary_.find(*token) : std::nullopt;
     };
-    if (type == (mpnet_ ? "RobertaProcessing" : "BertProcessing")) {
-      same(post.at("cls"), out_.cls);
-      same(post.at("sep"), out_.sep);
-      return;
-    }
-    if (type != "TemplateProcessing") post.at("type").fail(json::quote(type) + " is not supported");
-    const auto flat = [&](const json_node& sequence) {
-      std::string text;
-      for (const json_node& item : sequence.items()) {
-        const auto special = item.get("SpecialToken");
-        const json_node& part = special ? *special : item.at("Sequence");
-        const std::string id = part.at("id").text();
-        const std::uint32_t row = part.at("type_id").count();
-        std::string label = id;
-        if (special) {
-          const auto ids = post.at("special_tokens").at(id).at("ids").items();
-          const std::uint32_t token = ids.size() == 1 ? ids[0].count() : 0xFFFFFFFF;
-          label = token == out_.cls ? "cls" : token == out_.sep ? "sep" : "other";
-        }
-        text += label + (mpnet_ ? "" : std::to_string(row)) + " ";
-      }
-      return text;
-    };
-    if (flat(post.at("single")) != (mpnet_ ? "cls A sep " : "cls0 A0 sep0 ")) post.at("single").fail("not supported");
-    if (flat(post.at("pair")) != (mpnet_ ? "cls A sep sep B sep " : "cls0 A0 sep0 B1 sep1 "))
-      post.at("pair").fail("not supported");
-  }
-
-  // ---- vocab.txt and tokenizer_config.json
-
-  void read_vocab_txt() {
-    if (!settings_) throw failure(config_path_.string() + ": no such file");
-    if (const auto type = setting("tokenizer_class")) {
-      const std::string& name = type->text();
-      if (name != "BertTokenizer" && name != "BertTokenizerFast" && name != "MPNetTokenizer" &&
-          name != "MPNetTokenizerFast")
-        type->fail(json::quote(name) + " is not supported without a tokenizer.json");
-    }
-    const dupq::mapped_file file = open_folder_file(vocab_path_);
-    std::string_view text = as_text(file.bytes());
-    while (!text.empty()) {
-      const std::size_t end = text.find('\n');
-      std::string_view line = text.substr(0, end);
-      while (!line.empty() && (line.back() == '\r' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-      out_.pieces.emplace_back(line);
-      text.remove_prefix(end == text.npos ? text.size() : end + 1);
-    }
-    index();
-    out_.split_cjk = settings_->flag_or("tokenize_chinese_chars", true);
-    out_.lowercase = settings_->flag_or("do_lower_case", true);
-    out_.strip_accents = settings_->flag_or("strip_accents", out_.lowercase);
-    out_.unk = special("unk_token", "[UNK]");
-    read_specials();
-    if (const auto listed = setting("added_tokens_decoder"))
-      for (const auto& [id, token] : listed->members()) add(added_at(token, id_of(token, id)), token);
-    for (std::uint32_t id : {out_.pad, out_.unk, out_.cls, out_.sep}) add_special(id, false);
-    if (out_.mask) add_special(*out_.mask, mpnet_);  // MPNet's <mask> takes the blanks before it
-  }
-
-  static std::uint32_t id_of(const json_node& token, const std::string& digits) {
-    const bool number = !digits.empty() && digits.size() < 9 && digits.find_first_not_of("0123456789") == digits.npos;
-    if (!number) token.fail("the name is not a token's id");
-    return static_cast<std::uint32_t>(std::stoul(digits));
-  }
-
-  void add_special(std::uint32_t id, bool lstrip) {
-    for (const added_token& token : out_.added)
-      if (token.id == id) return;
-    added_token token;
-    token.content = out_.pieces[id];
-    token.id = id;
-    token.lstrip = lstrip;
-    token.special = true;
-    out_.added.push_back(std::move(token));
-  }
-
-  // ---- both
-
-  std::optional<json_node> setting(const char* key) const { return settings_ ? settings_->get(key) : std::nullopt; }
-  /// A token is written as its text, or as an object with flags.
-  static const std::string& text_of(const json_node& token) {
-    return token.is_text() ? token.text() : token.at("content").text();
-  }
-
-  void read_specials() {
-    out_.cls = special("cls_token", mpnet_ ? "<s>" : "[CLS]");
-    out_.sep = special("sep_token", mpnet_ ? "</s>" : "[SEP]");
-    out_.pad = special("pad_token", mpnet_ ? "<pad>" : "[PAD]");
-    const auto mask = setting("mask_token");
-    if (mask || ids_.contains(mpnet_ ? "<mask>" : "[MASK]"))
-      out_.mask = special("mask_token", mpnet_ ? "<mask>" : "[MASK]");
-  }
-
-  std::uint32_t special(const char* key, const char* otherwise) const {
-    const auto v = setting(key);
-    const std::string content = v ? text_of(*v) : otherwise;
-    const auto at = ids_.find(content);
-    if (at == ids_.end())
-      throw failure((v ? v->where() : out_.source + ": " + key) + ": " + json::quote(content) +
-                    " is not in the vocabulary");
-    return at->second;
-  }
-  std::uint32_t piece_id(const json_node& piece) const {
-    const auto at = ids_.find(piece.text());
-    if (at == ids_.end()) piece.fail(json::quote(piece.text()) + " is not in the vocabulary");
-    return at->second;
-  }
-
-  added_token added_at(const json_node& token, std::uint32_t id) const {
-    added_token out;
-    out.content = token.at("content").text();
-    out.id = id;
-    out.special = token.flag_or("special", false);
-    out.normalized = token.flag_or("normalized", !out.special);
-    out.lstrip = token.flag_or("lstrip", false);
-    out.rstrip = token.flag_or("rstrip", false);
-    out.single_word = token.flag_or("single_word", false);
-    return out;
-  }
-
-  /// Added tokens repeat a piece, or follow the last one.
-  void add(added_token token, const json_node& where) {
-    if (token.content.empty()) where.fail("an empty token");
-    if (out_.added.size() == dupq::model_limits::added_tokens)
-      where.fail("at most " + std::to_string(dupq::model_limits::added_tokens) + " added tokens are supported");
-    for (const added_token& other : out_.added)
-      if (other.content == token.content || other.id == token.id)
-        where.fail(json::quote(token.content) + " appears twice");
-    if (token.id < out_.pieces.size()) {
-      if (out_.pieces[token.id] != token.content)
-        where.fail(json::quote(token.content) + " contradicts the vocabulary's " + json::quote(out_.pieces[token.id]));
+    if (built_anew_) {
+      const std::string unk = *tokens_.named("unk_token");
+      const auto piece = vocabulary_.piece(unk);
+      if (!piece) throw failure(out_.source + ": unk_token: " + json::quote(unk) + " is not in the vocabulary");
+      out_.unk = *piece;
+      out_.cls = *id("cls_token"), out_.sep = *id("sep_token");
+      if (files_.json)
+        if (const auto post = files_.json->get("post_processor")) read_template(*post, false);
     } else {
-      if (token.id != out_.pieces.size())
-        where.fail("id " + std::to_string(token.id) + " leaves a gap in the vocabulary");
-      // Such a token is no piece of a word, but it gets a row among them: it must be cut out before words are looked
-      // up.
-      const bool mark = token.content.find_first_of("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~ ") != token.content.npos;
-      if (!mark && (!token.normalized || token.single_word))
-        where.fail(json::quote(token.content) +
-                   " lies outside the vocabulary and does not match everywhere: not supported");
-      if (!ids_.emplace(token.content, token.id).second) where.fail(json::quote(token.content) + " has two ids");
-      out_.pieces.push_back(token.content);
+      const json_node unk = files_.json->at("model").at("unk_token");
+      const auto piece = vocabulary_.piece(unk.text());
+      if (!piece) unk.fail(json::quote(unk.text()) + " is not in the vocabulary");
+      out_.unk = *piece;
     }
-    out_.added.push_back(std::move(token));
+    const std::uint32_t rows = folder_.config.vocabulary;
+    const auto pad = id("pad_token"), mask = id("mask_token");
+    out_.pad = pad && *pad < rows ? *pad : 0;
+    if (mask && *mask < rows) out_.mask = mask;
+    if (mpnet_ && out_.pad != 1)
+      throw failure(out_.source + ": pad_token: MPNet's positions need id 1, found " + std::to_string(out_.pad));
   }
 
-  /// Fills `ids_`; every piece must be text of its own.
-  void index() {
-    ids_.reserve(out_.pieces.size());
-    for (std::size_t i = 0; i < out_.pieces.size(); ++i) {
-      const std::string& piece = out_.pieces[i];
-      const auto fail = [&](const std::string& what) {
-        throw failure(out_.source + ": token " + std::to_string(i) + ": " + what);
-      };
-      if (piece.empty()) fail("is empty");
-      if (!is_utf8(piece)) fail("not UTF-8");
-      const auto [at, fresh] = ids_.emplace(piece, static_cast<std::uint32_t>(i));
-      if (!fresh) fail(json::quote(piece) + " is also token " + std::to_string(at->second));
+  void read_template(const json_node& post, bool followed) {
+    const hf_template around(post, mpnet_);
+    if (followed) {
+      around.require_supported();
+      out_.cls = around.cls(), out_.sep = around.sep();
+    } else if (!around.supported() || around.cls() != out_.cls || around.sep() != out_.sep) {
+      out_.notes.push_back(post.where() + ": not followed, as transformers 5 puts cls_token and sep_token of " +
+                           "tokenizer_config.json around a text");
     }
+  }
+
+  /// Whether a model gets token types at all: where not, all tokens of a pair are of type 0.
+  void read_types() {
+    out_.pair_separators = mpnet_ ? 2 : 1;
+    out_.pairs_typed = built_anew_;
+    if (const auto inputs = files_.setting("model_input_names")) {
+      out_.pairs_typed = false;
+      for (const json_node& name : inputs->items()) out_.pairs_typed |= name.text() == "token_type_ids";
+    }
+  }
+
+  // ---- ids and the rows of the embeddings
+
+  /// A row for each id that a text can have; the embeddings may have more, which are not needed.
+  void take_rows() {
+    const std::uint32_t rows = folder_.config.vocabulary;
+    out_.pieces.resize(rows);
+    std::uint32_t needed = std::max({out_.cls, out_.sep, out_.unk}) + 1;
+    for (const auto& [piece, id] : vocabulary_.pieces()) {
+      if (piece.empty()) continue;  // an empty line: no text has it
+      needed = std::max(needed, id + 1);
+      if (id < rows) out_.pieces[id] = piece;
+    }
+    for (const auto& [id, token] : vocabulary_.added()) {
+      if (id >= rows && tokens_.is_only_named(token.content)) continue;
+      needed = std::max(needed, id + 1);
+      out_.added.push_back(token);
+    }
+    if (needed > rows)
+      throw failure(out_.source + ": " + std::to_string(needed) + " tokens, more than config.json's vocab_size " +
+                    std::to_string(rows));
+    out_.pieces.resize(std::max({needed, out_.pad + 1, out_.mask.value_or(0) + 1}));
+    if (out_.added.size() > dupq::model_limits::added_tokens)
+      throw failure(out_.source + ": added_tokens: " + std::to_string(out_.added.size()) + " of them, at most " +
+                    std::to_string(dupq::model_limits::added_tokens) + " are supported");
+  }
+
+  /// What nobody has read by now is refused, apart from what changes no id.
+  void check_files() const {
+    if (files_.settings)
+      files_.settings->finish({"add_prefix_space",
+                               "add_bos_token",
+                               "add_eos_token",
+                               "backend",
+                               "clean_up_tokenization_spaces",
+                               "clean_text",
+                               "chat_template",
+                               "do_basic_tokenize",
+                               "do_lower_case",
+                               "errors",
+                               "from_slow",
+                               "full_tokenizer_file",
+                               "init_inputs.*",
+                               "is_local",
+                               "legacy",
+                               "local_files_only",
+                               "max_len",
+                               "max_length",
+                               "model_max_length",
+                               "name_or_path",
+                               "never_split.*",
+                               "pad_to_multiple_of",
+                               "pad_token_type_id",
+                               "padding",
+                               "padding_side",
+                               "processor_class",
+                               "special_tokens_map_file",
+                               "stride",
+                               "strip_accents",
+                               "tokenizer_file",
+                               "tokenize_chinese_chars",
+                               "transformers_version",
+                               "trim_offsets",
+                               "truncation",
+                               "truncation_strategy",
+                               "use_fast",
+                               "verbose",
+                               "vocab_file",
+                               "wordpieces_prefix"});
+    if (files_.json) {
+      std::vector<std::string_view> harmless{"version",      "padding", "padding.*", "truncation",
+                                             "truncation.*", "decoder", "decoder.*", "post_processor.*"};
+      if (built_anew_)
+        for (const char* key : {"normalizer", "normalizer.*", "pre_tokenizer", "pre_tokenizer.*", "post_processor",
+                                "model.unk_token", "model.continuing_subword_prefix"})
+          harmless.push_back(key);
+      files_.json->finish(harmless);
+    }
+    if (files_.map) files_.map->finish();
   }
 
   const hf_folder& folder_;
   bool mpnet_;
-  std::filesystem::path json_path_, config_path_, vocab_path_;
-  std::optional<json_node> settings_;
-  std::unordered_map<std::string, std::uint32_t> ids_;
+  bool built_anew_ = true;
+  tokenizer_files files_;
+  special_tokens_reader tokens_;
+  hf_vocabulary vocabulary_;
   hf_tokenizer out_;
 };
 

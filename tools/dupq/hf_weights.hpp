@@ -35,7 +35,8 @@ class hf_names {
   hf_names(const hf_checkpoint& file, dupq::architecture architecture)
       : file_(file), prefix_(std::string(dupq::name(architecture)) + ".") {}
 
-  const safetensors::tensor* get(const std::string& name, std::vector<std::uint64_t> shape) {
+  /// `more_rows`: there may be more of them than `shape` says.
+  const safetensors::tensor* get(const std::string& name, std::vector<std::uint64_t> shape, bool more_rows = false) {
     std::vector<std::string> spellings{name};
     for (const auto& [now, old] :
          {std::pair{".LayerNorm.weight", ".LayerNorm.gamma"}, {".LayerNorm.bias", ".LayerNorm.beta"}})
@@ -48,6 +49,8 @@ class hf_names {
           found = t;
         }
     if (found == nullptr) fail(file_.source(), name, "missing");
+    const bool enough = more_rows && found->shape.count == 2 && found->shape[0] > shape[0];
+    if (enough) shape[0] = found->shape[0];
     if (!(found->shape == shape))
       fail(*found, "has the shape " + text(found->shape) + ", config.json says " + text(shape));
     if (!found->is_real())
@@ -96,7 +99,7 @@ inline hf_weights find_weights(const hf_checkpoint& file, const dupq::config& c)
   const bool mpnet = c.architecture == dupq::architecture::mpnet;
   const std::uint64_t hidden = c.hidden, inner = c.intermediate;
   hf_weights w;
-  w.tokens = names.get("embeddings.word_embeddings.weight", {c.vocabulary, hidden});
+  w.tokens = names.get("embeddings.word_embeddings.weight", {c.vocabulary, hidden}, true);
   w.positions = names.get("embeddings.position_embeddings.weight", {c.positions, hidden});
   if (c.token_types != 0) w.types = names.get("embeddings.token_type_embeddings.weight", {c.token_types, hidden});
   w.norm = names.get("embeddings.LayerNorm.weight", {hidden});

@@ -100,6 +100,13 @@ class json_node {
     return out;
   }
 
+  /// The names of an object's members, which does not read these.
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const json::member& m : check<json::object>("an object")) out.push_back(m.first);
+    return out;
+  }
+
   const std::string& text() const { return check<std::string>("a string"); }
   bool flag() const { return check<bool>("true or false"); }
   double number() const {

@@ -1,6 +1,9 @@
 // dupq convert: a Hugging Face folder to a model file.
 #pragma once
 
+#include <cstdio>
+#include <string>
+
 #include "convert.hpp"
 #include "format.hpp"
 #include "output_file.hpp"
@@ -16,6 +19,7 @@ inline void run_convert(const arguments& args) {
   options.type = types[args.choice("--type", {"f32", "f16", "int8"})];
   options.layout = layouts[args.choice("--layout", {"packed", "plain"})];
   const convert_summary made = convert(args[0], to, options);
+  for (const std::string& note : made.notes) std::fprintf(stderr, "dupq: note: %s\n", note.c_str());
   if (to == "-") return;
   output_file out("-");
   out.write(to + ": " + std::string(name(made.kind)) + ", " + counted(made.layers, "layer") + ", " +

@@ -1,6 +1,6 @@
 // What few checkpoints ask for: a prompt before a text, means that are weighted, modes in another order, vectors that
-// are cut, other similarities than the cosine. It is a table of functions so that a program without such models need
-// not contain them: model::open brings it along, model::load takes it as an option.
+// are cut, other similarities than the cosine, normalisers of several steps. It is a table of functions so that a
+// program without such models need not contain them: model::open brings it along, model::load takes it as an option.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
 #include "../device/cpu/cpu.hpp"
+#include "../text/general_text.hpp"
 #include "../text/prompted_text.hpp"
 #include "../text/wordpiece.hpp"
 #include "../workspace.hpp"
@@ -44,6 +45,7 @@ struct rare_settings {
   /// y is [texts][dim]: the vectors, pooled, normalised and cut. `room` has pooled_dim floats and one a token.
   void (*pool)(const kernels& table, const config& c, const token_batch& batch, std::size_t unpooled,
                const matrix<float>& x, float* room, const matrix<float>& y) noexcept;
+  const text_extension* text;  ///< reads texts whose normaliser is not BERT's own
 };
 
 namespace rare {
@@ -168,6 +170,7 @@ inline void pool(const kernels& k, const config& c, const token_batch& batch, st
 }  // namespace rare
 
 /// All of them.
-inline constexpr rare_settings all_settings{rare::read, rare::prompt, rare::encode, rare::encode_pair, rare::pool};
+inline constexpr rare_settings all_settings{rare::read,        rare::prompt, rare::encode,
+                                            rare::encode_pair, rare::pool,   &general_text};
 
 }  // namespace dupq::inline DUPQ_ABI
