@@ -23,7 +23,8 @@ if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-40}; else seconds=${FUZZ_S
   doctest-dev="/usr/include/doctest/doctest.h" unicode-data="/usr/share/unicode/DerivedAge.txt" \
   g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user-static=qemu-aarch64-static libsimde-dev="/usr/include/simde/x86/avx512.h" \
   gcc-arm-none-eabi=arm-none-eabi-g++ libnewlib-arm-none-eabi="/usr/lib/arm-none-eabi/newlib/libc.a" \
-  libstdc++-arm-none-eabi-newlib="/usr/include/newlib/c++/*" qemu-system-arm=qemu-system-arm
+  libstdc++-arm-none-eabi-newlib="/usr/include/newlib/c++/*" qemu-system-arm=qemu-system-arm \
+  g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine64="/usr/lib/wine/wine64"
 
 jobs=$(nproc)
 step() { echo "== $1"; }

@@ -88,8 +88,8 @@ TEST_CASE("half precision on disk changes little") {
   for (const bool packed : {true, false}) {
     half.layout = layout(packed).layout;
     const converted file("bert", half);
-    const auto near = golden::vectors(file.open(), golden::texts());
-    const double d = fixtures::distance(near, fixtures::read_npy(expected("bert.npy")));
+    const auto vectors = golden::vectors(file.open(), golden::texts());
+    const double d = fixtures::distance(vectors, fixtures::read_npy(expected("bert.npy")));
     CHECK(d < 2e-2);
     CHECK(d > 1e-6);  // it is indeed another file
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "support/fixtures.hpp"
+#include "unit/temporary_folder.hpp"
 
 namespace golden {
 
@@ -21,21 +22,16 @@ inline std::string expected(const std::string& name) { return folder + "/expecte
 class converted {
  public:
   explicit converted(const std::string& name, dupq_tool::convert_options options = {}) {
-    const auto directory = std::filesystem::temp_directory_path() / "dupq-golden-XXXXXX";
-    std::string pattern = directory.string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    directory_ = pattern;
-    path_ = pattern + "/" + name + ".gguf";
+    path_ = directory_.file(name + ".gguf");
     std::filesystem::path from = folder + "/" + name;
     if (const std::filesystem::path settings = folder + "/settings/" + name; std::filesystem::exists(settings)) {
       using std::filesystem::copy_options;
-      from = directory_ / "source";
+      from = directory_.path() / "source";
       std::filesystem::copy(folder + "/" + name.substr(0, name.find('-')), from, copy_options::recursive);
       std::filesystem::copy(settings, from, copy_options::recursive | copy_options::overwrite_existing);
     }
     dupq_tool::convert(from.string(), path_, options);
   }
-  ~converted() { std::filesystem::remove_all(directory_); }
   converted(const converted&) = delete;
   converted& operator=(const converted&) = delete;
 
@@ -52,7 +48,7 @@ class converted {
   }
 
  private:
-  std::filesystem::path directory_;
+  temporary_folder directory_;
   std::string path_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <dupq/core/os.hpp>
 #include <dupq/device/reference.hpp>
 #include <dupq/search/duplicates.hpp>
 #include <fstream>
@@ -146,12 +147,12 @@ TEST_CASE("without the settings a file that needs them is refused") {
     const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
     const auto needed = dupq::model::storage_bytes(std::as_bytes(std::span(bytes)));
     REQUIRE(needed);
-    void* const storage = std::aligned_alloc(dupq::alignment, dupq::round_up(*needed, dupq::alignment));
+    void* const storage = dupq::os::allocate(*needed);
     const std::span room(static_cast<std::byte*>(storage), *needed);
     const auto without = dupq::model::load(std::as_bytes(std::span(bytes)), room);
     CHECK(without.has_value() == (file == &plain));
     if (!without) CHECK(std::string(without.error().subject) == "dupq.version");
     CHECK(dupq::model::load(std::as_bytes(std::span(bytes)), room, {.settings = &dupq::all_settings}).has_value());
-    std::free(storage);
+    dupq::os::release(storage);
   }
 }

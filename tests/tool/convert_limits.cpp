@@ -27,7 +27,7 @@ std::string trouble(const model_folder& folder, const convert_options& options) 
     const std::string said = e.what(), prefix = folder.path("").string();
     return said.starts_with(prefix) ? said.substr(prefix.size()) : said;
   }
-  const auto model = dupq::model::open(folder.output().c_str());
+  const auto model = dupq::model::open(folder.output());
   REQUIRE(model);
   auto encoder = dupq::bi_encoder::make(*model);
   REQUIRE(encoder);

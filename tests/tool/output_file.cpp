@@ -1,8 +1,10 @@
 #include "output_file.hpp"
 
 #include <doctest/doctest.h>
+#if !defined(_WIN32)
 #include <sys/stat.h>
 #include <unistd.h>
+#endif
 
 #include <cstdlib>
 #include <filesystem>
@@ -10,24 +12,19 @@
 #include <iterator>
 #include <string>
 
+#include "unit/temporary_folder.hpp"
+
 using namespace dupq_tool;
 namespace fs = std::filesystem;
 
 namespace {
 
 /// A folder that disappears.
-struct folder {
-  folder() {
-    std::string name = (fs::temp_directory_path() / "dupq-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~folder() { fs::remove_all(path); }
-  std::string operator/(const char* name) const { return (path / name).string(); }
+struct folder : temporary_folder {
+  std::string operator/(const std::string& name) const { return file(name); }
   std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path), fs::directory_iterator{}));
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path()), fs::directory_iterator{}));
   }
-  fs::path path;
 };
 
 std::string contents(const std::string& path) {
@@ -75,6 +72,70 @@ TEST_CASE("without a commit the old file stays and nothing else does") {
   CHECK(f.files() == 1);
 }
 
+TEST_CASE("bytes written earlier can be replaced") {
+  const folder f;
+  output_file out(f / "a");
+  CHECK(out.seekable());
+  out.write("0000 rows");
+  out.overwrite(2, "12");
+  out.write("!");
+  out.commit();
+  CHECK(contents(f / "a") == "0012 rows!");
+}
+
+TEST_CASE("two writers of one name each write a whole file, and the last one stays") {
+  const folder f;
+  std::string long_a, long_b;
+  output_file a(f / "out"), b(f / "out");
+  for (int i = 0; i < 300; ++i) {
+    a.write(std::string(50000, 'a')), long_a += std::string(50000, 'a');
+    b.write(std::string(60000, 'b')), long_b += std::string(60000, 'b');
+  }
+  b.commit();
+  CHECK(contents(f / "out") == long_b);
+  a.commit();
+  CHECK(contents(f / "out") == long_a);
+  CHECK(f.files() == 1);
+}
+
+TEST_CASE("a name as long as names can be") {
+  const folder f;
+  const std::string name(255, 'n');
+  output_file out(f / name);
+  out.write("x");
+  out.commit();
+  CHECK(contents(f / name) == "x");
+  CHECK(f.files() == 1);
+}
+
+TEST_CASE("a signal's clean-up removes all files that are not complete, and only these") {
+  const folder f;
+  std::ofstream(f / "other") << "x";
+  output_file done(f / "done");
+  done.write("whole");
+  done.commit();
+  output_file a(f / "a"), b(f / "b");
+  a.flush();
+  CHECK(f.files() == 4);
+  unfinished::remove_all();
+  CHECK(f.files() == 2);
+  CHECK(contents(f / "done") == "whole");
+}
+
+TEST_CASE("what cannot be written is named") {
+  const folder f;
+  CHECK_THROWS_WITH_AS(output_file(f.path().string()), (f.path().string() + ": is a directory").c_str(), failure);
+  CHECK_THROWS_WITH_AS(output_file(f / "no/such"),
+                       ((f / "no/such") + ": cannot be created: No such file or directory").c_str(), failure);
+  if (fs::exists("/dev/full")) {
+    output_file out("/dev/full");
+    CHECK_FALSE(out.seekable());
+    out.write("x");
+    CHECK_THROWS_WITH_AS(out.commit(), "/dev/full: cannot be written: No space left on device", failure);
+  }
+}
+
+#if !defined(_WIN32)
 TEST_CASE("a replaced file keeps its mode, a link its target") {
   const folder f;
   std::ofstream(f / "a") << "old";
@@ -88,35 +149,6 @@ TEST_CASE("a replaced file keeps its mode, a link its target") {
   struct stat status {};
   REQUIRE(::stat((f / "a").c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0640);
-}
-
-TEST_CASE("bytes written earlier can be replaced") {
-  const folder f;
-  output_file out(f / "a");
-  CHECK(out.seekable());
-  out.write("0000 rows");
-  out.overwrite(2, "12");
-  out.write("!");
-  out.commit();
-  CHECK(contents(f / "a") == "0012 rows!");
-}
-
-TEST_CASE("what cannot be written is named") {
-  const folder f;
-  std::ofstream(f / "kept") << "old";
-  ::chmod((f / "kept").c_str(), 0444);
-  if (::geteuid() != 0)
-    CHECK_THROWS_WITH_AS(output_file(f / "kept"), ((f / "kept") + ": cannot be replaced: Permission denied").c_str(),
-                         failure);
-  CHECK_THROWS_WITH_AS(output_file(f.path.string()), (f.path.string() + ": is a directory").c_str(), failure);
-  CHECK_THROWS_WITH_AS(output_file(f / "no/such"),
-                       ((f / "no/such") + ": cannot be created: No such file or directory").c_str(), failure);
-  if (fs::exists("/dev/full")) {
-    output_file out("/dev/full");
-    CHECK_FALSE(out.seekable());
-    out.write("x");
-    CHECK_THROWS_WITH_AS(out.commit(), "/dev/full: cannot be written: No space left on device", failure);
-  }
 }
 
 TEST_CASE("temporary names cannot be guessed, and nothing that is there is opened, a link least of all") {
@@ -137,21 +169,6 @@ TEST_CASE("temporary names cannot be guessed, and nothing that is there is opene
   CHECK(a.temporary() != b.temporary());
 }
 
-TEST_CASE("two writers of one name each write a whole file, and the last one stays") {
-  const folder f;
-  std::string long_a, long_b;
-  output_file a(f / "out"), b(f / "out");
-  for (int i = 0; i < 300; ++i) {
-    a.write(std::string(50000, 'a')), long_a += std::string(50000, 'a');
-    b.write(std::string(60000, 'b')), long_b += std::string(60000, 'b');
-  }
-  b.commit();
-  CHECK(contents(f / "out") == long_b);
-  a.commit();
-  CHECK(contents(f / "out") == long_a);
-  CHECK(f.files() == 1);
-}
-
 TEST_CASE("a new file has the mode that the process gives to new files") {
   const folder f;
   const ::mode_t before = ::umask(027);
@@ -163,26 +180,13 @@ TEST_CASE("a new file has the mode that the process gives to new files") {
   CHECK((status.st_mode & 0777) == 0640);
 }
 
-TEST_CASE("a name as long as names can be") {
+TEST_CASE("what may not be written is not replaced") {
   const folder f;
-  const std::string name(255, 'n');
-  output_file out(f / name.c_str());
-  out.write("x");
-  out.commit();
-  CHECK(contents(f / name.c_str()) == "x");
-  CHECK(f.files() == 1);
+  std::ofstream(f / "kept") << "old";
+  ::chmod((f / "kept").c_str(), 0444);
+  if (::geteuid() != 0)
+    CHECK_THROWS_WITH_AS(output_file(f / "kept"), ((f / "kept") + ": cannot be replaced: Permission denied").c_str(),
+                         failure);
 }
 
-TEST_CASE("a signal's clean-up removes all files that are not complete, and only these") {
-  const folder f;
-  std::ofstream(f / "other") << "x";
-  output_file done(f / "done");
-  done.write("whole");
-  done.commit();
-  output_file a(f / "a"), b(f / "b");
-  a.flush();
-  CHECK(f.files() == 4);
-  unfinished::remove_all();
-  CHECK(f.files() == 2);
-  CHECK(contents(f / "done") == "whole");
-}
+#endif

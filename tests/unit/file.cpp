@@ -65,14 +65,14 @@ TEST_CASE("what is no readable file is an error that names it") {
       return f.error().code;
     };
     CHECK(code(folder.file("nowhere")) == dupq::errc::no_such_file);
-    CHECK(code(folder.file("")) == dupq::errc::is_a_directory);
+    CHECK(code(folder.path().string()) == dupq::errc::is_a_directory);
     CHECK(code(folder.write("empty", "")) == dupq::errc::not_gguf);
 #if defined(DUPQ_POSIX)
     CHECK(code(folder.write("plain", "x") + "/below") == dupq::errc::cannot_open);
     if (mkfifo(folder.file("pipe").c_str(), 0600) != 0) REQUIRE(errno == EEXIST);
     CHECK(code(folder.file("pipe")) == dupq::errc::not_gguf);  // and no waiting for who writes to it
 #else
-    CHECK(code(folder.file("no\xffUTF-8")) == dupq::errc::cannot_open);
+    CHECK(code(folder.file("") + "no\xffUTF-8") == dupq::errc::cannot_open);
 #endif
   }
 }

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include <dupq/core/os.hpp>
+
 #include "support/fixtures.hpp"
 
 namespace dupq_test {
@@ -23,8 +25,8 @@ namespace dupq_test {
 class aligned_bytes {
  public:
   explicit aligned_bytes(std::size_t n, std::size_t shift = 0) : shift_(shift), size_(n) {
-    void* p = nullptr;
-    REQUIRE(posix_memalign(&p, dupq::alignment, n + shift + (n + shift == 0)) == 0);
+    void* const p = dupq::os::allocate(n + shift);
+    REQUIRE(p != nullptr);
     data_.reset(static_cast<std::byte*>(p));
   }
   explicit aligned_bytes(std::string_view bytes, std::size_t shift = 0) : aligned_bytes(bytes.size(), shift) {
@@ -34,7 +36,7 @@ class aligned_bytes {
 
  private:
   struct release {
-    void operator()(std::byte* p) const { std::free(p); }
+    void operator()(std::byte* p) const { dupq::os::release(p); }
   };
   std::unique_ptr<std::byte, release> data_;
   std::size_t shift_, size_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "failure.hpp"
+#include "os.hpp"
 
 namespace dupq_tool {
 
@@ -31,7 +32,7 @@ inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(status)) fail("is a directory");
   if (!std::filesystem::is_regular_file(status)) fail("not a regular file");
   if (std::filesystem::file_size(path, trouble) == 0) fail("is empty");
-  auto file = dupq::mapped_file::open(path.string().c_str());
+  auto file = dupq::mapped_file::open(os::name_of(path).c_str());
   if (!file) throw failure(file.error());
   if (is_lfs_pointer(file->bytes())) fail(lfs_pointer);
   return *std::move(file);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,13 @@ void prepare_process(void (*clean_up)(int signal));
 
 // ---- names
 // -----------------------------------------------------------------------------------------------------------
+
+/// A path of a name. (The library's type for paths takes what is no char8_t through Windows' code page.)
+inline std::filesystem::path path_of(const std::string& name) { return std::u8string(name.begin(), name.end()); }
+inline std::string name_of(const std::filesystem::path& path) {
+  const std::u8string name = path.u8string();
+  return {name.begin(), name.end()};
+}
 
 /// What is there, links followed.
 struct file_kind {

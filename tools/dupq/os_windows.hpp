@@ -12,6 +12,8 @@
 #include <windows.h>
 // After what it needs:
 #include <shellapi.h>
+#undef near
+#undef far
 
 #include <algorithm>
 #include <cerrno>

@@ -39,7 +39,8 @@ class output_file {
     }
     if (existing.there && !os::may_write(path_)) fail("cannot be replaced");
     std::error_code ignored;
-    if (existing.there) target_ = std::filesystem::canonical(path_, ignored).string();  // a link stays a link
+    if (existing.there)
+      target_ = os::name_of(std::filesystem::canonical(os::path_of(path_), ignored));  // a link stays a link
     if (target_.empty()) target_ = path_;
     create(existing.there, existing.mode);
   }
@@ -91,7 +92,7 @@ class output_file {
     if (!os::rename(temporary_, target_)) fail("cannot be created");
     temporary_.clear();
     noted_.forget();
-    os::sync_folder(std::filesystem::path(target_).parent_path().string());
+    os::sync_folder(os::name_of(os::path_of(target_).parent_path()));
   }
 
  private:
@@ -101,11 +102,11 @@ class output_file {
 
   /// A new file beside the target, which `exists` with a mode or does not.
   void create(bool exists, unsigned mode) {
-    const std::filesystem::path target(target_);
-    std::string name = target.filename().string();
+    const std::filesystem::path target = os::path_of(target_);
+    std::string name = os::name_of(target.filename());
     if (name.size() > 200) name = "dupq";  // names have at most 255 bytes
     for (int attempt = 0; attempt < 16; ++attempt) {
-      temporary_ = (target.parent_path() / (name + ".partial-" + random_digits())).string();
+      temporary_ = os::name_of(target.parent_path() / os::path_of(name + ".partial-" + random_digits()));
       noted_.note(temporary_);  // before the file is there, because a signal may come as soon as it is
       descriptor_ = os::create_new(temporary_, exists ? mode : 0666);
       if (descriptor_ >= 0) break;

@@ -84,7 +84,7 @@ inline result<file_bytes> read_file(const char* path) noexcept {
 
 inline void* allocate(std::size_t bytes) noexcept {
   void* memory = nullptr;
-  return ::posix_memalign(&memory, alignment, std::max(bytes, alignment)) == 0 ? memory : nullptr;
+  return ::posix_memalign(&memory, alignment, bytes + (bytes == 0)) == 0 ? memory : nullptr;
 }
 
 inline void release(void* memory) noexcept { std::free(memory); }

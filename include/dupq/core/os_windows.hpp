@@ -54,8 +54,14 @@ struct descriptor {
     if (::MultiByteToWideChar(utf8, refuse_what_is_not, path, -1, wide, longest) == 0)
       return file_error(errc::cannot_open, path, EILSEQ);
     struct _stat64 status {};
+    std::size_t length = 0;  // no directory is found under a name that ends in a separator
+    while (wide[length] != L'\0') ++length;
+    const wchar_t end = length > 1 ? wide[length - 1] : L'.';
+    const bool cut = (end == L'/' || end == L'\\') && wide[length - 2] != L':';
+    if (cut) wide[length - 1] = L'\0';
     if (::_wstat64(wide, &status) == 0 && (status.st_mode & _S_IFMT) == _S_IFDIR)  // nothing opens a directory
       return error(errc::is_a_directory).in(path);
+    if (cut) wide[length - 1] = end;
     number = ::_wsopen(wide, _O_RDONLY | _O_BINARY | _O_NOINHERIT, _SH_DENYNO, 0);
     if (number < 0)
       return errno == ENOENT ? error(errc::no_such_file).in(path) : file_error(errc::cannot_open, path, errno);
@@ -106,7 +112,7 @@ inline result<file_bytes> read_file(const char* path) noexcept {
   return file_bytes{data, *size, [](void* p, std::size_t) noexcept { release(p); }};
 }
 
-inline void* allocate(std::size_t bytes) noexcept { return ::_aligned_malloc(std::max(bytes, alignment), alignment); }
+inline void* allocate(std::size_t bytes) noexcept { return ::_aligned_malloc(bytes + (bytes == 0), alignment); }
 
 inline void release(void* memory) noexcept { ::_aligned_free(memory); }
 
