@@ -17,8 +17,9 @@ GENERATED = {"unicode_tables.hpp", "normal_form_tables.hpp"}
 FLOORS = [
     ("core/", 1), ("metrics.hpp", 1), ("split.hpp", 1),
     ("text/", 2), ("device/", 2),
-    ("model/", 3), ("workspace.hpp", 3), ("search/", 3),
-    ("model.hpp", 4), ("encoder.hpp", 4), ("encode_forms.hpp", 4), ("bi_encoder.hpp", 4), ("cross_encoder.hpp", 4),
+    ("model/", 3), ("search/", 3),
+    ("workspace.hpp", 4), ("model.hpp", 4), ("encoder.hpp", 4), ("encode_forms.hpp", 4), ("bi_encoder.hpp", 4),
+    ("cross_encoder.hpp", 4),
     ("cuda/", 5),
     ("dupq.hpp", 6), ("cuda.cuh", 6),
 ]

@@ -2,18 +2,16 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "core/arena.hpp"
 #include "core/config.hpp"
 #include "core/error.hpp"
-#include "core/executor.hpp"
 #include "core/os.hpp"
 #include "device/cpu/cpu.hpp"
 #include "model/batch.hpp"
+#include "model/encoder_options.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -36,17 +34,6 @@ constexpr std::size_t workspace_bytes(const config& c, const limits& l = {}) noe
   lay_out_workers<D>(counter, c, resolve(l, c));
   return counter.used();
 }
-
-/// What an encoder is made with.
-struct encoder_options {
-  dupq::limits limits{};
-  dupq::executor executor{};  ///< runs batches side by side; limits.workers is raised to its number of workers
-  /// Whether "[SEP]" in a text becomes the special token, as Hugging Face's tokenizers do, or stays text.
-  dupq::special_tokens special_tokens = special_tokens::parse;
-  /// The name of one of the model's prompts, which are put before a text (of a pair: before the first); "": none.
-  /// Without a name it is the model's default.
-  std::optional<std::string_view> prompt{};
-};
 
 /// The workers' batches and the memory below them: the caller's, or owned.
 template <device D>

@@ -19,7 +19,7 @@
 #include "../text/general_text.hpp"
 #include "../text/prompted_text.hpp"
 #include "../text/wordpiece.hpp"
-#include "../workspace.hpp"
+#include "encoder_options.hpp"
 #include "metadata.hpp"
 #include "prompts.hpp"
 
