@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -127,6 +128,18 @@ TEST_CASE("gemm over strided operands, as attention reads scores and values") {
   }
 }
 
+/// What a table's `quantize` writes: the bytes of all rows, then those of their scales, which end in `scales` too.
+std::vector<std::uint8_t> quantized(const dupq::kernels& table, const floats& x, std::size_t n, std::size_t stride,
+                                    const float* factors, std::vector<dupq::row_scale>& scales) {
+  std::vector<std::uint8_t> all(scales.size() * dupq::round_up(n, 4), 77);
+  table.quantize(scales.size(), n, stride, x.data(), factors, all.data(), scales.data());
+  for (const dupq::row_scale& one : scales) {
+    const auto bytes = std::bit_cast<std::array<std::uint8_t, sizeof one>>(one);
+    all.insert(all.end(), bytes.begin(), bytes.end());
+  }
+  return all;
+}
+
 TEST_CASE("8-bit integers: quantize and gemm8") {
   using dupq::activation, dupq::panel_width;
   for (const std::size_t m : {1u, 2u, 5u, 6u, 7u, 8u, 9u, 12u, 14u, 15u, 17u})
@@ -151,14 +164,11 @@ TEST_CASE("8-bit integers: quantize and gemm8") {
             weight(o, i) = static_cast<std::int8_t>(drawn.data()[o * k + i < drawn.size() ? o * k + i : 0]);
             sums[o] += weight(o, i);
           }
-        std::vector<std::uint8_t> expected;
         std::vector<dupq::row_scale> rows(m);
         const auto quantize = [&](const dupq::kernels& table) {
-          std::vector<std::uint8_t> q(m * groups * 4, 77);
-          table.quantize(m, k, k, x.data(), scaled ? factors.data() : nullptr, q.data(), rows.data());
-          return q;
+          return quantized(table, x, k, k, scaled ? factors.data() : nullptr, rows);
         };
-        expected = quantize(dupq::scalar_kernels::table);
+        const auto expected = quantize(dupq::scalar_kernels::table);
         for (const dupq::kernels* table : dupq::available_kernels()) CHECK(quantize(*table) == expected);
         for (std::size_t r = 0; r < m; ++r)
           for (std::size_t i = 0; i < k; ++i) {  // half a step of rounding, and half of the zero point's
@@ -185,6 +195,17 @@ TEST_CASE("8-bit integers: quantize and gemm8") {
                  act == activation::gelu ? 1.2e-4 : 4e-6);
           }
       }
+}
+
+TEST_CASE("8-bit integers: quantize of long rows") {
+  const std::size_t n = 1055, stride = n + 3;
+  const floats x(7 * stride, 1), factors(n, 2);
+  std::vector<dupq::row_scale> rows(7);
+  for (const float* const f : {factors.data(), static_cast<const float*>(nullptr)}) {
+    const auto expected = quantized(dupq::scalar_kernels::table, x, n, stride, f, rows);
+    for (const dupq::kernels* table : dupq::available_kernels())
+      CHECK(quantized(*table, x, n, stride, f, rows) == expected);
+  }
 }
 
 TEST_CASE("8-bit integers: the extremes do not saturate, and an empty row is zero") {
@@ -236,7 +257,7 @@ TEST_CASE("norm") {
   for (std::size_t n = 1; n <= longest; ++n)
     for (const float epsilon : {1e-12f, 1e-5f}) {
       CAPTURE(n);
-      const std::size_t rows = 3, stride = n + 2;
+      const std::size_t rows = 15, stride = n + 2;  // eight, four, two and one at a time
       const floats x(rows * stride, 1), gain(n, 2), bias(n, 3);
       const floats y = same(x, [&](const dupq::kernels& table, floats& out) {
         table.norm(rows, n, stride, gain.data(), bias.data(), epsilon, out.data());

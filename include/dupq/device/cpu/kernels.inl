@@ -24,6 +24,11 @@ DUPQ_LANE f32x16 keep_first(f32x16 v, std::size_t n) noexcept {
   return load(lanes);
 }
 
+/// Asks for what lies `ahead` floats behind p, which may be beyond what is mapped.
+DUPQ_LANE void request(const float* p, std::size_t ahead) noexcept {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + ahead * sizeof(float)), 0, 3);
+}
+
 // ---- formulas
 
 DUPQ_LANE f32x16 exp_negative(f32x16 x) noexcept {
@@ -68,7 +73,7 @@ DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, con
   if (i < n) scalar_kernels::add_rows(n - i, a + i, b == nullptr ? b : b + i, c + i, y + i);
 }
 
-/// Rows rows at a time, so that their chains of additions overlap.
+/// Rows rows at a time, so that their chains of additions overlap; the next ones are asked for.
 template <int Rows>
 DUPQ_ISA void norm_of(std::size_t n, std::size_t stride, const float* gain, const float* bias, float epsilon,
                       float* x) noexcept {
@@ -94,6 +99,7 @@ DUPQ_ISA void norm_of(std::size_t n, std::size_t stride, const float* gain, cons
     DUPQ_UNROLL
     for (int r = 0; r < Rows; ++r) {
       const f32x16 d = sub(load(row[r] + i), means[r]);
+      request(row[r] + i, Rows * stride);
       squares[r] = fused(d, d, squares[r]);
     }
   }
@@ -120,6 +126,8 @@ DUPQ_ISA void norm_of(std::size_t n, std::size_t stride, const float* gain, cons
 DUPQ_ISA inline void norm(std::size_t rows, std::size_t n, std::size_t stride, const float* gain, const float* bias,
                           float epsilon, float* x) noexcept {
   std::size_t r = 0;
+  if constexpr (quantized_rows > 2)
+    for (; r + 8 <= rows; r += 8) norm_of<8>(n, stride, gain, bias, epsilon, x + r * stride);
   for (; r + 4 <= rows; r += 4) norm_of<4>(n, stride, gain, bias, epsilon, x + r * stride);
   for (; r + 2 <= rows; r += 2) norm_of<2>(n, stride, gain, bias, epsilon, x + r * stride);
   for (; r < rows; ++r) norm_of<1>(n, stride, gain, bias, epsilon, x + r * stride);

@@ -33,6 +33,10 @@ struct f32x16 {
 
 DUPQ_LANE f32x16 splat(float x) noexcept { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 DUPQ_LANE f32x16 load(const float* p) noexcept { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+/// Four numbers, then zeros
+DUPQ_LANE f32x16 first_four(const float (&x)[4]) noexcept {
+  return {_mm256_zextps128_ps256(_mm_setr_ps(x[0], x[1], x[2], x[3])), _mm256_setzero_ps()};
+}
 DUPQ_LANE void store(float* p, f32x16 v) noexcept {
   _mm256_storeu_ps(p, v.low);
   _mm256_storeu_ps(p + 8, v.high);
@@ -78,6 +82,19 @@ DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
 /// a < b ? a : b
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
   return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
+/// What is greater where bits are taken for integers
+DUPQ_LANE __m256 greater_signed(__m256 a, __m256 b) noexcept {
+  return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+DUPQ_LANE f32x16 greater_signed(f32x16 a, f32x16 b) noexcept {
+  return {greater_signed(a.low, b.low), greater_signed(a.high, b.high)};
+}
+DUPQ_LANE __m256 greater_unsigned(__m256 a, __m256 b) noexcept {
+  return _mm256_castsi256_ps(_mm256_max_epu32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+DUPQ_LANE f32x16 greater_unsigned(f32x16 a, f32x16 b) noexcept {
+  return {greater_unsigned(a.low, b.low), greater_unsigned(a.high, b.high)};
 }
 /// x where test >= limit, 0 elsewhere, also where test is NaN
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {

@@ -34,6 +34,9 @@ struct f32x16 {
 
 DUPQ_LANE f32x16 splat(float x) noexcept { return {_mm512_set1_ps(x)}; }
 DUPQ_LANE f32x16 load(const float* p) noexcept { return {_mm512_loadu_ps(p)}; }
+DUPQ_LANE f32x16 first_four(const float (&x)[4]) noexcept {
+  return {_mm512_insertf32x4(_mm512_setzero_ps(), _mm_setr_ps(x[0], x[1], x[2], x[3]), 0)};
+}
 DUPQ_LANE void store(float* p, f32x16 v) noexcept { _mm512_storeu_ps(p, v.all); }
 DUPQ_LANE f32x16 load_quarters(const float* a, const float* b, const float* c, const float* d) noexcept {
   const __m512 v = _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1);
@@ -56,6 +59,12 @@ DUPQ_LANE f32x16 div(f32x16 a, f32x16 b) noexcept { return {_mm512_div_ps(a.all,
 DUPQ_LANE f32x16 fused(f32x16 a, f32x16 b, f32x16 c) noexcept { return {_mm512_fmadd_ps(a.all, b.all, c.all)}; }
 DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept { return {_mm512_max_ps(a.all, b.all)}; }
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept { return {_mm512_min_ps(a.all, b.all)}; }
+DUPQ_LANE f32x16 greater_signed(f32x16 a, f32x16 b) noexcept {
+  return {_mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a.all), _mm512_castps_si512(b.all)))};
+}
+DUPQ_LANE f32x16 greater_unsigned(f32x16 a, f32x16 b) noexcept {
+  return {_mm512_castsi512_ps(_mm512_max_epu32(_mm512_castps_si512(a.all), _mm512_castps_si512(b.all)))};
+}
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test.all, limit.all, _CMP_GE_OQ), x.all)};
 }

@@ -43,6 +43,11 @@ DUPQ_LANE f32x16 splat(float x) noexcept {
 DUPQ_LANE f32x16 load(const float* p) noexcept {
   return {{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}};
 }
+/// Four numbers, then zeros
+DUPQ_LANE f32x16 first_four(const float (&x)[4]) noexcept {
+  const float32x4_t none = vdupq_n_f32(0.0f);
+  return {{vld1q_f32(x), none, none, none}};
+}
 DUPQ_LANE void store(float* p, f32x16 v) noexcept {
   vst1q_f32(p, v.quarter[0]);
   vst1q_f32(p + 4, v.quarter[1]);
@@ -86,6 +91,17 @@ DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
 /// a < b ? a : b
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
   return each([&](int i) { return vbslq_f32(vcltq_f32(a.quarter[i], b.quarter[i]), a.quarter[i], b.quarter[i]); });
+}
+/// What is greater where bits are taken for integers
+DUPQ_LANE f32x16 greater_signed(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) {
+    return vreinterpretq_f32_s32(vmaxq_s32(vreinterpretq_s32_f32(a.quarter[i]), vreinterpretq_s32_f32(b.quarter[i])));
+  });
+}
+DUPQ_LANE f32x16 greater_unsigned(f32x16 a, f32x16 b) noexcept {
+  return each([&](int i) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a.quarter[i]), vreinterpretq_u32_f32(b.quarter[i])));
+  });
 }
 /// x where test >= limit, 0 elsewhere, also where test is NaN
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {

@@ -142,10 +142,12 @@ inline void divide(std::size_t n, float divisor, float* x) noexcept {
 inline std::int32_t rounded(float t) noexcept {
   return std::bit_cast<std::int32_t>(t) - std::bit_cast<std::int32_t>(formulas::round_magic);
 }
+/// The least range that is not taken for 0: the reciprocal of a smaller one could be infinite.
+inline constexpr float least_range = std::bit_cast<float>(std::bit_cast<std::uint32_t>(1e-30f) + 1);
 /// The scale for values within [low, high], which hold 0; `inverse` is what they are multiplied with.
 inline row_scale scale_of(float low, float high, float& inverse) noexcept {
   const float range = high - low;
-  inverse = range > 1e-30f ? 255.0f / range : 0.0f;  // the reciprocal of a smaller range could be infinite
+  inverse = range >= least_range ? 255.0f / range : 0.0f;
   // An infinite range has the inverse 0, too: without the test its zero would be the bits of a NaN.
   return {range / 255.0f, inverse == 0.0f ? 0 : rounded(fused(-low, inverse, formulas::round_magic))};
 }
