@@ -36,6 +36,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
   }
   /// The similarity of two texts.
   result<float> score(std::string_view a, std::string_view b) noexcept {
+    if (const auto here = this->ready(); !here) return here.error();
     float out = 0;
     const float_environment ieee;
     unwatched nobody;
@@ -49,7 +50,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
 
   template <class Watch>
   result<void> encode_list(texts list, std::span<float> out, Watch&& watch) noexcept {
-    const std::size_t dim = this->model_->dim();
+    const std::size_t dim = this->model_.dim();
     if (const auto right = check_vectors(list, dim, out); !right) return right;
     this->for_ranges(
         list.size(), list.size(), watch, [&](std::size_t i) { return this->likely_tokens(list[i].size()); },
@@ -62,6 +63,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
 
   template <class Watch>
   result<void> score_lists(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
+    if (const auto here = this->ready(); !here) return here;
     if (const auto right = check_scores(a, b, out); !right) return right;
     this->for_ranges(
         a.size(), this->limits_.texts / 2, watch,
@@ -75,7 +77,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
 
   template <class Watch, class At>
   void encode_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, At&& at, float* out) noexcept {
-    const model& m = *this->model_;
+    const model& m = this->model_;
     this->run_packed(
         begin, end, one, watch,
         [&](std::size_t i, std::span<std::int32_t> ids) {
@@ -96,15 +98,14 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
   /// Items 2i and 2i + 1 are the texts of pair i.
   template <class Watch, class At>
   void score_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, At&& at, float* out) noexcept {
-    const std::size_t dim = this->model_->dim();
+    const std::size_t dim = this->model_.dim();
     const float* const vectors = one.buffers().pooled.data;
     watch_of_texts of_texts(watch);
     encode_range(2 * begin, 2 * end, one, of_texts, at, one.buffers().pooled.data);
     if (!watch.go_on()) return;  // not all vectors may be there
     for (std::size_t i = begin; i < end; ++i) {
       const float* const a = vectors + 2 * (i - begin) * dim;
-      out[i] =
-          similarity_of(this->model_->config().similarity, {a, dim}, {a + dim, dim}, &this->model_->kernel_table());
+      out[i] = similarity_of(this->model_.config().similarity, {a, dim}, {a + dim, dim}, &this->model_.kernel_table());
     }
     watch.done(end - begin);
   }

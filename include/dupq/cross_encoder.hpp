@@ -31,6 +31,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
   }
   /// The score of one pair.
   result<float> score(std::string_view a, std::string_view b) noexcept {
+    if (const auto here = this->ready(); !here) return here.error();
     float out = 0;
     const float_environment ieee;
     unwatched nobody;
@@ -43,7 +44,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
   using base::base;
 
   float activate(float logit) const noexcept {
-    return this->model_->config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;
+    return this->model_.config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;
   }
 
   result<void> activated(const result<void>& done, std::span<float> out) const noexcept {
@@ -55,6 +56,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
 
   template <class Watch>
   result<void> logit_list(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
+    if (const auto here = this->ready(); !here) return here;
     if (const auto right = check_scores(a, b, out); !right) return right;
     this->for_ranges(
         a.size(), a.size(), watch, [&](std::size_t i) { return this->likely_tokens(a[i].size() + b[i].size()); },
@@ -69,7 +71,7 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
   template <class Watch, class First, class Second>
   void logits_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, First&& a, Second&& b,
                     float* out) noexcept {
-    const model& m = *this->model_;
+    const model& m = this->model_;
     this->run_packed(
         begin, end, one, watch,
         [&](std::size_t i, std::span<std::int32_t> ids) {

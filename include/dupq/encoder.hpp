@@ -22,6 +22,7 @@ namespace dupq::inline DUPQ_ABI {
 /// The limits that an encoder of a model gets: what options leave open is filled in. Errors: wrong_kind where the model
 /// is of another kind, bad_limit where a limit is impossible.
 inline result<limits> limits_for(const model& m, const encoder_options& options, model_kind kind) noexcept {
+  if (m.empty()) return error(errc::moved_from, "model");
   const config& c = m.config();
   if (c.kind != kind) return error(errc::wrong_kind, name(c.kind)).in(m.path());
   limits l = resolve(options.limits, c);
@@ -62,8 +63,9 @@ inline tokenizer::encoding encode_pair(const model& m, const prompt_use& prompt,
 
 /// What every encoder asks of its caller's lists. Errors: wrong_size.
 inline result<void> check_vectors(texts list, std::size_t dim, std::span<const float> vectors) noexcept {
-  if (vectors.size() == list.size() * dim) return {};
-  return error(errc::wrong_size, "vectors", list.size() * dim, vectors.size());
+  if (dim == 0) return error(errc::moved_from, "encoder");
+  if (vectors.size() / dim == list.size() && vectors.size() % dim == 0) return {};
+  return error(errc::wrong_size, "vectors", std::uint64_t{list.size()} * dim, vectors.size());
 }
 inline result<void> check_scores(texts a, texts b, std::span<const float> scores) noexcept {
   if (b.size() != a.size()) return error(errc::wrong_size, "second texts", a.size(), b.size());
@@ -71,8 +73,8 @@ inline result<void> check_scores(texts a, texts b, std::span<const float> scores
   return {};
 }
 
-/// The base of `Encoder`, which is for models of a kind. It refers to its model, which must outlive it; one thread uses
-/// it at a time.
+/// The base of `Encoder`, which is for models of a kind. It refers to its model, which must outlive it but may be
+/// moved; one thread uses it at a time. An encoder that has been moved from refuses every call: moved_from.
 template <class Encoder, model_kind Kind, device D>
 class encoder {
  public:
@@ -96,17 +98,23 @@ class encoder {
   }
   const limits& sizes() const noexcept { return limits_; }
   /// Floats of a bi-encoder's vector.
-  std::size_t dim() const noexcept { return model_->dim(); }
+  std::size_t dim() const noexcept { return model_.dim(); }
 
  protected:
   encoder(const model& m, const encoder_options& options, const limits& l, const prompt_use& prompt,
           workspace<D>&& memory) noexcept
-      : model_(&m), options_(options), limits_(l), prompt_(prompt), workspace_(std::move(memory)) {}
+      : model_(m.view()), options_(options), limits_(l), prompt_(prompt), workspace_(std::move(memory)) {}
+
+  /// Errors: moved_from.
+  result<void> ready() const noexcept {
+    if (model_.empty()) return error(errc::moved_from, "encoder");
+    return {};
+  }
 
   /// `alone`: of the executor's workers only this one has something to do.
   D make_device(bool alone) const noexcept {
     if constexpr (std::is_constructible_v<D, const kernels&, const executor&>)
-      return D(model_->kernel_table(), alone ? options_.executor : executor{});
+      return D(model_.kernel_table(), alone ? options_.executor : executor{});
     else
       return D();
   }
@@ -145,7 +153,7 @@ class encoder {
     const D device = make_device(b.alone);
     std::size_t first = begin;
     const auto flush = [&](std::size_t kept) {
-      run_layers(device, model_->weights(), model_->config(), b.view(), b.buffers());
+      run_layers(device, model_.weights(), model_.config(), b.view(), b.buffers());
       finish(device, first, b);
       watch.done(b.texts());
       first += b.texts();
@@ -156,13 +164,13 @@ class encoder {
       if (e.truncated) ++b.truncated, watch.cut(i);
       if (!b.fits(e.tokens)) flush(e.tokens);
       if (!watch.go_on()) break;
-      b.add(e.tokens, e.first_segment, model_->config(), model_->tokenizer().options().pad);
+      b.add(e.tokens, e.first_segment, model_.config(), model_.tokenizer().options().pad);
     }
     if (b.texts() != 0 && watch.go_on()) flush(0);
     b.clear(0);
   }
 
-  const model* model_;
+  model model_;
   encoder_options options_;
   limits limits_;
   prompt_use prompt_;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstddef>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "core/arena.hpp"
@@ -28,6 +30,10 @@ struct model_options {
   /// Without it a packed file of floats is ready at once, however large, and its pages come when they are needed; with
   /// such weights results are NaN or mean nothing, and no worse happens. Everything else is checked in any case.
   bool check_weights = true;
+  /// Whether `open` maps the file: quick, and its pages are shared among processes. But who cuts a mapped file short,
+  /// or writes over it in place, ends the programs that read it (SIGBUS) or changes their results; a file that is
+  /// replaced by renaming another is safe. Without it the file is read once, into memory of the model's own.
+  bool map = true;
   /// &keep_halves, for encoders on a GPU alone: matrices in half precision stay as the file has them, instead of
   /// becoming floats first. Encoders on a CPU refuse such a model (unsupported).
   matrix_reader halves = nullptr;
@@ -36,24 +42,90 @@ struct model_options {
   const rare_settings* settings = nullptr;
 };
 
-/// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and, where the
-/// file's layout is not the kernels' own, in storage that is filled once.
+namespace model_detail {
+
+/// What a model consists of. It lies in the model's storage, where it stays when the model moves.
+struct contents {
+  const gguf::file* file = nullptr;  ///< beside it; null where there is nothing
+  const dupq::kernels* table = &scalar_kernels::table;
+  const rare_settings* settings = nullptr;
+  file_format format;
+  dupq::config config;
+  std::optional<float> threshold;
+  dupq::tokenizer tokenizer;
+  transformer<host_memory> weights;
+  char path[44] = {};
+
+  /// Parses a file and reads its numbers. The result is how many bytes of storage a model of it needs.
+  result<std::size_t> describe(std::span<const std::byte> bytes, const model_options& options, gguf::file& parsed,
+                               bool only_count = false) noexcept {
+    const float_environment ieee;
+    settings = options.settings;
+    table = find_kernels(options.kernels);
+    if (table == nullptr) return error(errc::unknown_kernels, options.kernels);
+    const auto whole = gguf::file::parse(bytes);
+    if (!whole) return whole.error();
+    parsed = *whole;
+    file = &parsed;
+    const auto known_format = read_format(parsed);
+    if (!known_format) return known_format.error();
+    format = *known_format;
+    const auto c = read_config(parsed, format, settings != nullptr || only_count);
+    if (!c) return c.error();
+    config = *c;
+    if (settings != nullptr)
+      if (const auto done = settings->read(parsed, config); !done) return done.error();
+    const auto stored_threshold = read_threshold(parsed);
+    if (!stored_threshold) return stored_threshold.error();
+    threshold = *stored_threshold;
+    arena counter;
+    counter.take<contents>(1);
+    counter.take<gguf::file>(1);
+    if (const auto done = read(counter, {.halves = options.halves}); !done) return done.error();
+    return counter.used();
+  }
+  /// The tokenizer and the weights; counts what they need where `storage` has no memory.
+  result<void> read(arena& storage, const model_options& options) noexcept {
+    const float_environment ieee;
+    tokenizer_reader words(*file, storage, settings == nullptr ? nullptr : settings->text);
+    const auto t = words.read();
+    if (!t) return t.error();
+    if (*t) tokenizer = **t;  // nothing while storage is only counted
+    weight_reader tensors(*file, config, format.packed, storage, options.check_weights, options.halves);
+    return tensors.read(weights);
+  }
+};
+static_assert(std::is_trivially_destructible_v<contents>);
+
+/// What a model consists of that has been moved from.
+inline constinit const contents nothing;
+inline constinit const gguf::file no_file;
+
+}  // namespace model_detail
+
+/// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and in storage that
+/// is filled once: it can be moved while encoders use it, which need it or what it was moved to. A model that has been
+/// moved from is empty, and no encoder can be made of it.
 class model {
  public:
-  /// Maps the file and takes storage from the heap. Errors carry the file's name.
+  /// Maps the file, or reads it, and takes storage from the heap. Errors carry the file's name.
   static result<model> open(const char* path, const model_options& options = {}) noexcept {
-    auto file = mapped_file::open(path, options.check_weights);
+    auto file = options.map ? mapped_file::open(path, options.check_weights) : mapped_file::read(path);
     if (!file) return file.error();
     model_options all = options;
     if (all.settings == nullptr) all.settings = &all_settings;
-    model m;
-    const auto needed = m.describe(file->bytes(), all);
+    gguf::file parsed;
+    model_detail::contents c;
+    const auto needed = c.describe(file->bytes(), all, parsed);
     if (!needed) return needed.error().in(path);
+    const error named = error(errc::cannot_open).in(path);
+    for (std::size_t i = 0; i < sizeof c.path; ++i) c.path[i] = named.file[i];
     void* const storage = os::allocate(*needed);
     if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
-    m.owned_ = {storage, std::move(*file), path};
-    arena from({static_cast<std::byte*>(storage), *needed});
-    if (const auto done = m.read(from, all); !done) return done.error().in(path);
+    model m;
+    m.owned_ = {storage, std::move(*file)};
+    if (const auto done = m.fill(c, {static_cast<std::byte*>(storage), *needed}, all); !done)
+      return done.error().in(path);
     return result<model>(std::move(m));
   }
   static result<model> open(const std::string& path, const model_options& options = {}) noexcept {
@@ -74,51 +146,67 @@ class model {
                             const model_options& options = {}) noexcept {
     const auto misaligned = reinterpret_cast<std::uintptr_t>(storage.data()) % alignment;
     if (misaligned != 0) return error(errc::not_aligned, "storage", alignment, misaligned);
-    model m;
-    const auto needed = m.describe(file, options);
+    gguf::file parsed;
+    model_detail::contents c;
+    const auto needed = c.describe(file, options, parsed);
     if (!needed) return needed.error();
     if (storage.size() < *needed) return error(errc::too_small, "storage", *needed, storage.size());
-    arena from(storage);
-    if (const auto done = m.read(from, options); !done) return done.error();
+    model m;
+    if (const auto done = m.fill(c, storage, options); !done) return done.error();
     return result<model>(std::move(m));
   }
 
   /// Bytes of storage that `load` needs for a file.
   static result<std::size_t> storage_bytes(std::span<const std::byte> file) noexcept {
-    return model().describe(file, {}, true);
+    gguf::file parsed;
+    return model_detail::contents().describe(file, {}, parsed, true);
   }
 
-  const dupq::config& config() const noexcept { return config_; }
+  model(model&& other) noexcept
+      : contents_(std::exchange(other.contents_, &model_detail::nothing)), owned_(std::move(other.owned_)) {}
+  model& operator=(model&& other) noexcept {
+    model moved(std::move(other));
+    std::swap(contents_, moved.contents_);
+    owned_.swap(moved.owned_);
+    return *this;
+  }
+
+  /// The same model without what it owns: it must not outlive this one, or what this one is moved to.
+  model view() const noexcept {
+    model same;
+    same.contents_ = contents_;
+    return same;
+  }
+  /// Whether there is nothing in it: it has been moved from.
+  bool empty() const noexcept { return contents_ == &model_detail::nothing; }
+
+  const dupq::config& config() const noexcept { return contents_->config; }
   /// Floats of a bi-encoder's vector.
-  std::size_t dim() const noexcept { return config_.dim(); }
+  std::size_t dim() const noexcept { return config().dim(); }
   /// The score from which on a pair counts as duplicates, where the file has one (`dupq calibrate`).
-  std::optional<float> threshold() const noexcept { return threshold_; }
-  const dupq::tokenizer& tokenizer() const noexcept { return *tokenizer_; }
-  const transformer<host_memory>& weights() const noexcept { return weights_; }
+  std::optional<float> threshold() const noexcept { return contents_->threshold; }
+  const dupq::tokenizer& tokenizer() const noexcept { return contents_->tokenizer; }
+  const transformer<host_memory>& weights() const noexcept { return contents_->weights; }
   /// The name of the kernel table in use.
-  std::string_view kernels() const noexcept { return table_->name; }
-  const dupq::kernels& kernel_table() const noexcept { return *table_; }
-  const gguf::file& file() const noexcept { return file_; }
+  std::string_view kernels() const noexcept { return kernel_table().name; }
+  const dupq::kernels& kernel_table() const noexcept { return *contents_->table; }
+  const gguf::file& file() const noexcept { return empty() ? model_detail::no_file : *contents_->file; }
   /// What it was opened with for settings that few files have; null: none.
-  const rare_settings* settings() const noexcept { return settings_; }
-  bool packed() const noexcept { return format_.packed; }
+  const rare_settings* settings() const noexcept { return contents_->settings; }
+  bool packed() const noexcept { return contents_->format.packed; }
   /// The tail of the name of the file it was opened from.
-  const char* path() const noexcept { return owned_.path; }
+  const char* path() const noexcept { return contents_->path; }
 
  private:
   /// What `open` holds on to. The pointer to what frees it keeps programs without a heap free of one.
   struct ownership {
     void* storage = nullptr;
     mapped_file file;
-    char path[44]{};
     void (*release)(void*) noexcept = nullptr;
 
     ownership() noexcept = default;
-    ownership(void* storage_, mapped_file&& file_, std::string_view path_) noexcept
-        : storage(storage_), file(std::move(file_)), release(os::release) {
-      const error named = error(errc::cannot_open).in(path_);
-      for (std::size_t i = 0; i < sizeof path; ++i) path[i] = named.file[i];
-    }
+    ownership(void* storage_, mapped_file&& file_) noexcept
+        : storage(storage_), file(std::move(file_)), release(os::release) {}
     ownership(ownership&& other) noexcept { swap(other); }
     ownership& operator=(ownership&& other) noexcept { return swap(other), *this; }
     ~ownership() {
@@ -127,55 +215,23 @@ class model {
     void swap(ownership& other) noexcept {
       std::swap(storage, other.storage);
       std::swap(file, other.file);
-      std::swap(path, other.path);
       std::swap(release, other.release);
     }
   };
 
   model() noexcept = default;
 
-  /// Parses a file and reads its numbers. The result is how many bytes of storage the rest, which `read` reads, needs.
-  result<std::size_t> describe(std::span<const std::byte> file, const model_options& options,
-                               bool only_count = false) noexcept {
-    settings_ = options.settings;
-    table_ = find_kernels(options.kernels);
-    if (table_ == nullptr) return error(errc::unknown_kernels, options.kernels);
-    const auto parsed = gguf::file::parse(file);
-    if (!parsed) return parsed.error();
-    file_ = *parsed;
-    const auto format = read_format(file_);
-    if (!format) return format.error();
-    format_ = *format;
-    const auto c = read_config(file_, format_, settings_ != nullptr || only_count);
-    if (!c) return c.error();
-    config_ = *c;
-    if (settings_ != nullptr)
-      if (const auto done = settings_->read(file_, config_); !done) return done.error();
-    const auto threshold = read_threshold(file_);
-    if (!threshold) return threshold.error();
-    threshold_ = *threshold;
-    arena counter;
-    if (const auto done = read(counter, {.halves = options.halves}); !done) return done.error();
-    return counter.used();
-  }
-  /// The tokenizer and the weights; counts what they need where `storage` has no memory.
-  result<void> read(arena& storage, const model_options& options) noexcept {
-    tokenizer_reader words(file_, storage, settings_ == nullptr ? nullptr : settings_->text);
-    const auto t = words.read();
-    if (!t) return t.error();
-    tokenizer_ = *t;
-    weight_reader tensors(file_, config_, format_.packed, storage, options.check_weights, options.halves);
-    return tensors.read(weights_);
+  /// Puts what has been read of a file into storage, and reads the rest.
+  result<void> fill(const model_detail::contents& read, std::span<std::byte> storage,
+                    const model_options& options) noexcept {
+    arena from(storage);
+    auto* const all = ::new (static_cast<void*>(from.take<model_detail::contents>(1))) model_detail::contents(read);
+    all->file = ::new (static_cast<void*>(from.take<gguf::file>(1))) gguf::file(*read.file);
+    contents_ = all;
+    return all->read(from, options);
   }
 
-  gguf::file file_;
-  const dupq::kernels* table_ = nullptr;
-  const rare_settings* settings_ = nullptr;
-  file_format format_;
-  dupq::config config_;
-  std::optional<float> threshold_;
-  std::optional<dupq::tokenizer> tokenizer_;
-  transformer<host_memory> weights_;
+  const model_detail::contents* contents_ = &model_detail::nothing;
   ownership owned_;
 };
 

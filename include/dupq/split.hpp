@@ -58,11 +58,16 @@ struct three_way_sizes {
 /// part.
 class split {
  public:
-  std::span<const std::size_t> train() const noexcept { return {rows_.get(), train_}; }
-  std::span<const std::size_t> validation() const noexcept { return {rows_.get() + train_, validation_}; }
-  std::span<const std::size_t> test() const noexcept { return {rows_.get() + train_ + validation_, test_}; }
+  std::span<const std::size_t> train() const noexcept { return part(0, train_); }
+  std::span<const std::size_t> validation() const noexcept { return part(train_, validation_); }
+  std::span<const std::size_t> test() const noexcept { return part(train_ + validation_, test_); }
 
  private:
+  /// Nothing where the rows have been moved away.
+  std::span<const std::size_t> part(std::size_t first, std::size_t n) const noexcept {
+    return rows_ ? std::span<const std::size_t>(rows_.get() + first, n) : std::span<const std::size_t>();
+  }
+
   friend result<split> train_test_split(dupq::labels, const split_sizes&, std::uint32_t) noexcept;
   friend result<split> three_way_split(dupq::labels, const three_way_sizes&, std::uint32_t) noexcept;
   split(std::unique_ptr<std::size_t[]> rows, std::size_t train, std::size_t validation, std::size_t test) noexcept

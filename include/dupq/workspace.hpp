@@ -63,16 +63,11 @@ class workspace {
     return w;
   }
 
-  workspace(workspace&& other) noexcept
-      : workers_(other.workers_),
-        count_(other.count_),
-        owned_(std::exchange(other.owned_, nullptr)),
-        release_(other.release_) {}
+  /// What has been moved from has no workers.
+  workspace(workspace&& other) noexcept { swap(other); }
   workspace& operator=(workspace&& other) noexcept {
-    std::swap(workers_, other.workers_);
-    std::swap(count_, other.count_);
-    std::swap(owned_, other.owned_);
-    std::swap(release_, other.release_);
+    workspace moved(std::move(other));
+    swap(moved);
     return *this;
   }
   ~workspace() {
@@ -84,6 +79,13 @@ class workspace {
 
  private:
   workspace() noexcept = default;
+
+  void swap(workspace& other) noexcept {
+    std::swap(workers_, other.workers_);
+    std::swap(count_, other.count_);
+    std::swap(owned_, other.owned_);
+    std::swap(release_, other.release_);
+  }
 
   batch<D>* workers_ = nullptr;
   std::size_t count_ = 0;

@@ -37,7 +37,7 @@ constexpr dupq::config shape{.layers = 2,
                              .pooling = {.mean = true}};
 constexpr dupq::limits sizes{.text_tokens = 24, .packed_tokens = 24, .texts = 2};
 alignas(dupq::alignment) std::byte workspace[dupq::workspace_bytes(shape, sizes)];
-alignas(dupq::alignment) std::byte storage[1024];
+alignas(dupq::alignment) std::byte storage[2560];
 
 void print(std::uint64_t n, unsigned base) {
   char digits[24];

@@ -18,7 +18,8 @@ int in_forked_process(F&& in_child) {
   if (child == 0) {
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
-    for (const int signal : {SIGILL, SIGTRAP, SIGABRT, SIGSEGV}) ::signal(signal, SIG_DFL);  // doctest reports them
+    for (const int signal : {SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS})
+      ::signal(signal, SIG_DFL);  // doctest reports them
     ::alarm(20);
     ::_exit(in_child());
   }

@@ -42,6 +42,7 @@ enum class errc : std::uint16_t {
   bad_vocabulary,       ///< the vocabulary's index contradicts its tokens
   unknown_kernels,      ///< no such kernel table, or this CPU cannot run it
   // calls
+  moved_from,   ///< the subject, or what is called, has been moved from
   wrong_size,   ///< a span of `found` elements where `expected` are needed
   bad_limit,    ///< a limit of `found` where at least/at most `expected` is possible
   too_small,    ///< storage or workspace of `found` bytes where `expected` are needed
@@ -196,6 +197,7 @@ constexpr const char* describe(errc code) noexcept {
     case errc::wrong_kind: return "the wrong kind of model";
     case errc::bad_vocabulary: return "the vocabulary's index contradicts its tokens";
     case errc::unknown_kernels: return "no such kernels on this CPU";
+    case errc::moved_from: return "has been moved from";
     case errc::wrong_size: return "wrong number of elements";
     case errc::bad_limit: return "impossible limit";
     case errc::too_small: return "too small";

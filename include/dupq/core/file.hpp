@@ -30,7 +30,8 @@ class mapped_file {
   mapped_file() noexcept = default;  ///< no bytes
   mapped_file(mapped_file&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
   mapped_file& operator=(mapped_file&& other) noexcept {
-    std::swap(bytes_, other.bytes_);
+    mapped_file moved(std::move(other));
+    std::swap(bytes_, moved.bytes_);
     return *this;
   }
   ~mapped_file() {

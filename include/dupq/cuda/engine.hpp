@@ -61,7 +61,7 @@ class engine {
     return result<engine>(std::move(e));
   }
 
-  const dupq::model& model() const noexcept { return *model_; }
+  const dupq::model& model() const noexcept { return model_; }
   const limits& sizes() const noexcept { return limits_; }
   const encoder_options& options() const noexcept { return options_; }
   const prompt_use& prompt() const noexcept { return prompt_; }
@@ -70,13 +70,14 @@ class engine {
   float* kept() noexcept { return host_.kept; }
   /// Floats of one text's result.
   std::size_t outputs() const noexcept {
-    return model_->config().kind == model_kind::cross_encoder ? 1 : model_->config().pooled_dim();
+    return model_.config().kind == model_kind::cross_encoder ? 1 : model_.config().pooled_dim();
   }
 
   /// Runs texts 0..n-1, which tokenize(i, ids) writes; retire(first, count, results) gets their results in order. Ends
   /// early where the watch says so.
   template <class Watch, class Tokenize, class Retire>
   result<void> run(std::size_t n, Watch&& watch, Tokenize&& tokenize, Retire&& retire) noexcept {
+    if (model_.empty()) return error(errc::moved_from, "encoder");
     if (n == 0) return {};
     auto done = runtime_.begin();
     std::size_t filling = 0;
@@ -101,8 +102,8 @@ class engine {
         }
         slot& s = slots_[filling];
         if (s.batch.texts() == 0) s.first = first + i;
-        s.batch.add({host_.ids + i * limits_.text_tokens, e.tokens}, e.first_segment, model_->config(),
-                    model_->tokenizer().options().pad);
+        s.batch.add({host_.ids + i * limits_.text_tokens, e.tokens}, e.first_segment, model_.config(),
+                    model_.tokenizer().options().pad);
         if (e.truncated) ++truncated_, watch.cut(first + i);
       }
     }
@@ -140,15 +141,15 @@ class engine {
   using host_memory_block = std::unique_ptr<void, release>;
 
   engine(const dupq::model& m, const encoder_options& options, const limits& l, Runtime&& runtime) noexcept
-      : model_(&m), options_(options), limits_(l), runtime_(std::move(runtime)) {}
+      : model_(m.view()), options_(options), limits_(l), runtime_(std::move(runtime)) {}
 
   bool few() const noexcept { return limits_.texts <= few_texts; }
   static std::span<std::byte> bytes(void* p, std::size_t n) noexcept { return {static_cast<std::byte*>(p), n}; }
   static host_memory_block allocate(std::size_t n) noexcept { return host_memory_block(os::allocate(n)); }
 
   result<void> take_memory() noexcept {
-    if (!shapes_.set(model_->config(), runtime_.warpgroups(), few()))
-      return error(errc::unsupported, "sizes on a GPU").in(model_->path());
+    if (!shapes_.set(model_.config(), runtime_.warpgroups(), few()))
+      return error(errc::unsupported, "sizes on a GPU").in(model_.path());
     if (const auto done = upload_weights(); !done) return done;
     arena host;
     host_.lay_out(host, limits_, outputs());
@@ -191,18 +192,18 @@ class engine {
   }
   result<void> upload_weights() noexcept {
     arena counter;
-    weights_.lay_out(counter, model_->weights(), shapes_, false);
+    weights_.lay_out(counter, model_.weights(), shapes_, false);
     const std::size_t size = counter.used();
     const host_memory_block staging = allocate(size);
     if (staging == nullptr) return error(errc::out_of_memory, "weights", size);
     arena host(bytes(staging.get(), size));
-    if (!weights_.lay_out(host, model_->weights(), shapes_, true))
-      return error(errc::out_of_range, "a weight in half precision").in(model_->path());
+    if (!weights_.lay_out(host, model_.weights(), shapes_, true))
+      return error(errc::out_of_range, "a weight in half precision").in(model_.path());
     void* const there = runtime_.device_memory(size);
     if (there == nullptr) return error(errc::out_of_memory, "GPU weights", size);
     runtime_.upload(0, there, staging.get(), size);
     arena device(bytes(there, size));
-    weights_.lay_out(device, model_->weights(), shapes_, false);
+    weights_.lay_out(device, model_.weights(), shapes_, false);
     return runtime_.wait(0);
   }
 
@@ -249,7 +250,7 @@ class engine {
     p.tile_count = static_cast<int>(s.batch.tiles().size());
     p.texts = static_cast<int>(s.batch.texts());
     auto launch = launcher(s);
-    forward_pass(weights_, shapes_, model_->config(), p, runtime_.processors(), launch).run();
+    forward_pass(weights_, shapes_, model_.config(), p, runtime_.processors(), launch).run();
     runtime_.download(s.number, s.results.values(), p.out, s.batch.texts() * outputs() * sizeof(float));
   }
   auto launcher(const slot& s) noexcept {
@@ -273,10 +274,10 @@ class engine {
         {const_cast<token*>(p.tokens), const_cast<query_tile*>(p.tiles), const_cast<std::uint32_t*>(p.offsets)},
         {chunks(tokens * sizeof(token)), chunks(tiles_of(tokens) * sizeof(query_tile)),
          chunks((limits_.texts + 1) * sizeof(std::uint32_t))}};
-    few_pass(weights_, shapes_, model_->config(), p, launch).run(sent);
+    few_pass(weights_, shapes_, model_.config(), p, launch).run(sent);
   }
 
-  const dupq::model* model_;
+  dupq::model model_;
   encoder_options options_;
   prompt_use prompt_;
   limits limits_;

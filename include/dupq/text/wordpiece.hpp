@@ -64,6 +64,9 @@ class tokenizer {
     bool truncated = false;
   };
 
+  /// Without a vocabulary: a text has no tokens but the special ones around it.
+  constexpr tokenizer() noexcept = default;
+
   /// Errors: out_of_range for an id beyond the vocabulary, a max_word_chars or pair_separators that is not possible.
   static result<tokenizer> make(const dupq::vocabulary& words, const tokenizer_options& options,
                                 const added_tokens& added = {}) noexcept {
@@ -176,6 +179,7 @@ class tokenizer {
   }
 
   void add_text(std::string_view text, special_tokens mode, token_sink& out) const noexcept {
+    if (words_.size() == 0) return;
     if (mode == special_tokens::literal) {
       stretch all(text);
       add_stretch(all, false, out);
