@@ -1,23 +1,27 @@
 #!/usr/bin/env python3
-"""Measures dupq beside PyTorch (sentence-transformers), ONNX Runtime and, where it is installed, OpenVINO.
+"""Measures dupq beside PyTorch, ONNX Runtime, OpenVINO, fastembed, llama.cpp and zentorch, each at its best.
 
     python3 bench/peers.py --model FOLDER --gguf FILE [--int8] [--texts FILE] [--threads N] [--rounds N] [--count N]
     python3 bench/peers.py --model FOLDER --gguf FILE [--int8] --latency
 
 FOLDER is the sentence-transformers model, FILE the same model converted by `dupq convert`. Every program encodes the
 same texts sorted by length, on the same cores, in turn (A B C, A B C, ...), and the table shows medians of questions a
-second and dupq's ratio to each. Tokenizing is part of every time; loading, exporting and a warm-up are not. --latency
-encodes the texts of --tokens tokens (14) one by one instead and shows the 50th and 99th percentiles.
+second and dupq's ratio to each. Tokenizing is part of every time; loading, exporting and a warm-up are not. Each peer
+has the batch that suits it best, found by a round that does not count. --latency encodes the texts of --tokens tokens
+(14) one by one instead and shows the 50th and 99th percentiles.
+
+In float32, or with --int8 in 8-bit integers: FILE is then of that type, ONNX Runtime has dynamically quantized weights
+and activations, OpenVINO statically quantized ones (NNCF, calibrated on 300 of the texts), llama.cpp q8_0. A peer whose
+vectors are further from PyTorch's in float32 than its type explains is marked as wrong.
 
 --tokenizer compares tokenizers alone: dupq's, nanotoken, Hugging Face's and, if it is installed, flash-tokenizer, all
 in one thread; see peer_tokenizers.py. It needs nanotoken, tokenizers and numpy.
 
-In fp32, or with --int8 in 8-bit integers: FILE is then of that type, ONNX Runtime has dynamically quantized weights
-and activations (its quantize_dynamic), OpenVINO statically quantized ones (NNCF, calibrated on 300 of the texts), and
-the cosines are those to PyTorch's fp32.
-
-Needs torch, transformers, sentence-transformers, tokenizers, onnx, onnxruntime and numpy; openvino (and nncf, with
---int8) are optional. --install installs what is missing with pip into the Python that runs this.
+Each peer is a process (peer_worker.py). One that this Python lacks is left out, or runs with another:
+--python "llama.cpp=/some/venv/bin/python". llama.cpp reads --plain FILE (`dupq convert --layout plain --type f16`).
+--results FILE keeps the rounds, and a later call adds its own to them: few rounds at a time, where a machine is seldom
+quiet. --hold COMMAND is started before each round; the round begins when it prints a line, and its input is closed when
+the round is over. --install installs what is missing with pip into the Python that runs this.
 """
 
 import argparse
@@ -31,14 +35,23 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import peer_tokenizers as tok
 
-NEEDED = ["torch", "transformers", "sentence-transformers", "tokenizers", "onnx", "onnxruntime", "numpy"]
-OPTIONAL = ["openvino", "nncf"]
-BATCHES = (32, 64)
+NEEDED = ["torch", "transformers", "tokenizers", "numpy"]
+# What each peer needs, how far the least cosine may be from 1 in float32 (llama.cpp: f16) and in 8-bit integers.
+PEERS = {
+    "PyTorch": (["torch", "transformers"], 1e-5, None),
+    "PyTorch, compiled": (["torch", "transformers"], 1e-5, None),
+    "ONNX Runtime": (["onnxruntime", "onnx", "torch"], 1e-5, 0.05),
+    "ONNX Runtime, fused": (["onnxruntime", "onnx", "torch"], 1e-5, 0.05),
+    "OpenVINO": (["openvino", "nncf"], 1e-5, 0.05),
+    "fastembed": (["fastembed"], 1e-5, None),
+    "llama.cpp": (["llama_cpp"], 1e-3, 0.05),
+    "zentorch": (["zentorch"], 1e-5, None),
+}
+BATCHES = (8, 16, 32, 64)
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -46,6 +59,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of the sentence-transformers model")
     parser.add_argument("--gguf", type=Path, required=True, help="the same model, converted")
+    parser.add_argument("--plain", type=Path, help="the same with --layout plain --type f16, for llama.cpp")
     parser.add_argument("--texts", type=Path, default=ROOT / "examples/questions.txt", help="one text a line")
     parser.add_argument("--bench", type=Path, default=ROOT / "build/bench/bench_encode", help="bench_encode")
     parser.add_argument("--threads", type=int, default=1, help="threads and cores of every program (1)")
@@ -56,6 +70,12 @@ def arguments():
     parser.add_argument("--tokens", type=int, default=14, help="tokens of the texts of --latency (14)")
     parser.add_argument("--unsorted", action="store_true", help="in the file's order; batches are padded as they come")
     parser.add_argument("--kernels", default="", help="dupq's kernel table, for instance avx2")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="only these")
+    parser.add_argument("--python", action="append", default=[], metavar="PEER=PATH", help="a peer's own Python")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "dupq-peers",
+                        help="folder for exported and quantized models")
+    parser.add_argument("--results", type=Path, help="file that keeps rounds from call to call")
+    parser.add_argument("--hold", help="command beside each round")
     parser.add_argument("--tokenizer", action="store_true", help="compare tokenizers only")
     parser.add_argument("--install", action="store_true", help="install missing packages with pip")
     return parser.parse_args()
@@ -67,15 +87,16 @@ def missing(packages):
 
 def prepare(options):
     """Packages, files and cores, before any library starts its threads."""
-    needed, optional = (tok.NEEDED, tok.OPTIONAL) if options.tokenizer else (NEEDED, OPTIONAL)
+    needed = tok.NEEDED if options.tokenizer else NEEDED
+    optional = tok.OPTIONAL if options.tokenizer else ["onnx", "onnxruntime", "openvino", "nncf", "fastembed"]
     if options.count is None:
         options.count = sys.maxsize if options.tokenizer else 500
     if options.install and (absent := missing(needed + optional)):
         subprocess.run([sys.executable, "-m", "pip", "install", *absent], check=True)
     if absent := missing(needed):
         sys.exit(f"peers.py: missing packages: {' '.join(absent)} (--install installs them)")
-    for path in (options.model, options.gguf, options.texts, options.bench):
-        if not path.exists():
+    for path in (options.model, options.gguf, options.texts, options.bench, options.plain):
+        if path is not None and not path.exists():
             sys.exit(f"peers.py: {path}: not found")
     if min(options.threads, options.rounds, options.count) < 1:
         sys.exit("peers.py: --threads, --rounds and --count must be at least 1")
@@ -90,12 +111,16 @@ def prepare(options):
         TOKENIZERS_PARALLELISM="true" if options.threads > 1 else "false",
         HF_HUB_OFFLINE="1",
     )
+    options.pythons = dict(text.split("=", 1) for text in options.python)
+    options.cache = options.cache / options.model.resolve().name
+    options.cache.mkdir(parents=True, exist_ok=True)
 
 
 class Dupq:
+    name = "dupq"
+
     def __init__(self, options, folder):
-        self.name = "dupq"
-        self.vectors_file = Path(folder) / "vectors.f32"
+        self.vectors_file = Path(folder) / "dupq.f32"
         self.command = [options.bench, options.gguf, options.texts, "--threads", options.threads]
         self.command += ["--count", options.count, "--runs", 1, "--vectors", self.vectors_file]
         self.command += ["--kernels", options.kernels] if options.kernels else []
@@ -115,46 +140,61 @@ class Dupq:
         return result, numpy.fromfile(self.vectors_file, dtype=numpy.float32)
 
 
-class Batched:
-    """A peer that encodes one padded batch after another."""
+class Peer:
+    """Another program, in a process that stays."""
 
-    def __init__(self, name, texts, batch, encode, is_sorted):
-        self.name = f"{name}, batch {batch}"
-        self.batch, self.encode = batch, encode
+    def __init__(self, name, options, texts, folder):
+        self.name, self.latency = name, options.latency
         # By characters, the longest first, as sentence-transformers and bench_encode do.
-        self.order = sorted(range(len(texts)), key=lambda i: -len(texts[i])) if is_sorted else list(range(len(texts)))
+        self.order = list(range(len(texts)))
+        if not options.unsorted and not options.latency:
+            self.order.sort(key=lambda i: -len(texts[i]))
         self.texts = [texts[i] for i in self.order]
-        self.encode(self.texts[:batch])
+        self.vectors_file = Path(folder) / f"{name}.f32"
+        self.log = open(Path(folder) / f"{name}.log", "w+", encoding="utf-8")
+        given = dict(model=str(options.model), cache=str(options.cache), plain=str(options.plain),
+                     threads=options.threads, int8=options.int8 and PEERS[name][2] is not None, list=texts)
+        command = [options.pythons.get(name, sys.executable), Path(__file__).with_name("peer_worker.py"), name,
+                   json.dumps(given)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log,
+                                        text=True)
+        self.ready = self.process.stdout.readline() != ""
+        self.batch = 0
+        if not self.ready:
+            print(f"{name} is left out: {self.last_words()}", file=sys.stderr)
+        elif self.latency:
+            self.ask(0, self.texts[:50])
+
+    def last_words(self):
+        self.log.seek(0)
+        return (self.log.read().strip().splitlines() or ["it ended"])[-1]
+
+    def ask(self, batch, texts):
+        request = {"texts": texts, "batch": batch, "vectors": str(self.vectors_file)}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            sys.exit(f"peers.py: {self.name}: {self.last_words()}")
+        return json.loads(answer)["seconds"]
+
+    def choose_batch(self):
+        """The fastest on a few texts of every length, after a warm-up."""
+        some = self.texts[:: max(1, len(self.texts) // 192)]
+        self.batch = max(BATCHES, key=lambda batch: (self.ask(batch, some), -self.ask(batch, some))[1])
 
     def run(self):
         import numpy
 
-        begin = time.perf_counter()
-        parts = [self.encode(self.texts[i : i + self.batch]) for i in range(0, len(self.texts), self.batch)]
-        seconds = time.perf_counter() - begin
-        sorted_vectors = numpy.concatenate(parts)
+        seconds = self.ask(self.batch, self.texts)
+        sorted_vectors = numpy.fromfile(self.vectors_file, dtype=numpy.float32).reshape(len(self.texts), -1)
         vectors = numpy.empty_like(sorted_vectors)
         vectors[self.order] = sorted_vectors
-        return len(self.texts) / seconds, vectors
+        return percentiles(seconds) if self.latency else len(self.texts) / seconds, vectors
 
-
-class OneByOne:
-    """A peer that encodes one text after another."""
-
-    def __init__(self, name, texts, encode):
-        self.name, self.texts, self.encode = name, texts, encode
-        for text in texts[:50]:
-            self.encode([text])
-
-    def run(self):
-        import numpy
-
-        times, parts = [], []
-        for text in self.texts:
-            begin = time.perf_counter()
-            parts.append(self.encode([text]))
-            times.append(time.perf_counter() - begin)
-        return percentiles(times), numpy.concatenate(parts)
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def percentiles(seconds):
@@ -163,185 +203,109 @@ def percentiles(seconds):
     return seconds[len(seconds) // 2] * 1e6, seconds[len(seconds) * 99 // 100] * 1e6
 
 
-def read_json(folder, name):
-    return json.loads((folder / name).read_text(encoding="utf-8"))
-
-
-class Tokens:
-    """Texts to padded ids and mask, with the tokenizers package."""
-
-    def __init__(self, folder):
-        import tokenizers
-
-        self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.enable_truncation(read_json(folder, "sentence_bert_config.json")["max_seq_length"])
-        pad = "<pad>" if self.tokenizer.token_to_id("<pad>") is not None else "[PAD]"
-        self.tokenizer.enable_padding(pad_id=self.tokenizer.token_to_id(pad), pad_token=pad)
-
-    def length(self, text):
-        return sum(self.tokenizer.encode(text).attention_mask)
-
-    def __call__(self, texts):
-        import numpy
-
-        rows = self.tokenizer.encode_batch(texts)
-        return {
-            "input_ids": numpy.array([row.ids for row in rows], dtype=numpy.int64),
-            "attention_mask": numpy.array([row.attention_mask for row in rows], dtype=numpy.int64),
-        }
-
-
-def pool(states, mask):
-    """The mean of each text's tokens, divided by its length."""
-    import numpy
-
-    weights = mask[:, :, None].astype(numpy.float32)
-    mean = (states * weights).sum(axis=1) / weights.sum(axis=1)
-    return mean / numpy.linalg.norm(mean, axis=1, keepdims=True)
-
-
 def check_pooling(folder):
+    from peer_models import read_json
+
     modes = [key for key, on in read_json(folder, "1_Pooling/config.json").items() if on is True and "pooling" in key]
     normalizes = any("Normalize" in module["type"] for module in read_json(folder, "modules.json"))
     if modes != ["pooling_mode_mean_tokens"] or not normalizes:
         sys.exit(f"peers.py: {folder}: only models that take the mean and normalise are compared here")
 
 
-def export_onnx(folder, path):
-    """The plain attention and a mask that is computed beforehand: the smallest graph of what could be exported."""
-    import torch
-    from transformers import AutoModel
-
-    class States(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-
-        def forward(self, input_ids, attention_mask):
-            lowest = torch.finfo(torch.float32).min
-            mask = ((1.0 - attention_mask.float()) * lowest)[:, None, None, :]
-            return self.model(input_ids=input_ids, attention_mask=mask).last_hidden_state
-
-    names = ["input_ids", "attention_mask"]
-    ids = torch.full((2, 9), 1000)
-    mask = torch.ones_like(ids)
-    mask[1, 5:] = 0
-    axes = {name: {0: "texts", 1: "tokens"} for name in [*names, "states"]}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(States().eval(), (ids, mask), str(path), input_names=names, output_names=["states"],
-                          dynamic_axes=axes, opset_version=17, dynamo=False)
-
-
-def torch_encoder(options):
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    torch.set_num_threads(options.threads)
-    model = SentenceTransformer(str(options.model), device="cpu")
-    return lambda texts: model.encode(texts, batch_size=len(texts), show_progress_bar=False)
-
-
-def onnxruntime_encoder(options, tokens, path):
-    import onnxruntime
-
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options.threads
-    settings.inter_op_num_threads = 1
-    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-
-    def encode(texts):
-        batch = tokens(texts)
-        return pool(session.run(None, batch)[0], batch["attention_mask"])
-
-    return encode
-
-
-def quantize_onnx(path):
-    """Weights in 8 bits by output, activations quantized as they come."""
-    import onnxruntime.quantization as quantization
-
-    quantized = path.with_suffix(".int8.onnx")
-    quantization.quantize_dynamic(str(path), str(quantized), per_channel=True,
-                                  weight_type=quantization.QuantType.QInt8)
-    return quantized
-
-
-def openvino_encoder(options, tokens, path, texts):
-    import openvino
-
-    settings = {"INFERENCE_NUM_THREADS": options.threads, "INFERENCE_PRECISION_HINT": "f32"}
-    settings |= {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
-    core = openvino.Core()
-    graph = core.read_model(str(path))
-    if options.int8:
-        import nncf
-
-        examples = nncf.Dataset([tokens([text]) for text in texts[:300]])
-        graph = nncf.quantize(graph, examples, model_type=nncf.ModelType.TRANSFORMER)
-    model = core.compile_model(graph, "CPU", settings)
-
-    def encode(texts):
-        batch = tokens(texts)
-        return pool(model(batch)[0], batch["attention_mask"])
-
-    return encode
-
-
 def programs(options, texts, folder):
-    tokens, onnx_file = Tokens(options.model), Path(folder) / "model.onnx"
-    export_onnx(options.model, onnx_file)
-    session_file = quantize_onnx(onnx_file) if options.int8 else onnx_file
-    kind = " int8" if options.int8 else ""
-    peers = {"PyTorch": torch_encoder(options)}
-    peers["ONNX Runtime" + kind] = onnxruntime_encoder(options, tokens, session_file)
-    if missing(["openvino"] + ["nncf"] * options.int8):
-        print("OpenVINO or NNCF is not installed and is left out", file=sys.stderr)
-    else:
-        peers["OpenVINO" + kind] = openvino_encoder(options, tokens, onnx_file, texts)
-    if options.latency:
-        return [Dupq(options, folder), *(OneByOne(name, texts, encode) for name, encode in peers.items())]
-    batched = [Batched(name, texts, b, encode, not options.unsorted) for name, encode in peers.items() for b in BATCHES]
-    return [Dupq(options, folder), *batched]
+    """PyTorch, whose vectors judge, and the others that can run."""
+    running = [Dupq(options, folder)]
+    for name, (packages, _, int8) in PEERS.items():
+        asked = name in options.peers and (int8 is not None or not options.int8)
+        if name != "PyTorch" and not asked:
+            continue
+        absent = [] if name in options.pythons else missing(packages)
+        if name == "llama.cpp" and options.plain is None:
+            absent = ["--plain FILE"]
+        if absent:
+            print(f"{name} is left out: {' '.join(absent)} missing", file=sys.stderr)
+            continue
+        peer = Peer(name, options, texts, folder)
+        if peer.ready:
+            running.append(peer)
+    return running
+
+
+class held:
+    """--hold's command, from its first line of output until its input is closed."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __enter__(self):
+        if self.command:
+            self.process = subprocess.Popen(self.command, shell=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.process.stdout.readline()
+
+    def __exit__(self, *_):
+        if self.command:
+            self.process.stdin.close()
+            self.process.wait()
 
 
 def measure(options, running):
-    rates, vectors = {p.name: [] for p in running}, {}
+    """Rounds of all programs by name, and their vectors."""
+    rates, vectors, batches = {p.name: [] for p in running}, {}, {}
+    if options.results is not None and options.results.exists():
+        kept = json.loads(options.results.read_text(encoding="utf-8"))
+        if set(kept["rates"]) != set(rates):
+            sys.exit(f"peers.py: {options.results}: rounds of other programs")
+        rates, batches = kept["rates"], kept["batches"]
+    peers = [p for p in running if isinstance(p, Peer)]
+    if not options.latency and not batches:
+        with held(options.hold):
+            for peer in peers:
+                peer.choose_batch()
+        batches = {p.name: p.batch for p in peers}
+    for peer in peers:
+        peer.batch = batches.get(peer.name, 0)
+        if not options.latency:
+            peer.ask(peer.batch, peer.texts[-peer.batch :])
     for number in range(options.rounds):
-        for program in running:
-            time.sleep(0.1)  # threads of the one before that still spin go to sleep
-            rate, vectors[program.name] = program.run()
-            rates[program.name].append(rate)
+        with held(options.hold):
+            for program in running:
+                time.sleep(0.1)  # threads of the one before that still spin go to sleep
+                rate, vectors[program.name] = program.run()
+                rates[program.name].append(rate)
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-    return rates, vectors
+        if options.results is not None:
+            options.results.write_text(json.dumps({"rates": rates, "batches": batches}), encoding="utf-8")
+    for peer in peers:
+        peer.close()
+    return rates, vectors, batches
 
 
-def cosines(vectors, name, count):
-    """Mean and lowest cosine to PyTorch's vectors."""
-    judge = next(v for n, v in vectors.items() if n.startswith("PyTorch"))
-    cosine = (vectors[name].reshape(count, -1) * judge).sum(axis=1, dtype="float64")
-    return f"{cosine.mean():.7f} | {cosine.min():.7f}"
+def quality(options, vectors, name, count):
+    """Mean and lowest cosine to PyTorch's vectors, and whether they are what the type explains."""
+    cosine = (vectors[name].reshape(count, -1) * vectors["PyTorch"]).sum(axis=1, dtype="float64")
+    allowed = PEERS.get(name, (None, 1e-5, 0.05))[2 if options.int8 else 1]
+    wrong = allowed is not None and not cosine.min() >= 1 - allowed
+    return f"{cosine.mean():.7f} | {cosine.min():.7f}" + (" wrong: does not count" if wrong else "")
 
 
-def print_latencies(times, vectors, count):
-    print("| program | p50, us | p99, us | p50 is longer by | cosine to PyTorch, mean | lowest |")
-    print("|---|---|---|---|---|---|")
-    ours = times["dupq"]
-    for name, pairs in times.items():
-        p50, p99 = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
-        ratio = statistics.median(a[0] / b[0] for a, b in zip(pairs, ours))
-        print(f"| {name} | {p50:.0f} | {p99:.0f} | {ratio:.2f} | {cosines(vectors, name, count)} |")
-
-
-def print_table(rates, vectors, count):
+def print_table(options, rates, vectors, batches, count):
+    """The ratios are of the same round."""
+    latency = options.latency
+    heads = ["p50, us", "p99, us", "p50 is longer by"] if latency else ["questions/s, median", "lowest - highest",
+                                                                        "dupq is faster by"]
+    print(f"| program | {' | '.join(heads)} | cosine to PyTorch, mean | lowest |\n|---|---|---|---|---|---|")
     ours = rates["dupq"]
-    print("| program | questions/s, median | lowest - highest | dupq is faster by | cosine to PyTorch, mean | lowest |")
-    print("|---|---|---|---|---|---|")
-    for name, speeds in rates.items():
-        ratio = statistics.median(a / b for a, b in zip(ours, speeds))  # of the same round
-        print(f"| {name} | {statistics.median(speeds):.1f} | {min(speeds):.1f} - {max(speeds):.1f} | {ratio:.2f} | "
-              f"{cosines(vectors, name, count)} |")
+    for name, runs in rates.items():
+        if latency:
+            p50, p99 = (statistics.median(run[i] for run in runs) for i in (0, 1))
+            ratio = statistics.median(a[0] / b[0] for a, b in zip(runs, ours))
+            cells = f"{p50:.0f} | {p99:.0f}"
+        else:
+            ratio = statistics.median(a / b for a, b in zip(ours, runs))
+            cells = f"{statistics.median(runs):.1f} | {min(runs):.1f} - {max(runs):.1f}"
+        batch = f", batch {batches[name]}" if name in batches else ""
+        kind = " (float32)" if options.int8 and name == "PyTorch" else ""
+        print(f"| {name}{kind}{batch} | {cells} | {ratio:.2f} | {quality(options, vectors, name, count)} |")
 
 
 def main():
@@ -349,8 +313,6 @@ def main():
     prepare(options)
     if options.tokenizer and options.threads != 1:
         sys.exit("peers.py: tokenizers are compared in one thread")
-    if not options.tokenizer:
-        check_pooling(options.model)
     with open(options.texts, encoding="utf-8", newline="\n") as file:
         texts = [line.removesuffix("\n") for line in itertools.islice(file, options.count)]
     if not texts:
@@ -359,8 +321,11 @@ def main():
     if options.tokenizer:
         options.count = len(texts)
         return tok.compare(options, texts)
+    check_pooling(options.model)
     with tempfile.TemporaryDirectory() as folder:
         if options.latency:
+            from peer_models import Tokens
+
             length = Tokens(options.model).length
             texts = [text for text in texts if length(text) == options.tokens]
             if len(texts) < 20:
@@ -368,15 +333,12 @@ def main():
             options.texts = Path(folder) / "texts.txt"
             options.texts.write_text("".join(text + "\n" for text in texts), encoding="utf-8")
         options.count = len(texts)
-        rates, vectors = measure(options, programs(options, texts, folder))
-    if options.latency:
-        print(f"{options.model.resolve().name}, {len(texts)} texts of {options.tokens} tokens one by one, "
-              f"{options.threads} thread(s), {options.rounds} rounds\n")
-        return print_latencies(rates, vectors, len(texts))
-    order = "in the file's order" if options.unsorted else "sorted by length"
-    print(f"{options.model.resolve().name}, {len(texts)} texts {order}, {options.threads} thread(s), "
-          f"{options.rounds} rounds\n")
-    print_table(rates, vectors, len(texts))
+        rates, vectors, batches = measure(options, programs(options, texts, folder))
+    which = f"of {options.tokens} tokens one by one" if options.latency else "sorted by length"
+    which = "in the file's order" if options.unsorted else which
+    print(f"{options.model.resolve().name}, {len(texts)} texts {which}, {options.threads} thread(s), "
+          f"{len(rates['dupq'])} rounds\n")
+    print_table(options, rates, vectors, batches, len(texts))
 
 
 if __name__ == "__main__":
