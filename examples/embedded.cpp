@@ -30,7 +30,7 @@ constexpr dupq::config shape{.layers = 2,
                              .pooling = {.mean = true}};
 constexpr dupq::limits sizes{.text_tokens = 16, .packed_tokens = 32, .texts = 2};
 alignas(dupq::alignment) std::byte workspace[dupq::workspace_bytes(shape, sizes)];
-alignas(dupq::alignment) std::byte storage[1024];  // a packed file's layers only; model::load says if it is too small
+alignas(dupq::alignment) std::byte storage[2560];  // the model and a packed file's layers; load says if it is too small
 
 /// Replace by what writes a byte to your serial line.
 void put(char c) { std::putchar(c); }
