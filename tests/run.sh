@@ -25,6 +25,7 @@ if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-40}; else seconds=${FUZZ_S
   gcc-arm-none-eabi=arm-none-eabi-g++ libnewlib-arm-none-eabi="/usr/lib/arm-none-eabi/newlib/libc.a" \
   libstdc++-arm-none-eabi-newlib="/usr/include/newlib/c++/*" qemu-system-arm=qemu-system-arm \
   g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine64="/usr/lib/wine/wine64"
+"$root/tools/install_packages.sh" "g++-$(g++ -dumpversion | cut -d. -f1)-multilib=/usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.a"
 
 jobs=$(nproc)
 step() { echo "== $1"; }

@@ -11,7 +11,7 @@ void attention(benchmark::State& state, const kernels& table, std::size_t tokens
   c.heads = static_cast<std::uint32_t>(heads), c.hidden = static_cast<std::uint32_t>(heads * head_dim);
   c.intermediate = 4 * c.hidden;
   buffer<float> qkv(tokens * 3 * c.hidden + dupq::panel_width), y(tokens * c.hidden + dupq::panel_width);
-  buffer<float> scratch(dupq::cpu::scratch_floats(c, tokens, tokens));
+  buffer<float> scratch(static_cast<std::size_t>(dupq::cpu::scratch_floats(c, tokens, tokens)));
   const std::uint32_t offsets[] = {0, static_cast<std::uint32_t>(tokens)};
   dupq::token_batch batch;
   batch.offsets = offsets, batch.texts = 1, batch.tokens = tokens;

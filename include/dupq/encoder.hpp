@@ -32,10 +32,10 @@ inline result<limits> limits_for(const model& m, const encoder_options& options,
     std::string_view limit;
     std::size_t value, least, most;
   };
-  for (const range& r :
-       {range{"limits.text_tokens", l.text_tokens, least, c.max_length},
-        range{"limits.packed_tokens", l.packed_tokens, l.text_tokens, std::size_t{1} << 24},
-        range{"limits.texts", l.texts, 2, std::size_t{1} << 24}, range{"limits.workers", l.workers, 1, 4096}})
+  for (const range& r : {range{"limits.text_tokens", l.text_tokens, least, c.max_length},
+                         range{"limits.packed_tokens", l.packed_tokens, l.text_tokens, limits::most_tokens},
+                         range{"limits.texts", l.texts, 2, limits::most_tokens},
+                         range{"limits.workers", l.workers, 1, limits::most_workers}})
     if (r.value < r.least || r.value > r.most)
       return error(errc::bad_limit, r.limit, r.value < r.least ? r.least : r.most, r.value);
   return l;

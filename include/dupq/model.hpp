@@ -82,6 +82,7 @@ struct contents {
     counter.take<contents>(1);
     counter.take<gguf::file>(1);
     if (const auto done = read(counter, {.halves = options.halves}); !done) return done.error();
+    if (counter.used() == arena::impossible) return error(errc::out_of_memory, "storage");
     return counter.used();
   }
   /// The tokenizer and the weights; counts what they need where `storage` has no memory.

@@ -1,6 +1,7 @@
 // The memory of an encoder: its size is known beforehand, at compile time if need be, and it is taken once.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <utility>
@@ -27,11 +28,15 @@ constexpr batch<D>* lay_out_workers(arena& from, const config& c, const limits& 
   return workers;
 }
 
-/// Bytes of workspace that an encoder takes for a model and limits; the same for every kernel table.
+/// Bytes of workspace that an encoder takes for a model and limits; the same for every kernel table. Where no address
+/// space has so many it is arena::impossible, which is too large for an array, and `make` answers bad_limit.
 template <device D = cpu>
 constexpr std::size_t workspace_bytes(const config& c, const limits& l = {}) noexcept {
+  const limits all = resolve(l, c);
+  if (std::max({all.text_tokens, all.packed_tokens, all.texts}) > limits::most_tokens) return arena::impossible;
+  if (all.workers > limits::most_workers) return arena::impossible;
   arena counter;
-  lay_out_workers<D>(counter, c, resolve(l, c));
+  lay_out_workers<D>(counter, c, all);
   return counter.used();
 }
 
@@ -42,6 +47,7 @@ class workspace {
   /// Over the caller's bytes, aligned to `alignment`; `l` is resolved.
   static result<workspace> over(const config& c, const limits& l, std::span<std::byte> bytes) noexcept {
     const std::size_t needed = workspace_bytes<D>(c, l);
+    if (needed == arena::impossible) return error(errc::bad_limit, "limits");
     if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment != 0)
       return error(errc::not_aligned, "workspace", alignment,
                    reinterpret_cast<std::uintptr_t>(bytes.data()) % alignment);
@@ -55,6 +61,7 @@ class workspace {
   /// Over memory from the heap.
   static result<workspace> allocate(const config& c, const limits& l) noexcept {
     const std::size_t needed = workspace_bytes<D>(c, l);
+    if (needed == arena::impossible) return error(errc::bad_limit, "limits");
     void* const owned = os::allocate(needed);
     if (owned == nullptr) return error(errc::out_of_memory, "workspace", needed);
     auto w = over(c, l, {static_cast<std::byte*>(owned), needed});

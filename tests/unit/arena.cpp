@@ -64,3 +64,25 @@ TEST_CASE("without enough memory there is null and a number") {
   CHECK(counter.take<int>(3) == nullptr);
   CHECK(counter.used() == 64);
 }
+
+TEST_CASE("what no address space can hold is counted as impossible, and nothing after it is possible again") {
+  const auto counted = [](std::uint64_t n, std::uint64_t before = 0) constexpr {
+    dupq::arena counter;
+    counter.take<char>(before);
+    counter.take<double>(n);
+    counter.take<char>(1);
+    return counter.used();
+  };
+  constexpr std::uint64_t most = ~std::size_t{0};
+  static_assert(counted(most / 16) == (most / 16 * 8 + 63) / 64 * 64 + 64);
+  static_assert(counted(most / 8) == dupq::arena::impossible);
+  static_assert(counted(most / 8 + 2) == dupq::arena::impossible);  // whose bytes would be few if they wrapped
+  static_assert(counted(~std::uint64_t{0}) == dupq::arena::impossible);
+  static_assert(counted(1, most - 100) == dupq::arena::impossible);
+  static_assert(counted(0, most) == dupq::arena::impossible);
+  alignas(dupq::alignment) std::byte memory[128];
+  dupq::arena from(memory);
+  CHECK(from.take<double>(most / 8 + 2) == nullptr);
+  CHECK(from.take<char>(1) == nullptr);
+  CHECK(!from.fits());
+}

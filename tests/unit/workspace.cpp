@@ -41,6 +41,32 @@ dupq::result<void> attempt(const dupq::model& m, const dupq::encoder_options& op
 
 }  // namespace
 
+TEST_CASE("limits that no address space holds are known to the compiler, and refused") {
+  constexpr std::size_t most = ~std::size_t{0}, impossible = dupq::arena::impossible;
+  static_assert(dupq::workspace_bytes(minilm, {.packed_tokens = most}) == impossible);
+  static_assert(dupq::workspace_bytes(minilm, {.packed_tokens = most / 384 / 4 + 1}) == impossible);
+  static_assert(dupq::workspace_bytes(minilm, {.text_tokens = most}) == impossible);
+  static_assert(dupq::workspace_bytes(minilm, {.texts = most}) == impossible);
+  static_assert(dupq::workspace_bytes(minilm, {.workers = most}) == impossible);
+  constexpr auto with = [](std::uint32_t hidden, std::uint32_t intermediate) {
+    dupq::config c = minilm;
+    c.hidden = hidden, c.intermediate = intermediate;
+    return dupq::workspace_bytes(c, {.packed_tokens = std::size_t{1} << 24, .workers = 4096});
+  };
+  // Of 64 bits these need fewer than 64; of 32 bits all of them are too many.
+  constexpr bool narrow = sizeof(std::size_t) == 4;
+  static_assert((with(384, 1536) == impossible) == narrow);
+  static_assert((with(1u << 16, ~0u) == impossible) == narrow);
+  static_assert(dupq::workspace_bytes(dupq::config{}, {}) < impossible);
+  if constexpr (narrow) {
+    const loaded_model m(tiny_model("bert-packed-f32"));
+    const auto refused =
+        dupq::bi_encoder::make(*m, {.limits = {.packed_tokens = std::size_t{1} << 24, .workers = 4096}});
+    REQUIRE(!refused);
+    CHECK(refused.error().code == errc::bad_limit);
+  }
+}
+
 TEST_CASE("limits of 0 are chosen for the model") {
   const dupq::limits l = dupq::resolve({}, minilm);
   CHECK(l.text_tokens == 256);

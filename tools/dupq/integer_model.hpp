@@ -55,8 +55,8 @@ class rounding_device {
     cpu_.pool(batch, mode, x, y);
   }
   void normalize(matrix<float> y) const noexcept { cpu_.normalize(y); }
-  static constexpr std::size_t scratch_floats(const dupq::config& c, std::size_t text_tokens,
-                                              std::size_t rows) noexcept {
+  static constexpr std::uint64_t scratch_floats(const dupq::config& c, std::size_t text_tokens,
+                                                std::size_t rows) noexcept {
     return dupq::cpu::scratch_floats(c, text_tokens, rows);
   }
 

@@ -17,11 +17,16 @@ class arena {
   /// `bytes` must be aligned to `alignment`.
   explicit arena(std::span<std::byte> bytes) noexcept : bytes_(bytes.data()), size_(bytes.size()) {}
 
-  /// An array of `n` T, uninitialised; null when only counting or when the bytes do not suffice.
+  /// What `used` says of a layout that no address space can hold. It is not aligned, so no other layout has it.
+  static constexpr std::size_t impossible = ~std::size_t{0};
+
+  /// An array of `n` T, uninitialised; null when only counting or when the bytes do not suffice. (64 bits also where
+  /// sizes have 32: products of sizes are too large there, not wrong.)
   template <class T>
-  constexpr T* take(std::size_t n) noexcept {
+  constexpr T* take(std::uint64_t n) noexcept {
     const std::size_t begin = used_;
-    used_ += round_up(n * sizeof(T), alignment);
+    const std::size_t room = begin < impossible - alignment ? impossible - alignment - begin : 0;
+    used_ = n <= room / sizeof(T) ? begin + round_up(static_cast<std::size_t>(n) * sizeof(T), alignment) : impossible;
     if (bytes_ == nullptr || used_ > size_) return nullptr;
     return reinterpret_cast<T*>(bytes_ + begin);
   }

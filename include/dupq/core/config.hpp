@@ -78,6 +78,8 @@ struct limits {
   std::size_t packed_tokens = 0;  ///< tokens of one forward pass, at least text_tokens; 0: chosen for the caches
   std::size_t texts = 64;         ///< texts of one forward pass
   std::size_t workers = 1;        ///< forward passes at a time
+
+  static constexpr std::size_t most_tokens = std::size_t{1} << 24, most_workers = 4096;  ///< that any of them may be
 };
 
 constexpr std::string_view name(architecture a) noexcept { return a == architecture::bert ? "bert" : "mpnet"; }

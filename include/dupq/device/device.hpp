@@ -98,7 +98,7 @@ concept device = requires(const D d, token_batch batch, table<typename D::memory
   // each row y = y / max(|y|, 1e-12)
   { d.normalize(y) } noexcept;
   // floats of `scratch` that the operations need for a model over texts of up to n tokens and batches of up to m rows
-  { D::scratch_floats(config{}, std::size_t{}, std::size_t{}) } -> std::same_as<std::size_t>;
+  { D::scratch_floats(config{}, std::size_t{}, std::size_t{}) } -> std::same_as<std::uint64_t>;
 };
 // clang-format on
 

@@ -120,7 +120,7 @@ class reference {
     }
   }
 
-  static constexpr std::size_t scratch_floats(const config&, std::size_t text_tokens, std::size_t) noexcept {
+  static constexpr std::uint64_t scratch_floats(const config&, std::size_t text_tokens, std::size_t) noexcept {
     return text_tokens;
   }
 

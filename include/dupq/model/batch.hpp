@@ -29,10 +29,10 @@ class batch {
   constexpr void lay_out(arena& from, const config& c, const limits& l) noexcept {
     limits_ = l;
     // A text is tokenized behind the packed ones, before it is known whether it still fits.
-    ids_ = from.take<std::int32_t>(l.packed_tokens + l.text_tokens);
+    ids_ = from.take<std::int32_t>(std::uint64_t{l.packed_tokens} + l.text_tokens);
     positions_ = from.take<std::int32_t>(l.packed_tokens);
     if (c.kind == model_kind::cross_encoder) types_ = from.take<std::uint8_t>(l.packed_tokens);
-    offsets_ = from.take<std::uint32_t>(l.texts + 1);
+    offsets_ = from.take<std::uint32_t>(std::uint64_t{l.texts} + 1);
     buffers_.lay_out(from, c, l);
   }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "../core/arena.hpp"
@@ -38,7 +39,8 @@ struct transformer {
 constexpr std::size_t inner_stride(const config& c) noexcept { return c.intermediate + panel_width; }
 /// Rows of the inner layer at a time: about a megabyte, in whole tiles.
 constexpr std::size_t inner_rows(const config& c, std::size_t tokens) noexcept {
-  return std::min(tokens, std::max<std::size_t>(round_up((1u << 18) / c.intermediate, 24), 24));
+  return std::min(tokens,
+                  std::max<std::size_t>(round_up((1u << 18) / std::max<std::uint32_t>(c.intermediate, 1), 24), 24));
 }
 
 /// The buffers of one forward pass. Sizes follow from the model and from `limits`, whose zeros have been filled in.
@@ -52,13 +54,14 @@ struct activations {
 
   constexpr void lay_out(arena& from, const config& c, const limits& l) noexcept {
     // Kernels read whole panels: a head that is no multiple of 16 wide makes them read past the last value.
-    const std::size_t floats =
-        std::max<std::size_t>(l.packed_tokens * 4 * c.hidden, inner_rows(c, l.packed_tokens) * inner_stride(c));
-    x = {from.take<float>(l.packed_tokens * c.hidden), l.packed_tokens, c.hidden};
+    const std::uint64_t packed = l.packed_tokens, texts = l.texts;
+    const std::uint64_t inner = inner_rows(c, l.packed_tokens) * (std::uint64_t{c.intermediate} + panel_width);
+    const std::uint64_t floats = std::max(packed * 4 * c.hidden, inner);
+    x = {from.take<float>(packed * c.hidden), l.packed_tokens, c.hidden};
     wide = from.take<float>(floats + panel_width);
     scratch = from.take<float>(D::scratch_floats(c, l.text_tokens, std::max(l.packed_tokens, l.texts)));
-    const std::size_t outputs = c.kind == model_kind::cross_encoder ? 2 * c.hidden : c.pooled_dim();
-    pooled = {from.take<float>(l.texts * outputs), l.texts, outputs};
+    const std::size_t outputs = c.kind == model_kind::cross_encoder ? std::size_t{2} * c.hidden : c.pooled_dim();
+    pooled = {from.take<float>(texts * outputs), l.texts, outputs};
   }
   /// The two of [texts][hidden] for a head: the vectors of first tokens, and what the head makes of them.
   constexpr matrix<float, memory> first(std::size_t texts) const noexcept { return {pooled.data, texts, x.columns}; }

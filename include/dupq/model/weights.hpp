@@ -179,7 +179,7 @@ class weight_reader {
   const Number* pack_all(std::initializer_list<name_buffer> names, linear& to) noexcept {
     const std::size_t outputs = to.outputs, inputs = to.inputs, each = outputs / names.size();
     const std::size_t padded = round_up(outputs, panel_width);
-    Number* const panels = storage_.take<Number>(padded * inputs);
+    Number* const panels = storage_.take<Number>(std::uint64_t{padded} * inputs);
     if (panels != nullptr)  // the last panel may have outputs that no matrix has
       std::fill_n(panels + (padded - panel_width) * inputs, panel_width * inputs, Number{});
     float* const bias = names.size() == 1 ? nullptr : storage_.take<float>(outputs);
@@ -250,7 +250,7 @@ class weight_reader {
     const std::string_view name = "attn_rel_b.weight";
     const auto t = find(name, {config_.heads, config_.relative_buckets});
     const std::size_t span = config_.max_length, width = 2 * span - 1;
-    float* const expanded = storage_.take<float>(config_.heads * width + panel_width);
+    float* const expanded = storage_.take<float>(std::uint64_t{config_.heads} * width + panel_width);
     if (!t || expanded == nullptr) return;
     if (t->type != gguf::tensor_type::f32) return (void)fail(error(errc::wrong_type, name));
     check_finite(*t, std::size_t{config_.heads} * config_.relative_buckets, name);

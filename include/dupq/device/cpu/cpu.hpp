@@ -93,11 +93,12 @@ class cpu {
       kernels_->divide(y.columns, length > 1e-12f ? length : 1e-12f, y.row(r));
     }
   }
-  static constexpr std::size_t scratch_floats(const config& c, std::size_t text_tokens, std::size_t rows) noexcept {
-    const std::size_t attention =
-        std::min(round_up(text_tokens, panel_width), query_block) * (c.head_dim() + text_tokens);
+  static constexpr std::uint64_t scratch_floats(const config& c, std::size_t text_tokens, std::size_t rows) noexcept {
+    const std::uint64_t queries = std::min(round_up(text_tokens, panel_width), query_block);
+    const std::uint64_t attention = queries * (c.head_dim() + text_tokens);
     if (c.weights == weight_type::f32) return attention;
-    return std::max(attention, rows * (quantized_bytes(std::max(c.hidden, c.intermediate)) + sizeof(row_scale)) / 4);
+    const std::uint64_t widest = (std::uint64_t{std::max(c.hidden, c.intermediate)} + 3) / 4 * 4;
+    return std::max(attention, rows * (widest + sizeof(row_scale)) / 4);
   }
 
  private:
