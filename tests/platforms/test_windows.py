@@ -52,7 +52,7 @@ class Windows(unittest.TestCase):
     def compile(self, name, *sources, flags=("-O1",)):
         out = self.folder / name
         done = subprocess.run(
-            [COMPILER, "-std=c++20", *WARNINGS, *flags, "-static", "-s", f"-I{ROOT}/include", f"-I{ROOT}/tests",
+            [COMPILER, "-std=c++20", *WARNINGS, *flags, "-static", "-s", "-Wa,-mbig-obj", f"-I{ROOT}/include", f"-I{ROOT}/tests",
              f"-I{ROOT}/tools/dupq", "-isystem", self.folder / "include", f'-DDUPQ_TEST_DIR="{ROOT}/tests/unit"',
              *(ROOT / source for source in sources), "-o", out],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=500)

@@ -21,8 +21,9 @@ TEST_CASE("the default executor runs tasks in turn, all as worker 0") {
 TEST_CASE("a pool's function that may throw is of another type") {
   using throwing = void (*)(void*, std::size_t, dupq::executor::body, void*);
   using quiet = void (*)(void*, std::size_t, dupq::executor::body, void*) noexcept;
-  static_assert(std::is_constructible_v<dupq::executor, void*, quiet, std::size_t>);
-  static_assert(!std::is_constructible_v<dupq::executor, void*, throwing, std::size_t>);
+  using member = decltype(dupq::executor::run_tasks);
+  static_assert(std::is_convertible_v<quiet, member>);
+  static_assert(!std::is_convertible_v<throwing, member>);
   using throwing_body = void (*)(void*, std::size_t, std::size_t);
   static_assert(!std::is_convertible_v<throwing_body, dupq::executor::body>);
   static_assert(noexcept(dupq::executor().run(1, [](std::size_t, std::size_t) {})));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dupq/core/platform.hpp>
+#include <initializer_list>
 
 #if defined(DUPQ_POSIX)
 #include <signal.h>
