@@ -226,6 +226,14 @@ TEST_CASE("forms that sentence-transformers writes") {
     CHECK(read.config.max_length == 30);
     CHECK(folder.trouble() == "");
   }
+  SUBCASE("the limit's older name, where the newer one is not there") {
+    const model_folder folder("cross");
+    folder.edit("tokenizer_config.json", "\"model_max_length\": 512", "\"max_len\": 20");
+    CHECK(read_hf_folder(folder.path("").string()).config.max_length == 20);
+    CHECK(folder.trouble() == "");
+    folder.edit("tokenizer_config.json", "\"max_len\": 20", "\"max_len\": 20, \"model_max_length\": 30");
+    CHECK(read_hf_folder(folder.path("").string()).config.max_length == 30);
+  }
   SUBCASE("no limit at all is the length of the position table") {
     const model_folder folder("cross");
     folder.edit("tokenizer_config.json", "512", "1000000000000000019884624838656");

@@ -36,9 +36,14 @@ inline std::uint32_t read_max_length(const hf_folder& folder, const transformer_
   const dupq::config& c = folder.config;
   const std::uint32_t rows = c.positions - c.position_offset;
   const std::uint32_t least = dupq::model_limits::least_tokens(c.kind);
-  const auto own = folder.tokenizer_settings ? folder.tokenizer_settings->get("model_max_length") : std::nullopt;
+  // max_len is the older name, which transformers still asks for where the newer one is not there.
+  const auto length_of = [](const std::optional<json_node>& json) {
+    auto length = json ? json->get("model_max_length") : std::nullopt;
+    return json && !length ? json->get("max_len") : length;
+  };
+  const auto own = length_of(folder.tokenizer_settings);
   if (settings.length) return settings.length->count(least, rows);
-  if (settings.tokenizer && settings.tokenizer->get("model_max_length")) return own->count(least, rows);
+  if (length_of(settings.tokenizer)) return own->count(least, rows);
   if (settings.max_seq_length) return settings.max_seq_length->count(least, rows);
   if (!own || own->number() >= rows) return rows;  // "no limit" is written as 1e30
   return own->count(least, rows);
