@@ -7,6 +7,7 @@
 #include "cross_encoder.hpp"      // IWYU pragma: export
 #include "metrics.hpp"            // IWYU pragma: export
 #include "model.hpp"              // IWYU pragma: export
+#include "search/clusters.hpp"    // IWYU pragma: export
 #include "search/cosine.hpp"      // IWYU pragma: export
 #include "search/duplicates.hpp"  // IWYU pragma: export
 #include "split.hpp"              // IWYU pragma: export
