@@ -111,12 +111,19 @@ class encoder {
     return {};
   }
 
-  /// `alone`: of the executor's workers only this one has something to do.
+  /// `alone`: of the executor's workers only this one has something to do. If not, those help that become idle while
+  /// it is at work, where the executor can say so.
   D make_device(bool alone) const noexcept {
-    if constexpr (std::is_constructible_v<D, const kernels&, const executor&>)
-      return D(model_.kernel_table(), alone ? options_.executor : executor{});
-    else
+    if constexpr (std::is_constructible_v<D, const kernels&, const executor&>) {
+      executor shared = options_.executor;
+      if (alone)
+        shared.idle = nullptr;
+      else if (shared.idle == nullptr)
+        shared = {};
+      return D(model_.kernel_table(), shared);
+    } else {
       return D();
+    }
   }
 
   /// The batch of a text or pair that comes alone: all of the executor's workers share its products.

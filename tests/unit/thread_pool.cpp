@@ -10,6 +10,23 @@
 #include <thread>
 #include <vector>
 
+namespace {
+
+/// Where threads wait for each other, but not for ever.
+struct meeting {
+  std::atomic<int> here = 0;
+  std::atomic<bool> met = false;
+
+  void wait_for(int threads) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    ++here;
+    while (here < threads && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    if (here == threads) met = true;
+  }
+};
+
+}  // namespace
+
 TEST_CASE("every task runs once") {
   for (const std::size_t workers : {1u, 2u, 3u, 8u}) {
     dupq::thread_pool pool(workers);
@@ -123,6 +140,57 @@ TEST_CASE("threads that are free help a task that uses the pool again") {
     });
   });
   CHECK(most == 2);
+}
+
+TEST_CASE("a thread that waits for its call helps the calls that this one's tasks make, as a worker of its own") {
+  dupq::thread_pool pool(3);
+  for (int round = 0; round < 300; ++round) {
+    // Three threads meet in the outer call. One of the crew then makes an inner call of three tasks, each of which
+    // waits for the other two, so that the outer call's maker and the other thread of the crew must take one each.
+    meeting outer, inner;
+    std::atomic<int> inside[3]{};
+    std::atomic<bool> clash = false;
+    pool.executor().run(3, [&](std::size_t, std::size_t worker) {
+      outer.wait_for(3);
+      if (worker != 1) return;
+      pool.executor().run(3, [&](std::size_t, std::size_t own) {
+        if (own >= 3 || inside[own]++ != 0) clash = true;
+        inner.wait_for(3);
+      });
+    });
+    REQUIRE(outer.met);
+    REQUIRE(inner.met);
+    REQUIRE(!clash);
+  }
+}
+
+TEST_CASE("a pool says how many of its workers are idle") {
+  dupq::thread_pool pool(3);
+  const dupq::executor executor = pool.executor();
+  const auto becomes = [&](std::size_t expected) {  // threads take a while to come to rest
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (executor.idle(executor.pool) != expected && std::chrono::steady_clock::now() < end)
+      std::this_thread::yield();
+    return executor.idle(executor.pool) == expected;
+  };
+  CHECK(becomes(2));
+  CHECK(executor.available() == 3);
+  meeting all, seen;
+  std::atomic<bool> right = true;
+  executor.run(3, [&](std::size_t, std::size_t worker) {
+    all.wait_for(3);
+    if (executor.idle(executor.pool) != 0) right = false;
+    seen.wait_for(3);
+    // The others end: one is a thread of the crew, the other waits for this call, and only its own tasks' calls may
+    // count on it.
+    if (worker != 2) return;
+    if (!becomes(2)) right = false;
+    std::size_t stranger = 9;
+    std::thread([&] { stranger = executor.idle(executor.pool); }).join();
+    if (stranger != 1) right = false;
+  });
+  CHECK(right);
+  CHECK(becomes(2));
 }
 
 TEST_CASE("runs of few tasks and of many follow each other at once") {

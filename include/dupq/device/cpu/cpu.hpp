@@ -68,7 +68,7 @@ class cpu {
  public:
   using memory = host_memory;
 
-  /// Products are shared by the columns among the workers of `shared`, if there are several; they must be idle.
+  /// Products are shared by the columns among the workers of `shared` that are available.
   explicit cpu(const kernels& table, const executor& shared = {}) noexcept : kernels_(&table), shared_(shared) {}
 
   void embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
@@ -132,7 +132,8 @@ class cpu {
   template <class Args>
   void share(void (*kernel)(const Args&) noexcept, const Args& g) const noexcept {
     constexpr std::size_t least = 6;  // panels: less work than passing it on
-    const std::size_t panels = (g.n + panel_width - 1) / panel_width, parts = std::min(shared_.count(), panels / least);
+    const std::size_t panels = (g.n + panel_width - 1) / panel_width, most = panels / least;
+    const std::size_t parts = most < 2 ? 1 : std::min(shared_.available(), most);
     if (parts < 2) return kernel(g);
     shared_.run(parts, [&](std::size_t part, std::size_t) {
       const float_environment ieee;
