@@ -10,4 +10,5 @@
 #include "search/clusters.hpp"    // IWYU pragma: export
 #include "search/cosine.hpp"      // IWYU pragma: export
 #include "search/duplicates.hpp"  // IWYU pragma: export
+#include "search/nearest.hpp"     // IWYU pragma: export
 #include "split.hpp"              // IWYU pragma: export

@@ -7,9 +7,13 @@
 #include <cstddef>
 #include <cstdlib>
 #include <dupq/core/thread_pool.hpp>
+#include <dupq/search/nearest.hpp>
+#include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "golden/models.hpp"
 
@@ -41,6 +45,13 @@ struct watch {
   }
   ~watch() { watching = false; }
 };
+
+std::span<std::byte> aligned(std::vector<std::byte>& v) {
+  void* p = v.data();
+  std::size_t room = v.size();
+  std::align(dupq::alignment, 64, p, room);
+  return {static_cast<std::byte*>(p), room};
+}
 
 }  // namespace
 
@@ -123,7 +134,14 @@ TEST_CASE("encoding and scoring allocate nothing") {
   REQUIRE(scorer);
   std::vector<float> vectors(texts.size() * m.dim()), scores(pairs.a.size());
   bool failed = false;
-  std::size_t found = 0;
+  std::size_t found = 0, found_in_many = 0;
+  // More rows than a block: they are searched in scratch memory, which is the caller's here.
+  const std::size_t rows = 300;
+  std::vector<float> many(rows * m.dim(), 1.0f);
+  std::vector<std::byte> scratch(dupq::search_bytes(rows, m.dim(), pool.executor()) + 64);
+  std::vector<std::byte> packed(dupq::packed_bytes(rows, m.dim()));
+  std::vector<dupq::neighbour> room(5);
+  dupq::best_neighbours best(room);
   {
     const watch now;
     failed |= !encoder->encode(texts, vectors);
@@ -133,22 +151,24 @@ TEST_CASE("encoding and scoring allocate nothing") {
     failed |= !scorer->score(texts[0], texts[1]);
     failed |= !dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f, .executor = pool.executor()},
                                      [&](dupq::match) { return ++found != 0; });
+    failed |= !dupq::find_duplicates(many, m.dim(),
+                                     {.threshold = 0.9f, .executor = pool.executor(), .memory = aligned(scratch)},
+                                     [&](dupq::match) { return ++found_in_many != 0; });
+    const auto whole = dupq::pack_rows(many, m.dim(), packed, {.executor = pool.executor()});
+    failed |= !whole ||
+              !dupq::find_nearest(std::span(many).first(m.dim()), *whole, {.executor = pool.executor()}, {&best, 1});
   }
   CHECK(calls == 0);
   CHECK_FALSE(failed);
   CHECK(found == texts.size() * (texts.size() - 1) / 2);
+  CHECK(found_in_many == rows * (rows - 1) / 2);
+  CHECK(best.sorted().size() == 5);
 }
 
 TEST_CASE("a model over the caller's memory allocates nothing") {
   const golden::converted bert("bert");
   const std::string bytes = fixtures::read_file(bert.path());
   std::vector<std::byte> file(bytes.size() + 64), storage(1 << 20), workspace(1 << 22);
-  const auto aligned = [](std::vector<std::byte>& v) {
-    void* p = v.data();
-    std::size_t room = v.size();
-    std::align(dupq::alignment, 64, p, room);
-    return std::span(static_cast<std::byte*>(p), room);
-  };
   std::copy_n(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), aligned(file).data());
   bool done = false;
   {

@@ -1,4 +1,4 @@
-// Finds duplicates among vectors: all pairs, or one against many, by their cosine or another similarity.
+// Finds duplicates among vectors: all pairs, those of two sets, or one against many, by cosine or another similarity.
 #pragma once
 
 #include <algorithm>
@@ -12,33 +12,14 @@
 #include "../core/executor.hpp"
 #include "../core/platform.hpp"
 #include "../device/cpu/cpu.hpp"
+#include "all_pairs.hpp"
+#include "packed_rows.hpp"
+#include "search_options.hpp"
 #include "similarity.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Two vectors whose similarity reaches the threshold; `first` < `second` are their rows.
-struct match {
-  std::size_t first = 0;
-  std::size_t second = 0;
-  float score = 0;
-};
-
-struct search_options {
-  float threshold = 0.75f;
-  /// What a score is: a model's config().similarity, for which the threshold must be meant.
-  dupq::similarity similarity = dupq::similarity::cosine;
-  const dupq::kernels* kernels = nullptr;  ///< null: the fastest of this CPU; every table gives the same scores
-  /// Compares blocks side by side. `found` is called on the calling thread, in the same order for any executor.
-  dupq::executor executor{};
-  /// Called on the calling thread now and then; comparisons are counted in blocks of rows. Returning false ends the
-  /// search with errc::cancelled.
-  callback<bool(std::size_t done, std::size_t total)> on_progress{};
-};
-
 namespace search_detail {
-
-/// Rows of a block: they stay in the cache while they are compared, and a 64-bit word has a bit for each.
-inline constexpr std::size_t block_rows = 64;
 
 /// The scores of at most `block_rows` rows ([rows][dim]) with one vector; returns a bit for each that reaches the
 /// threshold.
@@ -61,13 +42,6 @@ inline std::uint64_t scores(const kernels& k, similarity kind, std::size_t dim, 
 inline void squares(const kernels& k, std::size_t dim, const float* rows_begin, std::size_t rows, float* to) noexcept {
   const float_environment ieee;
   for (std::size_t r = 0; r < rows; ++r) k.dots(dim, rows_begin + r * dim, 1, dim, rows_begin + r * dim, to + r);
-}
-
-/// `vectors` are whole rows of `dim` numbers.
-inline result<void> check_rows(std::span<const float> vectors, std::size_t dim) noexcept {
-  const std::size_t whole = dim == 0 ? 0 : vectors.size() / dim * dim;
-  if (vectors.size() != whole) return error(errc::wrong_size, "vectors", whole, vectors.size());
-  return {};
 }
 
 /// What workers found in one block. Matches are rare; a block of more than there is room for is searched again.
@@ -120,45 +94,87 @@ result<void> for_blocks(const search_options& options, std::size_t total, Next&&
   return {};
 }
 
-}  // namespace search_detail
-
-/// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose similarity is at least the threshold, block
-/// by block, until it returns false. Nothing is allocated; time grows with n^2. Errors: wrong_size where `vectors` are
-/// no whole rows, cancelled.
+/// All pairs without memory: block by block, by the vectors alone.
 template <class Found>
-result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options,
-                             Found&& found) {
-  using namespace search_detail;
-  if (const auto whole = check_rows(vectors, dim); !whole || vectors.empty()) return whole;
-  const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
-  const std::size_t n = vectors.size() / dim;
-  const auto row = [&](std::size_t r) { return vectors.data() + r * dim; };
+result<void> find_plainly(std::span<const float> vectors, std::span<const float> others, bool same, std::size_t dim,
+                          const kernels& k, const search_options& options, Found&& found) {
+  const filter_kernels& filters = filter_of(k);
+  const bool by_dots = options.similarity == similarity::cosine || options.similarity == similarity::dot;
+  const std::size_t n = vectors.size() / dim, across = others.size() / dim;
   bool first = true;
   const auto next = [&](std::size_t& a, std::size_t& b) {
     if (!first) b += block_rows;
-    if (b >= n && !first) b = a += block_rows;
+    if (b >= across && !first) a += block_rows, b = same ? a : 0;
     first = false;
     return a < n;
   };
   const auto visit = [&](std::size_t a, std::size_t b, auto&& to) {
-    float left[block_rows], right[block_rows], row_scores[block_rows];
-    const std::size_t a_end = std::min(n, a + block_rows), b_end = std::min(n, b + block_rows);
-    squares(k, dim, row(a), a_end - a, left);
-    squares(k, dim, row(b), b_end - b, right);
-    for (std::size_t i = a; i < a_end; ++i) {
-      const std::size_t from = std::max(b, i + 1);
-      if (from >= b_end) continue;
-      auto reached = scores(k, options.similarity, dim, row(i), left[i - a], row(from), right + (from - b),
-                            b_end - from, options.threshold, row_scores);
-      for (; reached != 0; reached &= reached - 1) {
-        const auto r = static_cast<std::size_t>(std::countr_zero(reached));
-        if (!to(match{i, from + r, row_scores[r]})) return false;
+    const float_environment ieee;
+    float left[block_rows], right[block_rows], dots[block_rows * block_rows];
+    const std::size_t rows = std::min(block_rows, n - a), columns = std::min(block_rows, across - b);
+    const float *const x = vectors.data() + a * dim, *const y = others.data() + b * dim;
+    squares(k, dim, x, rows, left);
+    squares(k, dim, y, columns, right);
+    if (by_dots) filters.all_dots(dim, rows, x, columns, y, block_rows, dots);
+    for (std::size_t i = 0; i < rows; ++i)
+      for (std::size_t j = same && b <= a + i ? a + i + 1 - b : 0; j < columns; ++j) {
+        float score = dots[i * block_rows + j];
+        if (options.similarity == similarity::cosine) score = cosine_of(score, left[i], right[j]);
+        if (!by_dots) score = similarity_of(options.similarity, {x + i * dim, dim}, {y + j * dim, dim}, &k);
+        if (float_environment::pinned(score) >= options.threshold && !to(match{a + i, b + j, score})) return false;
       }
-    }
     return true;
   };
-  const std::size_t blocks = (n + block_rows - 1) / block_rows;
-  return for_blocks(options, blocks * (blocks + 1) / 2, next, visit, found);
+  const std::size_t blocks = (n + block_rows - 1) / block_rows, columns = (across + block_rows - 1) / block_rows;
+  return for_blocks(options, same ? blocks * (blocks + 1) / 2 : blocks * columns, next, visit, found);
+}
+
+template <class Found>
+result<void> find_all(std::span<const float> vectors, std::span<const float> others, bool same, std::size_t dim,
+                      const search_options& options, Found&& found) {
+  if (const auto whole = check_rows(vectors, dim); !whole) return whole;
+  if (const auto whole = check_rows(others, dim, "others"); !whole) return whole;
+  if (vectors.empty() || others.empty()) return {};
+  const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
+  const std::size_t n = vectors.size() / dim, across = others.size() / dim;
+  if (n > block_rows && dim <= most_integers) {
+    const pairs_plan plan(n, across, dim, options.executor.count());
+    const scratch_memory memory(options.memory, plan.bytes());
+    if (memory.data() != nullptr) {
+      const std::size_t packed = round_up(packed_bytes(across, dim), alignment);
+      const auto rows = pack_rows(others, dim, {memory.data(), packed}, {options.similarity, &k, options.executor});
+      if (!rows) return rows.error();
+      return pairs_search(plan, *rows, vectors, same, memory.data() + packed, k, options, found).run();
+    }
+  }
+  return find_plainly(vectors, others, same, dim, k, options, found);
+}
+
+}  // namespace search_detail
+
+/// Bytes of search_options::memory for find_duplicates among n rows, or find_matches of n rows with `others`.
+inline std::size_t search_bytes(std::size_t n, std::size_t others, std::size_t dim, const executor& workers) noexcept {
+  return search_detail::pairs_plan(n, others, dim, workers.count()).bytes();
+}
+inline std::size_t search_bytes(std::size_t n, std::size_t dim, const executor& workers) noexcept {
+  return search_bytes(n, n, dim, workers);
+}
+
+/// Calls found(match) for each pair of rows of `vectors` ([n][dim]) whose similarity is at least the threshold, until
+/// it returns false; first < second. Pairs come by blocks of 64 rows: those of the first 64 with each 64 in turn, by
+/// first and second. Time grows with n^2; see search_options for memory. Errors: wrong_size where `vectors` are no
+/// whole rows, cancelled.
+template <class Found>
+result<void> find_duplicates(std::span<const float> vectors, std::size_t dim, const search_options& options,
+                             Found&& found) {
+  return search_detail::find_all(vectors, vectors, true, dim, options, found);
+}
+
+/// The same for pairs of a row of `vectors` and one of `others`, match::first and match::second.
+template <class Found>
+result<void> find_matches(std::span<const float> vectors, std::span<const float> others, std::size_t dim,
+                          const search_options& options, Found&& found) {
+  return search_detail::find_all(vectors, others, false, dim, options, found);
 }
 
 /// Calls found(row, score) for each row of `vectors` whose similarity with `query` is at least the threshold, in order,

@@ -253,3 +253,5 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
 #include "quantize.inl"
 
 #include "gemm8.inl"
+
+#include "filter.inl"

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "filter_kernels.hpp"
 #include "formulas.hpp"
 #include "intrinsics.hpp"
 #include "kernels.hpp"
@@ -26,6 +27,8 @@ inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
 inline constexpr int tile8_tallest = 4;
 inline constexpr std::size_t quantized_rows = 2;  // at a time, three registers each
 inline constexpr bool tile8_scaled_in_registers = false;
+inline constexpr int filter_tile_rows = 4, filter_tile_panels = 1;
+inline constexpr std::size_t dots_tile_side = 2;
 
 struct f32x16 {
   __m256 low, high;
@@ -101,6 +104,11 @@ DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
   return {_mm256_and_ps(_mm256_cmp_ps(test.low, limit.low, _CMP_GE_OQ), x.low),
           _mm256_and_ps(_mm256_cmp_ps(test.high, limit.high, _CMP_GE_OQ), x.high)};
 }
+/// A bit for each lane in which a >= b
+DUPQ_LANE unsigned at_least(f32x16 a, f32x16 b) noexcept {
+  const int low = _mm256_movemask_ps(_mm256_cmp_ps(a.low, b.low, _CMP_GE_OQ));
+  return static_cast<unsigned>(low | _mm256_movemask_ps(_mm256_cmp_ps(a.high, b.high, _CMP_GE_OQ)) << 8);
+}
 /// p * 2^n, where the low bits of t hold n (formulas.hpp, exp_negative)
 DUPQ_LANE __m256 scale_by_power(__m256 p, __m256 t) noexcept {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), _mm256_slli_epi32(_mm256_castps_si256(t), 23)));
@@ -151,6 +159,9 @@ DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
   return {_mm256_sub_epi32(sum.low, _mm256_mullo_epi32(a.low, b.low)),
           _mm256_sub_epi32(sum.high, _mm256_mullo_epi32(a.high, b.high))};
 }
+DUPQ_LANE i32x16 plus(i32x16 a, i32x16 b) noexcept {
+  return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
 DUPQ_LANE f32x16 to_float(i32x16 v) noexcept { return {_mm256_cvtepi32_ps(v.low), _mm256_cvtepi32_ps(v.high)}; }
 /// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
@@ -187,6 +198,7 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t z
 namespace dupq::inline DUPQ_ABI::avx2_kernels {
 inline constexpr kernels table{"avx2", gemm, widen, add_rows, norm,     softmax, transpose,
                                mean,   max,  dots,  divide,   quantize, gemm8};
-}
+inline constexpr filter_kernels filter_table{filter, integers, all_dots};
+}  // namespace dupq::inline DUPQ_ABI::avx2_kernels
 
 #endif

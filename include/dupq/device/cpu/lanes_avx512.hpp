@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "filter_kernels.hpp"
 #include "formulas.hpp"
 #include "intrinsics.hpp"
 #include "kernels.hpp"
@@ -27,6 +28,8 @@ inline constexpr int tile8_rows = 8, tile8_accumulators = 16;  // the products n
 inline constexpr int tile8_tallest = 8;
 inline constexpr std::size_t quantized_rows = 4;  // at a time, three registers each
 inline constexpr bool tile8_scaled_in_registers = true;
+inline constexpr int filter_tile_rows = 8, filter_tile_panels = 2;
+inline constexpr std::size_t dots_tile_side = 4;
 
 struct f32x16 {
   __m512 all;
@@ -68,6 +71,8 @@ DUPQ_LANE f32x16 greater_unsigned(f32x16 a, f32x16 b) noexcept {
 DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
   return {_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(test.all, limit.all, _CMP_GE_OQ), x.all)};
 }
+/// A bit for each lane in which a >= b
+DUPQ_LANE unsigned at_least(f32x16 a, f32x16 b) noexcept { return _mm512_cmp_ps_mask(a.all, b.all, _CMP_GE_OQ); }
 DUPQ_LANE f32x16 scale_by_power(f32x16 p, f32x16 t) noexcept {
   return {_mm512_castsi512_ps(
       _mm512_add_epi32(_mm512_castps_si512(p.all), _mm512_slli_epi32(_mm512_castps_si512(t.all), 23)))};
@@ -106,6 +111,7 @@ DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
 DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
   return i32x16::of(_mm512_sub_epi32(sum.get(), _mm512_mullo_epi32(a.get(), b.get())));
 }
+DUPQ_LANE i32x16 plus(i32x16 a, i32x16 b) noexcept { return i32x16::of(_mm512_add_epi32(a.get(), b.get())); }
 DUPQ_LANE f32x16 to_float(i32x16 v) noexcept { return {_mm512_cvtepi32_ps(v.get())}; }
 /// The integers in the low bits of t (formulas.hpp, round_magic) plus `zero`, limited to 0..255
 DUPQ_LANE void store_bytes(std::uint8_t* p, f32x16 t, std::int32_t zero) noexcept {
@@ -136,6 +142,7 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t z
 namespace dupq::inline DUPQ_ABI::avx512_kernels {
 inline constexpr kernels table{"avx512", gemm, widen, add_rows, norm,     softmax, transpose,
                                mean,     max,  dots,  divide,   quantize, gemm8};
-}
+inline constexpr filter_kernels filter_table{filter, integers, all_dots};
+}  // namespace dupq::inline DUPQ_ABI::avx512_kernels
 
 #endif

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "filter_kernels.hpp"
 #include "formulas.hpp"
 #include "intrinsics.hpp"
 #include "kernels.hpp"
@@ -25,6 +26,8 @@ inline constexpr int tile8_rows = 4, tile8_accumulators = 4;
 inline constexpr int tile8_tallest = 4;
 inline constexpr std::size_t quantized_rows = 2;  // at a time, three registers each
 inline constexpr bool tile8_scaled_in_registers = false;
+inline constexpr int filter_tile_rows = 4, filter_tile_panels = 1;
+inline constexpr std::size_t dots_tile_side = 2;
 
 struct f32x16 {
   float32x4_t quarter[4];
@@ -110,6 +113,14 @@ DUPQ_LANE f32x16 zero_below(f32x16 x, f32x16 test, f32x16 limit) noexcept {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x.quarter[i]), kept));
   });
 }
+/// A bit for each lane in which a >= b
+DUPQ_LANE unsigned at_least(f32x16 a, f32x16 b) noexcept {
+  constexpr std::uint32_t bits[4] = {1, 2, 4, 8};
+  const uint32x4_t lanes = vld1q_u32(bits);
+  unsigned mask = 0;
+  for (int i = 0; i < 4; ++i) mask |= vaddvq_u32(vandq_u32(vcgeq_f32(a.quarter[i], b.quarter[i]), lanes)) << 4 * i;
+  return mask;
+}
 /// p * 2^n, where the low bits of t hold n (formulas.hpp, exp_negative)
 DUPQ_LANE f32x16 scale_by_power(f32x16 p, f32x16 t) noexcept {
   return each([&](int i) {
@@ -166,6 +177,10 @@ DUPQ_LANE i32x16 subtract_product(i32x16 sum, i32x16 a, i32x16 b) noexcept {
   for (std::size_t i = 0; i < 4; ++i) sum.quarters[i] = vmlsq_s32(sum.quarters[i], a.quarters[i], b.quarters[i]);
   return sum;
 }
+DUPQ_LANE i32x16 plus(i32x16 a, i32x16 b) noexcept {
+  for (std::size_t i = 0; i < 4; ++i) a.quarters[i] = vaddq_s32(a.quarters[i], b.quarters[i]);
+  return a;
+}
 DUPQ_LANE f32x16 to_float(i32x16 v) noexcept {
   return each([&](int i) { return vcvtq_f32_s32(v.quarters[i]); });
 }
@@ -196,6 +211,7 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t z
 namespace dupq::inline DUPQ_ABI::neon_kernels {
 inline constexpr kernels table{"neon", gemm, widen, add_rows, norm,     softmax, transpose,
                                mean,   max,  dots,  divide,   quantize, gemm8};
-}
+inline constexpr filter_kernels filter_table{filter, integers, all_dots};
+}  // namespace dupq::inline DUPQ_ABI::neon_kernels
 
 #endif

@@ -17,6 +17,7 @@ namespace dupq::inline DUPQ_ABI::avx_vnni_kernels {
 using namespace avx2_kernels;
 inline constexpr int tile8_rows = 6, tile8_accumulators = 6;
 inline constexpr int tile8_tallest = 6;
+inline constexpr int filter_tile_rows = 4, filter_tile_panels = 1;
 
 // A type of their own keeps these apart from AVX2's functions of the same names.
 struct i8x64 {
@@ -33,6 +34,7 @@ DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
 }  // namespace dupq::inline DUPQ_ABI::avx_vnni_kernels
 
 #define DUPQ_KERNELS avx_vnni_kernels
+#include "filter.inl"
 #include "gemm8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
@@ -46,6 +48,7 @@ namespace dupq::inline DUPQ_ABI::avx512_vnni_kernels {
 using namespace avx512_kernels;
 inline constexpr int tile8_rows = 8, tile8_accumulators = 24;
 inline constexpr int tile8_tallest = 14;  // with two panels: 28 of 32 registers
+inline constexpr int filter_tile_rows = 8, filter_tile_panels = 3;
 
 struct i8x64 {
   i32x16 all;
@@ -58,6 +61,7 @@ DUPQ_LANE i32x16 add_products(i32x16 sum, i32x16 x, i8x64 w) noexcept {
 }  // namespace dupq::inline DUPQ_ABI::avx512_vnni_kernels
 
 #define DUPQ_KERNELS avx512_vnni_kernels
+#include "filter.inl"
 #include "gemm8.inl"
 #undef DUPQ_KERNELS
 #undef DUPQ_LANE
@@ -67,6 +71,7 @@ namespace dupq::inline DUPQ_ABI {
 
 namespace avx_vnni_kernels {
 inline constexpr kernels table = with_gemm8("avx-vnni", avx2_kernels::table, gemm8);
+inline constexpr filter_kernels filter_table{filter, integers, all_dots};
 /// Compilers' __builtin_cpu_supports may not know it: CPUID leaf 7, subleaf 1, EAX bit 4.
 inline bool supported() noexcept {
   unsigned a = 0, b = 0, c = 0, d = 0;
@@ -76,7 +81,8 @@ inline bool supported() noexcept {
 
 namespace avx512_vnni_kernels {
 inline constexpr kernels table = with_gemm8("avx512-vnni", avx512_kernels::table, gemm8);
-}
+inline constexpr filter_kernels filter_table{filter, integers, all_dots};
+}  // namespace avx512_vnni_kernels
 
 }  // namespace dupq::inline DUPQ_ABI
 #endif
