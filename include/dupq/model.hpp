@@ -122,7 +122,7 @@ class model {
     const error named = error(errc::cannot_open).in(path);
     for (std::size_t i = 0; i < sizeof c.path; ++i) c.path[i] = named.file[i];
     void* const storage = os::allocate(*needed);
-    if (storage == nullptr) return error(errc::out_of_memory, {}, *needed).in(path);
+    if (storage == nullptr) return error(errc::out_of_memory, "", *needed).in(path);
     model m;
     m.owned_ = {storage, std::move(*file)};
     if (const auto done = m.fill(c, {static_cast<std::byte*>(storage), *needed}, all); !done)

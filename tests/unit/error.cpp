@@ -41,11 +41,11 @@ TEST_CASE("an error formats itself as one line") {
         "m.gguf: blk.0.ffn_up.weight: wrong shape (383, not 384)");
   CHECK(line(error(errc::out_of_range, "dupq.max_length", 4, 0)) == "dupq.max_length: out of range (0, at least 4)");
   CHECK(line(error(errc::wrong_type, "x", 0, 30)) == "x: wrong type (30)");
-  CHECK(line(error(errc::truncated, {}, ~std::uint64_t{0}, 7)) ==
+  CHECK(line(error(errc::truncated, "", ~std::uint64_t{0}, 7)) ==
         "the file ends too early (7, at least 18446744073709551615)");
   CHECK(line(error(errc::bad_limit, "limits.text_tokens", 16, 24)) ==
         "limits.text_tokens: impossible limit (24, at most 16)");
-  CHECK(line(error(errc::cannot_open, {}, 0, 13).in("m.gguf")) == "m.gguf: cannot be opened (error 13)");
+  CHECK(line(error(errc::cannot_open, "", 0, 13).in("m.gguf")) == "m.gguf: cannot be opened (error 13)");
   CHECK(line(error(errc::out_of_memory, "workspace", 4096)) == "workspace: not enough memory (4096 bytes)");
   CHECK(line(error(errc::not_aligned, "storage", 64, 8)) == "storage: not aligned (64 bytes)");
   const error e = error(errc::missing_key, "bert.block_count").in("m.gguf");

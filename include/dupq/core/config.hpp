@@ -98,11 +98,11 @@ constexpr std::string_view name(pooling_mode m) noexcept {
   constexpr std::string_view names[6] = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
   return names[static_cast<std::size_t>(m) - 1];
 }
-/// "mean", "cls+max+mean", ...
+/// Of the poolings without a sequence: 4 for cls, 2 for max and 1 for mean, added.
+inline constexpr std::string_view pooling_names[8] = {"none", "mean",     "max",     "max+mean",
+                                                      "cls",  "cls+mean", "cls+max", "cls+max+mean"};
 constexpr std::string_view name(pooling p) noexcept {
-  constexpr std::string_view names[8] = {"none", "mean",     "max",     "max+mean",
-                                         "cls",  "cls+mean", "cls+max", "cls+max+mean"};
-  return names[(p.cls ? 4u : 0u) + (p.max ? 2u : 0u) + (p.mean ? 1u : 0u)];
+  return pooling_names[(p.cls ? 4u : 0u) + (p.max ? 2u : 0u) + (p.mean ? 1u : 0u)];
 }
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -68,16 +68,24 @@ struct error {
   std::uint64_t found = 0;
 
   error() = default;
-  explicit error(errc code_, std::string_view subject_ = {}, std::uint64_t expected_ = 0,
-                 std::uint64_t found_ = 0) noexcept
-      : code(code_), expected(expected_), found(found_) {
-    copy_tail(subject, subject_);
+  // None is inlined, and there are several, so that each of the many places where something can be wrong is short in a
+  // program that is compiled for size: a const char* is one argument, a view is two and a call that counts its letters.
+  DUPQ_NOINLINE explicit error(errc code_, std::string_view subject_ = {}) noexcept : code(code_) {
+    copy_tail(subject, sizeof subject, subject_);
   }
+  DUPQ_NOINLINE error(errc code_, const char* subject_) noexcept : error(code_, std::string_view(subject_)) {}
+  DUPQ_NOINLINE error(errc code_, std::string_view subject_, std::uint64_t expected_, std::uint64_t found_ = 0) noexcept
+      : error(code_, subject_) {
+    expected = expected_, found = found_;
+  }
+  DUPQ_NOINLINE error(errc code_, const char* subject_, std::uint64_t expected_, std::uint64_t found_ = 0) noexcept
+      : error(code_, std::string_view(subject_), expected_, found_) {}
+  error(errc, std::nullptr_t, std::uint64_t, std::uint64_t = 0) = delete;  // {} would be a null pointer
 
   /// The same error, attributed to a file.
   error in(std::string_view path) const noexcept {
     error e = *this;
-    copy_tail(e.file, path);
+    copy_tail(e.file, sizeof e.file, path);
     return e;
   }
 
@@ -90,10 +98,9 @@ struct error {
   }
 
  private:
-  template <std::size_t N>
-  static void copy_tail(char (&to)[N], std::string_view from) noexcept {
-    const bool cut = from.size() > N - 1;
-    if (cut) from.remove_prefix(from.size() - (N - 1));
+  static void copy_tail(char* to, std::size_t room, std::string_view from) noexcept {
+    const bool cut = from.size() > room - 1;
+    if (cut) from.remove_prefix(from.size() - (room - 1));
     for (std::size_t i = 0; i < from.size(); ++i) to[i] = cut && i < 3 ? '.' : from[i];
     to[from.size()] = '\0';
   }

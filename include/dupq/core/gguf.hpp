@@ -315,7 +315,7 @@ inline result<void> file::check_tensors() noexcept {
     if (!first.tensor_info(t, bytes_, 0, alignment_)) return first.why(t.name);
   }
   data_at_ = round_up(first.at, alignment_);
-  if (data_at_ > bytes_.size()) return error(errc::truncated, {}, data_at_, bytes_.size());
+  if (data_at_ > bytes_.size()) return error(errc::truncated, "", data_at_, bytes_.size());
   cursor c{bytes_, tensors_at_};
   const std::byte* furthest = bytes_.data() + data_at_;
   bool in_order = true;  // as every writer lays them out: nothing overlaps then
@@ -335,9 +335,9 @@ inline result<file> file::parse(std::span<const std::byte> bytes) noexcept {
   file f;
   f.bytes_ = bytes;
   if (bytes.size() < 4 || load<std::uint32_t>(bytes.data()) != 0x46554747u) return error(errc::not_gguf);  // "GGUF"
-  if (bytes.size() < header_bytes) return error(errc::truncated, {}, header_bytes, bytes.size());
+  if (bytes.size() < header_bytes) return error(errc::truncated, "", header_bytes, bytes.size());
   const auto version = load<std::uint32_t>(bytes.data() + 4);
-  if (version != 3) return error(errc::unsupported_version, {}, 3, version);
+  if (version != 3) return error(errc::unsupported_version, "", 3, version);
   f.tensors_ = load<std::uint64_t>(bytes.data() + 8);
   f.keys_ = load<std::uint64_t>(bytes.data() + 16);
   if (f.keys_ > max_keys) return error(errc::out_of_range, "number of keys", max_keys, f.keys_);

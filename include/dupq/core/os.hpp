@@ -42,7 +42,7 @@ unsigned forks() noexcept;
 
 /// An error of open or read that carries the system's number for it.
 inline error file_error(errc code, std::string_view path, int number) noexcept {
-  return error(code, {}, 0, static_cast<std::uint64_t>(number)).in(path);
+  return error(code, "", 0, static_cast<std::uint64_t>(number)).in(path);
 }
 
 }  // namespace dupq::inline DUPQ_ABI::os

@@ -25,7 +25,7 @@ inline result<file_bytes> read_file(const char* path) noexcept {
   std::fclose(file);
   if (complete) return file_bytes{data, size, [](void* p, std::size_t) noexcept { release(p); }};
   if (data != nullptr) release(data);
-  if (size != 0 && data == nullptr) return error(errc::out_of_memory, {}, size).in(path);
+  if (size != 0 && data == nullptr) return error(errc::out_of_memory, "", size).in(path);
   return error(length == 0 ? errc::not_gguf : errc::cannot_read).in(path);
 }
 

@@ -41,7 +41,7 @@ struct descriptor {
     if (!S_ISREG(status.st_mode) || status.st_size <= 0)
       return error(S_ISDIR(status.st_mode) ? errc::is_a_directory : errc::not_gguf).in(path);
     const auto bytes = static_cast<std::uint64_t>(status.st_size);
-    if (bytes > SIZE_MAX / 2) return error(errc::out_of_memory, {}, bytes).in(path);  // 32-bit systems
+    if (bytes > SIZE_MAX / 2) return error(errc::out_of_memory, "", bytes).in(path);  // 32-bit systems
     return static_cast<std::size_t>(bytes);
   }
 };
@@ -66,14 +66,14 @@ inline result<file_bytes> read_file(const char* path) noexcept {
   const auto size = file.open(path);
   if (!size) return size.error();
   void* const data = allocate(*size);
-  if (data == nullptr) return error(errc::out_of_memory, {}, *size).in(path);
+  if (data == nullptr) return error(errc::out_of_memory, "", *size).in(path);
   constexpr std::size_t most = std::size_t{1} << 30;  // macOS refuses 2 GiB and more in one read
   for (std::size_t done = 0; done < *size;) {
     const ssize_t n = ::read(file.number, static_cast<char*>(data) + done, std::min(*size - done, most));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const error failed = n < 0 ? file_error(errc::cannot_read, path, errno)
-                                 : error(errc::truncated, {}, *size, done).in(path);  // shorter since it was opened
+                                 : error(errc::truncated, "", *size, done).in(path);  // shorter since it was opened
       release(data);
       return failed;
     }

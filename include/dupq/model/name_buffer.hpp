@@ -9,12 +9,20 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// name_buffer("blk.", 3, ".attn_q.weight") is "blk.3.attn_q.weight". Holds 63 characters.
+/// name_buffer::in_layer(3, "attn_q") is "blk.3.attn_q", and with ".weight" behind it "blk.3.attn_q.weight". Holds 63
+/// characters.
 class name_buffer {
  public:
-  template <class... Parts>
-  explicit name_buffer(const Parts&... parts) noexcept {
-    (append(parts), ...);
+  explicit name_buffer(std::string_view name, const char* rest = "") noexcept {
+    append(name);
+    append(rest);
+  }
+  static name_buffer in_layer(std::uint32_t n, const char* rest) noexcept {
+    name_buffer name("blk.");
+    name.append(n);
+    name.append(".");
+    name.append(rest);
+    return name;
   }
   operator std::string_view() const noexcept { return {text_, size_}; }
 

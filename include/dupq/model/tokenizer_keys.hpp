@@ -29,30 +29,34 @@ class tokenizer_reader {
 
   result<std::optional<tokenizer>> read() noexcept {
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
-    if (tokens.count == 0) read_.fail(error(errc::missing_key, "tokenizer.ggml.tokens"));
+    if (tokens.count == 0) read_.fail(errc::missing_key, "tokenizer.ggml.tokens");
     if (read_.text("tokenizer.ggml.model", {}) != "bert" && read_.done())
-      read_.fail(error(errc::unsupported, "tokenizer.ggml.model"));
+      read_.fail(errc::unsupported, "tokenizer.ggml.model");
     if (!read_.done()) return read_.done().error();
     const auto words = read_vocabulary(tokens);
     if (!words) return words.error();
     tokenizer_options o;
     const auto last = static_cast<std::uint32_t>(tokens.count - 1);
-    const auto id = [&](std::string_view key, std::optional<std::uint32_t> fallback) {
+    const auto id = [&](const char* key, std::optional<std::uint32_t> fallback) {
       return static_cast<std::int32_t>(read_.integer(key, 0, last, fallback));
     };
     o.unk = id("tokenizer.ggml.unknown_token_id", {});
     o.sep = id("tokenizer.ggml.seperator_token_id", {});
     o.pad = id("tokenizer.ggml.padding_token_id", 0);
     // Older files of llama.cpp name [CLS] as the beginning of a sequence only.
-    o.cls = id(read_.has("tokenizer.ggml.cls_token_id") ? "tokenizer.ggml.cls_token_id" : "tokenizer.ggml.bos_token_id",
-               {});
+    constexpr const char *cls = "tokenizer.ggml.cls_token_id", *beginning = "tokenizer.ggml.bos_token_id";
+    o.cls = id(read_.has(cls) ? cls : beginning, {});
     // llama.cpp's keys, where the file has none of ours; without either a text is lower-cased and loses its accents.
-    const bool lowercase = read_.boolean("tokenizer.ggml.normalizer.lowercase", true);
-    const bool strip_accents = read_.boolean("tokenizer.ggml.normalizer.strip_accents", lowercase);
-    o.normal.lowercase = read_.boolean("dupq.tokenizer.lowercase", lowercase);
-    o.normal.strip_accents = read_.boolean("dupq.tokenizer.strip_accents", strip_accents);
-    o.normal.split_cjk = read_.boolean("dupq.tokenizer.split_cjk", true);
-    o.normal.clean_text = read_.boolean("dupq.tokenizer.clean_text", true);
+    o.normal.lowercase = read_.boolean("tokenizer.ggml.normalizer.lowercase", true);
+    o.normal.strip_accents = read_.boolean("tokenizer.ggml.normalizer.strip_accents", o.normal.lowercase);
+    static constexpr struct {
+      const char* key;
+      bool normalization::*flag;
+    } flags[] = {{"dupq.tokenizer.lowercase", &normalization::lowercase},
+                 {"dupq.tokenizer.strip_accents", &normalization::strip_accents},
+                 {"dupq.tokenizer.split_cjk", &normalization::split_cjk},
+                 {"dupq.tokenizer.clean_text", &normalization::clean_text}};
+    for (const auto& one : flags) o.normal.*one.flag = read_.boolean(one.key, o.normal.*one.flag);
     o.max_word_chars = read_.integer("dupq.tokenizer.max_word_chars", 1, model_limits::word_chars, 100);
     o.pair_separators = read_.integer("dupq.tokenizer.pair_separators", 1, 2, 1);
     if (!read_.done()) return read_.done().error();
@@ -113,9 +117,12 @@ class tokenizer_reader {
         read_.integer("tokenizer.ggml.mask_token_id", 0, last, static_cast<std::uint32_t>(o.sep)));
     const gguf::value types = read_.array("tokenizer.ggml.token_type", gguf::value_type::i32);
     if (types.count != 0 && types.count != tokens.count)
-      read_.fail(error(errc::wrong_size, "tokenizer.ggml.token_type", tokens.count, types.count));
+      read_.fail(errc::wrong_size, "tokenizer.ggml.token_type", tokens.count, types.count);
     if (!read_.done()) return read_.done().error();
-    const auto for_each = [&](auto&& f) {
+    // Called twice: to count, with null pointers, and to write what added_tokens reads.
+    std::size_t count = 0, size = 0;
+    const auto list = [&](std::byte* to, std::uint32_t* ids, std::uint32_t* flags) {
+      count = size = 0;
       const std::byte* p = tokens.bytes.data();
       for (std::int32_t id = 0; id <= static_cast<std::int32_t>(last); ++id) {
         const auto length = static_cast<std::size_t>(gguf::load<std::uint64_t>(p));
@@ -125,25 +132,23 @@ class tokenizer_reader {
         const bool named = id == o.pad || id == o.unk || id == o.cls || id == o.sep || id == mask;
         if (type != control && type != user_defined && !(named && begins_with(text, "["))) continue;
         if (begins_with(text, "\xE2\x96\x81")) text = after(text, 3);  // what writers put before a word
-        if (!text.empty()) f(text, id, type == user_defined ? added_tokens::normalized : 0);
+        if (text.empty()) continue;
+        if (to != nullptr) {
+          const std::uint64_t bytes = text.size();
+          std::memcpy(to + size, &bytes, 8);
+          std::memcpy(to + size + 8, text.data(), text.size());
+          ids[count] = static_cast<std::uint32_t>(id);
+          flags[count] = type == user_defined ? added_tokens::normalized : 0;
+        }
+        ++count, size += 8 + text.size();
       }
     };
-    std::size_t count = 0, size = 0;
-    for_each([&](std::string_view text, std::int32_t, std::uint32_t) { ++count, size += 8 + text.size(); });
-    auto* contents = storage_.take<std::byte>(size);
+    list(nullptr, nullptr, nullptr);
+    auto* const contents = storage_.take<std::byte>(size);
     auto* const ids = storage_.take<std::uint32_t>(count);
     auto* const flags = storage_.take<std::uint32_t>(count);
     if (contents == nullptr || ids == nullptr || flags == nullptr) return added_tokens();
-    std::byte* to = contents;
-    count = 0;
-    for_each([&](std::string_view text, std::int32_t id, std::uint32_t flag) {
-      const std::uint64_t length = text.size();
-      std::memcpy(to, &length, 8);
-      std::memcpy(to + 8, text.data(), text.size());
-      to += 8 + text.size();
-      ids[count] = static_cast<std::uint32_t>(id);
-      flags[count++] = flag;
-    });
+    list(contents, ids, flags);
     return added_tokens::view({contents, size}, std::as_bytes(std::span(ids, count)),
                               std::as_bytes(std::span(flags, count)), count, static_cast<std::size_t>(tokens.count));
   }

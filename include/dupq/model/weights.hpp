@@ -60,7 +60,7 @@ class weight_reader {
     to.embedding.norm = norm("token_embd_norm");
     auto* const layers = storage_.take<layer<host_memory>>(c.layers);
     for (std::uint32_t n = 0; n < c.layers && done_; ++n) {
-      const auto in_block = [&](std::string_view rest) { return name_buffer("blk.", n, ".", rest); };
+      const auto in_block = [&](const char* rest) { return name_buffer::in_layer(n, rest); };
       layer<host_memory> one;
       if (packed_)
         one.attention.qkv = matrix_of({in_block("attn_qkv")}, 3 * c.hidden, c.hidden);
@@ -87,9 +87,9 @@ class weight_reader {
   using linear = dupq::linear<host_memory>;
   friend bool keep_halves(weight_reader&, std::initializer_list<name_buffer>, linear&) noexcept;
 
-  bool fail(const error& e) noexcept {
-    if (done_) done_ = e;
-    return false;
+  DUPQ_NOINLINE void fail(errc code, std::string_view name, std::uint64_t expected = 0,
+                          std::uint64_t found = 0) noexcept {
+    if (done_) done_ = error(code, name, expected, found);
   }
 
   /// The tensor of that name, if it has this shape (innermost extent first) and one of the row formats, or
@@ -98,20 +98,20 @@ class weight_reader {
                                    std::optional<gguf::tensor_type> integers = {}) noexcept {
     if (!done_) return {};
     const auto t = file_.tensor(name, place_);
-    if (!t) return fail(error(errc::missing_tensor, name)), std::nullopt;
+    if (!t) return fail(errc::missing_tensor, name), std::nullopt;
     if (t->dimensions != shape.size())
-      return fail(error(errc::wrong_dimensions, name, shape.size(), t->dimensions)), std::nullopt;
+      return fail(errc::wrong_dimensions, name, shape.size(), t->dimensions), std::nullopt;
     std::size_t d = 0;
     for (const std::uint64_t extent : shape) {
-      if (t->extent[d] != extent) return fail(error(errc::wrong_shape, name, extent, t->extent[d])), std::nullopt;
+      if (t->extent[d] != extent) return fail(errc::wrong_shape, name, extent, t->extent[d]), std::nullopt;
       ++d;
     }
     const bool known = t->type != gguf::tensor_type::i8 && t->type != gguf::tensor_type::i32;
     if (integers ? t->type != *integers : !known)
-      return fail(error(errc::wrong_type, name, 0, static_cast<std::uint64_t>(t->type))), std::nullopt;
+      return fail(errc::wrong_type, name, 0, static_cast<std::uint64_t>(t->type)), std::nullopt;
     const std::size_t aligned = t->type == gguf::tensor_type::f32 || t->type == gguf::tensor_type::i32 ? 4 : 1;
     if (reinterpret_cast<std::uintptr_t>(t->bytes.data()) % aligned != 0)
-      return fail(error(errc::not_aligned, name, aligned)), std::nullopt;
+      return fail(errc::not_aligned, name, aligned), std::nullopt;
     return t;
   }
   static row_format format(gguf::tensor_type t) noexcept {
@@ -124,13 +124,13 @@ class weight_reader {
 
   void check_finite(const gguf::tensor& t, std::size_t n, std::string_view name) noexcept {
     std::size_t where = 0;
-    if (finite_ && !all_finite(t.bytes.data(), format(t.type), n, where)) fail(error(errc::not_finite, name, 0, where));
+    if (finite_ && !all_finite(t.bytes.data(), format(t.type), n, where)) fail(errc::not_finite, name, 0, where);
   }
 
   const float* vector(std::string_view name, std::size_t n) noexcept {
     const auto t = find(name, {n});
     if (!t) return nullptr;
-    if (t->type != gguf::tensor_type::f32) return fail(error(errc::wrong_type, name)), nullptr;
+    if (t->type != gguf::tensor_type::f32) return fail(errc::wrong_type, name), nullptr;
     check_finite(*t, n, name);
     return floats(*t);
   }
@@ -158,7 +158,7 @@ class weight_reader {
       const name_buffer weight(*names.begin(), ".weight");
       const auto t = find(weight, {panel_width, inputs, panels});
       if (!t) return to;
-      if (t->type == gguf::tensor_type::q8_0) return fail(error(errc::wrong_type, weight)), to;
+      if (t->type == gguf::tensor_type::q8_0) return fail(errc::wrong_type, weight), to;
       const std::size_t numbers = panels * inputs * panel_width;
       check_finite(*t, numbers, weight);
       if (t->type == gguf::tensor_type::f32) {
@@ -218,9 +218,9 @@ class weight_reader {
       std::int32_t sums[panel_width];
       bool fine = sum_panel(reinterpret_cast<const std::byte*>(m.bytes) + p * groups * 4 * panel_width, groups, sums);
       for (std::size_t i = 0; i < 4 * panel_width; ++i) fine &= last[i] == 0 || 4 * (groups - 1) + i % 4 < m.inputs;
-      if (!fine) fail(error(errc::out_of_range, weight));
+      if (!fine) fail(errc::out_of_range, weight);
       for (std::size_t o = p * panel_width; o < m.outputs && o < (p + 1) * panel_width; ++o)
-        if (m.sums[o] != sums[o % panel_width]) fail(error(errc::wrong_value, sum, 0, o));
+        if (m.sums[o] != sums[o % panel_width]) fail(errc::wrong_value, sum, 0, o);
     }
   }
 
@@ -252,7 +252,7 @@ class weight_reader {
     const std::size_t span = config_.max_length, width = 2 * span - 1;
     float* const expanded = storage_.take<float>(std::uint64_t{config_.heads} * width + panel_width);
     if (!t || expanded == nullptr) return;
-    if (t->type != gguf::tensor_type::f32) return (void)fail(error(errc::wrong_type, name));
+    if (t->type != gguf::tensor_type::f32) return (void)fail(errc::wrong_type, name);
     check_finite(*t, std::size_t{config_.heads} * config_.relative_buckets, name);
     for (std::size_t head = 0; head < config_.heads; ++head)
       for (std::size_t i = 0; i < width; ++i) {

@@ -43,6 +43,7 @@ class added_tokens {
     if (count > max_count) return error(errc::out_of_range, contents_key, max_count, count);
     if (ids.size() != count * 4) return error(errc::wrong_size, ids_key, count, ids.size() / 4);
     if (flags.size() != count * 4) return error(errc::wrong_size, flags_key, count, flags.size() / 4);
+    added_tokens view;
     std::size_t place = 0;
     for (std::size_t i = 0; i < count; ++i) {
       std::uint64_t length = 0;
@@ -58,17 +59,14 @@ class added_tokens {
       if (id >= vocabulary_size) return error(errc::out_of_range, ids_key, vocabulary_size - 1, id);
       const std::uint32_t bits = load32(flags.data() + i * 4);
       if (bits > 15) return error(errc::wrong_value, flags_key, 0, bits);
+      if ((bits & normalized) != 0) continue;
+      view.any_raw_ = true;
+      view.any_lstrip_ |= (bits & lstrip) != 0;
+      view.starts_.set(static_cast<unsigned char>(content.front()));
     }
     if (place != contents.size()) return error(errc::wrong_size, contents_key, place, contents.size());
-    added_tokens view;
     view.contents_ = contents.data(), view.ids_ = ids.data(), view.flags_ = flags.data();
     view.count_ = static_cast<std::size_t>(count);
-    view.for_each([&](const token& t) {
-      if ((t.flags & normalized) != 0) return;
-      view.any_raw_ = true;
-      view.any_lstrip_ |= (t.flags & lstrip) != 0;
-      view.starts_.set(static_cast<unsigned char>(t.content.front()));
-    });
     // Mostly there are one or two of them.
     std::size_t different = 0;
     for (std::size_t byte = 0; byte < view.starts_.size(); ++byte)
@@ -113,9 +111,9 @@ class added_tokens {
   }
 
  private:
-  static constexpr std::string_view contents_key = "dupq.tokenizer.added_tokens";
-  static constexpr std::string_view ids_key = "dupq.tokenizer.added_ids";
-  static constexpr std::string_view flags_key = "dupq.tokenizer.added_flags";
+  static constexpr char contents_key[] = "dupq.tokenizer.added_tokens";
+  static constexpr char ids_key[] = "dupq.tokenizer.added_ids";
+  static constexpr char flags_key[] = "dupq.tokenizer.added_flags";
 
   static std::uint32_t load32(const std::byte* p) noexcept {
     std::uint32_t v;

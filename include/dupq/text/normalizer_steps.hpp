@@ -44,7 +44,7 @@ struct normalizer_step {
 /// A view of the file's list of strings: the name of a step, then its operands, then the next step.
 class normalizer_steps {
  public:
-  static constexpr std::string_view key = "dupq.tokenizer.normalizer";
+  static constexpr char key[] = "dupq.tokenizer.normalizer";
   static constexpr std::size_t max_steps = 32;
   static constexpr std::size_t max_pattern = 64;   ///< characters of a text to replace, and of a run that counts
   static constexpr std::size_t max_memory = 1024;  ///< characters that all steps together look ahead

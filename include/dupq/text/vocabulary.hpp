@@ -125,9 +125,9 @@ class vocabulary {
   };
   slot slot_at(std::size_t i) const noexcept { return {load64(table_ + i * 16), load64(table_ + i * 16 + 8)}; }
 
-  static constexpr std::string_view tokens_key = "tokenizer.ggml.tokens";
-  static constexpr std::string_view offsets_key = "dupq.vocab.offsets";
-  static constexpr std::string_view table_key = "dupq.vocab.table";
+  static constexpr char tokens_key[] = "tokenizer.ggml.tokens";
+  static constexpr char offsets_key[] = "dupq.vocab.offsets";
+  static constexpr char table_key[] = "dupq.vocab.table";
 
   vocabulary(std::span<const std::byte> tokens, std::size_t count, const std::byte* offsets, const std::byte* table,
              std::size_t slot_total) noexcept

@@ -70,15 +70,16 @@ class tokenizer {
   /// Errors: out_of_range for an id beyond the vocabulary, a max_word_chars or pair_separators that is not possible.
   static result<tokenizer> make(const dupq::vocabulary& words, const tokenizer_options& options,
                                 const added_tokens& added = {}) noexcept {
-    const auto check = [&](std::string_view key, std::int32_t id) -> result<void> {
-      const auto unsigned_id = static_cast<std::uint32_t>(id);
-      if (unsigned_id < words.size()) return {};
-      return error(errc::out_of_range, key, words.size(), unsigned_id);
-    };
-    if (const auto done = check("tokenizer.ggml.unknown_token_id", options.unk); !done) return done.error();
-    if (const auto done = check("tokenizer.ggml.cls_token_id", options.cls); !done) return done.error();
-    if (const auto done = check("tokenizer.ggml.seperator_token_id", options.sep); !done) return done.error();
-    if (const auto done = check("tokenizer.ggml.padding_token_id", options.pad); !done) return done.error();
+    static constexpr struct {
+      const char* key;
+      std::int32_t tokenizer_options::*id;
+    } ids[] = {{"tokenizer.ggml.unknown_token_id", &tokenizer_options::unk},
+               {"tokenizer.ggml.cls_token_id", &tokenizer_options::cls},
+               {"tokenizer.ggml.seperator_token_id", &tokenizer_options::sep},
+               {"tokenizer.ggml.padding_token_id", &tokenizer_options::pad}};
+    for (const auto& one : ids)
+      if (const auto id = static_cast<std::uint32_t>(options.*one.id); id >= words.size())
+        return error(errc::out_of_range, one.key, words.size(), id);
     if (options.max_word_chars == 0 || options.max_word_chars > max_word_chars_limit)
       return error(errc::out_of_range, "dupq.tokenizer.max_word_chars", max_word_chars_limit, options.max_word_chars);
     if (options.pair_separators == 0 || options.pair_separators > 2)
