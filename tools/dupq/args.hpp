@@ -71,6 +71,13 @@ class arguments {
     return *value;
   }
 
+  /// The same without an option.
+  arguments without(std::string_view name) const {
+    arguments rest = *this;
+    std::erase_if(rest.options_, [&](const auto& o) { return o.first == name; });
+    return rest;
+  }
+
   /// A whole number or a finite float from `low` to `high`.
   template <class T>
   std::optional<T> number(std::string_view name, T low, T high) const {

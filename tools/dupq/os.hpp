@@ -58,6 +58,8 @@ int open_input(const std::string& path);
 int open_output(const std::string& path);
 /// Creates a file where nothing is, not even a link, which is never followed.
 int create_new(const std::string& path, unsigned mode);
+/// The same to be written and read back: nobody else may read it, and its name is gone as soon as the system allows.
+int create_scratch(const std::string& path);
 
 file_kind look_at(int file) noexcept;
 /// Gives a file exactly this mode, whatever the process leaves out when it creates files.
@@ -72,6 +74,8 @@ std::ptrdiff_t read_some(int file, char* to, std::size_t room) noexcept;
 std::ptrdiff_t write_some(int file, const char* bytes, std::size_t size) noexcept;
 /// Overwrites bytes; true if all were written. What is written next still goes to the end.
 bool write_at(int file, std::uint64_t offset, std::string_view text) noexcept;
+/// Reads from a place in a file, as `read_some` does.
+std::ptrdiff_t read_at(int file, std::uint64_t offset, char* to, std::size_t room) noexcept;
 /// Waits until the file's bytes are on the disk. Some file systems cannot say.
 bool sync(int file) noexcept;
 bool close(int file) noexcept;

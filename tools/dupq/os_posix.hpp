@@ -56,6 +56,11 @@ inline int open_output(const std::string& path) { return ::open(path.c_str(), O_
 inline int create_new(const std::string& path, unsigned mode) {
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, static_cast<mode_t>(mode));
 }
+inline int create_scratch(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (file >= 0) (void)::unlink(path.c_str());
+  return file;
+}
 
 inline void set_mode(int file, unsigned mode) noexcept { (void)::fchmod(file, static_cast<mode_t>(mode)); }
 inline bool is_terminal(int file) noexcept { return ::isatty(file) == 1; }
@@ -81,6 +86,12 @@ inline std::ptrdiff_t write_some(int file, const char* bytes, std::size_t size) 
 }
 inline bool write_at(int file, std::uint64_t offset, std::string_view text) noexcept {
   return ::pwrite(file, text.data(), text.size(), static_cast<off_t>(offset)) == static_cast<ssize_t>(text.size());
+}
+inline std::ptrdiff_t read_at(int file, std::uint64_t offset, char* to, std::size_t room) noexcept {
+  std::ptrdiff_t n;
+  do n = ::pread(file, to, std::min(room, most_at_once), static_cast<off_t>(offset));
+  while (n < 0 && errno == EINTR);
+  return n;
 }
 inline bool sync(int file) noexcept { return ::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP; }
 inline bool close(int file) noexcept { return ::close(file) == 0; }

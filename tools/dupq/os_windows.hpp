@@ -148,6 +148,10 @@ inline int open_output(const std::string& path) {
 inline int create_new(const std::string& path, unsigned) {
   return open_file(path, GENERIC_WRITE, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, _O_WRONLY);
 }
+inline int create_scratch(const std::string& path) {
+  return open_file(path, GENERIC_READ | GENERIC_WRITE | DELETE, CREATE_NEW,
+                   FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, _O_RDWR);
+}
 
 inline void set_mode(int, unsigned) noexcept {}  // may_write has seen that it is not read-only
 inline bool is_terminal(int file) noexcept {
@@ -179,6 +183,11 @@ inline bool write_at(int file, std::uint64_t offset, std::string_view text) noex
   const bool done = ::_lseeki64(file, static_cast<std::int64_t>(offset), SEEK_SET) >= 0 &&
                     write_some(file, text.data(), text.size()) == static_cast<std::ptrdiff_t>(text.size());
   return ::_lseeki64(file, 0, SEEK_END) >= 0 && done;
+}
+inline std::ptrdiff_t read_at(int file, std::uint64_t offset, char* to, std::size_t room) noexcept {
+  const bool there = ::_lseeki64(file, static_cast<std::int64_t>(offset), SEEK_SET) >= 0;
+  const std::ptrdiff_t n = there ? read_some(file, to, room) : -1;
+  return ::_lseeki64(file, 0, SEEK_END) >= 0 ? n : -1;
 }
 inline bool sync(int file) noexcept {
   if (::FlushFileBuffers(handle_of(file)) != 0) return true;

@@ -18,6 +18,14 @@ namespace dupq_tool {
 /// Whoever reads our output has gone away (`| head`): not an error, the command ends quietly.
 struct closed_pipe {};
 
+/// 16 digits that nobody can guess.
+inline std::string random_digits() {
+  std::random_device bits;
+  std::string digits;
+  for (int i = 0; i < 16; ++i) digits += "0123456789abcdef"[bits() % 16];
+  return digits;
+}
+
 /// Buffered output. A regular file is written beside its target under a temporary name that nobody can guess, and
 /// renamed by `commit`, which lets several writers of one name each write a whole file; without a commit the temporary
 /// disappears and the target is as it was. Standard output ("-"), devices and pipes are written directly. Failures are
@@ -73,6 +81,13 @@ class output_file {
     if (!os::write_at(descriptor_, offset, text)) fail("cannot be written");
   }
 
+  /// Where what has no room in memory may go meanwhile: the output's own folder, or the system's for such files.
+  std::string scratch_folder() const {
+    const std::filesystem::path folder =
+        target_.empty() ? std::filesystem::temp_directory_path() : os::path_of(target_).parent_path();
+    return folder.empty() ? "." : os::name_of(folder);
+  }
+
   /// Where the bytes are until `commit`; empty where they go to their place directly.
   const std::string& temporary() const noexcept { return temporary_; }
   /// What it is called in messages.
@@ -118,14 +133,6 @@ class output_file {
       fail("cannot be created");
     }
     if (exists) os::set_mode(descriptor_, mode);
-  }
-
-  /// 16 digits that nobody can guess.
-  static std::string random_digits() {
-    std::random_device bits;
-    std::string digits;
-    for (int i = 0; i < 16; ++i) digits += "0123456789abcdef"[bits() % 16];
-    return digits;
   }
 
   /// Hands over the first `size` bytes of the buffer.

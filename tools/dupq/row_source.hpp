@@ -103,10 +103,18 @@ class row_source {
 
   bool next(text_row& row) { return reader_.next(row); }
   input_stream& input() noexcept { return input_; }
+  const std::string& name() const noexcept { return input_.name(); }
   const row_reader& reader() const noexcept { return reader_; }
   /// How much of the file is read; 0 where its size is not known.
   double fraction() const noexcept {
     return input_.size() == 0 ? 0 : static_cast<double>(input_.bytes_read()) / static_cast<double>(input_.size());
+  }
+
+  /// Fails where an output of the same format has the name of another.
+  void check_name(const std::string& output) const {
+    const bool objects = reader_.format() == text_format::jsonl;
+    if (objects ? has_ending(output, ".csv") || has_ending(output, ".tsv") : has_ending(output, ".jsonl"))
+      throw usage_error("the result has the format of " + name() + ", and " + output + " the name of another");
   }
 
   /// Says on stderr what was skipped or was not read as it stands, and how many texts (or pairs) were longer than the

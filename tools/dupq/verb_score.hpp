@@ -133,9 +133,7 @@ inline void run_score(const arguments& args) {
   }
   const std::string to = args.text("-o").value_or("-");
   row_source rows(args, *file, row_kind::pair);
-  const bool objects = rows.reader().format() == text_format::jsonl;
-  if (objects ? has_ending(to, ".csv") || has_ending(to, ".tsv") : has_ending(to, ".jsonl"))
-    throw usage_error("the result has the format of " + *file + ", and " + to + " the name of another");
+  rows.check_name(to);
   output_file out(to);
   pair_stream(s, rows, out, threshold).run();
   out.commit();

@@ -1,0 +1,132 @@
+// The comparisons of `dedup`: distinct texts as vectors, and what matches among them, with progress.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <dupq/search/duplicates.hpp>
+#include <dupq/search/similarity.hpp>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "folded_texts.hpp"
+#include "progress.hpp"
+#include "scoring.hpp"
+#include "session.hpp"
+
+namespace dupq_tool {
+
+class text_search {
+ public:
+  /// Vectors of distinct texts, one behind the other.
+  text_search(session& s, std::vector<float> vectors) : session_(s), vectors_(std::move(vectors)) {}
+  text_search(session& s, std::span<const std::string_view> texts) : text_search(s, encode_all(s, texts)) {}
+
+  std::span<const float> vector(std::size_t text) const noexcept {
+    return std::span(vectors_).subspan(text * session_.dim(), session_.dim());
+  }
+  std::size_t size() const noexcept { return vectors_.size() / session_.dim(); }
+
+  /// Of one of these texts and one of the others'.
+  float score(std::size_t text, const text_search& others, std::size_t other) const noexcept {
+    const dupq::model& m = session_.model();
+    return dupq::similarity_of(m.config().similarity, vector(text), others.vector(other), &m.kernel_table());
+  }
+  /// What a text scores with one that is equal: 1 up to rounding, where scores are cosines.
+  float own_score(std::size_t text) const noexcept { return score(text, *this, text); }
+
+  /// Calls f(match) for each pair of these texts that scores `threshold` or more.
+  template <class F>
+  void for_each_match(float threshold, F&& f) const {
+    const double all = static_cast<double>(size()) * static_cast<double>(size() - 1) / 2;
+    watched(all, threshold, [&](const dupq::search_options& options) {
+      return dupq::find_duplicates(vectors_, session_.dim(), options, [&](const dupq::match& m) { return f(m), true; });
+    });
+  }
+  /// The same for each pair of one of these and one of the others.
+  template <class F>
+  void for_each_match(float threshold, const text_search& others, F&& f) const {
+    watched(static_cast<double>(size()), threshold, [&](dupq::search_options options) {
+      const auto tell = std::exchange(options.on_progress, {});
+      for (std::size_t i = 0; i < size(); ++i) {
+        check(dupq::find_similar(vector(i), others.vectors_, options, [&](std::size_t row, float score) {
+          return f(dupq::match{i, row, score}), true;
+        }));
+        tell(i + 1, size());
+      }
+      return dupq::result<void>();
+    });
+  }
+  /// Calls f(text, neighbours) for each of these texts with the `k` nearest others of them, best first, those that
+  /// score `threshold` or more.
+  template <class F>
+  void for_each_nearest(std::size_t k, float threshold, const text_search& others, F&& f) const {
+    watched(static_cast<double>(size()), threshold, [&](dupq::search_options options) {
+      const auto tell = std::exchange(options.on_progress, {});
+      std::vector<dupq::match> found;
+      for (std::size_t i = 0; i < size(); ++i) {
+        found.clear();
+        check(dupq::find_similar(vector(i), others.vectors_, options, [&](std::size_t row, float score) {
+          if (&others != this || row != i) found.push_back({i, row, score});
+          return true;
+        }));
+        std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
+        f(i, std::span(std::as_const(found)).first(std::min(k, found.size())));
+        tell(i + 1, size());
+      }
+      return dupq::result<void>();
+    });
+  }
+
+ private:
+  template <class Search>
+  void watched(double comparisons, float threshold, Search&& search) const {
+    progress shown("comparisons");
+    const auto tell = [&](std::size_t done, std::size_t total) {
+      const double fraction = static_cast<double>(done) / static_cast<double>(total);
+      shown.update(static_cast<std::uint64_t>(comparisons * fraction), fraction);
+      return true;
+    };
+    check(search(dupq::search_options{.threshold = threshold,
+                                      .similarity = session_.model().config().similarity,
+                                      .kernels = &session_.model().kernel_table(),
+                                      .executor = session_.executor(),
+                                      .on_progress = tell}));
+  }
+
+  session& session_;
+  std::vector<float> vectors_;
+};
+
+/// The others' text that is equal to each of `mine`, or none.
+inline std::vector<std::uint32_t> twins(const folded_texts& mine, const folded_texts& others) {
+  std::vector<std::uint32_t> same(mine.texts.size(), folded_texts::none);
+  for (std::size_t i = 0; i < same.size(); ++i)
+    if (const auto found = others.numbers.find(mine.texts[i]); found != others.numbers.end()) same[i] = found->second;
+  return same;
+}
+
+/// The vectors of `texts`; those that have a twin among the others, which are encoded, are copied from there.
+inline text_search encode_new(session& s, std::span<const std::string_view> texts, std::span<const std::uint32_t> twins,
+                              const text_search& others) {
+  std::vector<std::string_view> wanted;
+  for (std::size_t i = 0; i < texts.size(); ++i)
+    if (twins[i] == folded_texts::none) wanted.push_back(texts[i]);
+  std::vector<float> vectors = encode_all(s, wanted);
+  const std::size_t dim = s.dim();
+  vectors.resize(texts.size() * dim);
+  // From the last one on, each goes from where it was encoded to its place, which is never before that.
+  for (std::size_t i = texts.size(), left = wanted.size(); i-- != 0;) {
+    const auto to = vectors.begin() + static_cast<std::ptrdiff_t>(i * dim);
+    if (twins[i] != folded_texts::none)
+      std::ranges::copy(others.vector(twins[i]), to);
+    else if (--left != i)
+      std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(left * dim), dim, to);
+  }
+  return {s, std::move(vectors)};
+}
+
+}  // namespace dupq_tool
