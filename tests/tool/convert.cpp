@@ -115,6 +115,26 @@ TEST_CASE("the vocabulary in GGUF's form, ready to be searched") {
   CHECK(gguf::load<std::int32_t>(types.bytes.data() + 40) == 1);
 }
 
+TEST_CASE("a plain file is one that llama.cpp reads and quantizes: types of tensors, alignment") {
+  for (const char* name : {"bert", "mpnet"})
+    for (const auto type : {weight_type::f32, weight_type::f16}) {
+      const model_folder folder(name);
+      const converted c(folder, {type, tensor_layout::plain});
+      CHECK(c.file.data_alignment() == 32);
+      CHECK_FALSE(c.file.find("general.alignment").has_value());
+      c.file.for_each_tensor([&](const gguf::tensor& t) {
+        // Its own converter keeps these as floats; its graph adds token types to words only so.
+        const bool floats = t.dimensions == 1 || t.name == "position_embd.weight" || t.name == "token_types.weight" ||
+                            t.name == "attn_rel_b.weight";
+        CHECK_MESSAGE(t.type == (type == weight_type::f16 && !floats ? gguf::tensor_type::f16 : gguf::tensor_type::f32),
+                      std::string(t.name));
+      });
+    }
+  const converted packed(model_folder("bert"), {weight_type::f16, tensor_layout::packed});
+  CHECK(packed.file.data_alignment() == dupq::alignment);
+  CHECK(packed.file.tensor("token_types.weight")->type == gguf::tensor_type::f16);
+}
+
 TEST_CASE("every layout and type holds the checkpoint's values") {
   for (const auto layout : {tensor_layout::packed, tensor_layout::plain})
     for (const auto type : {weight_type::f32, weight_type::f16}) {
@@ -129,8 +149,11 @@ TEST_CASE("every layout and type holds the checkpoint's values") {
       CHECK(c.number("general.file_type") == (half ? 1 : 0));
       CHECK(c.text("dupq.weights") == (half ? "f16" : "f32"));
       CHECK(c.values("token_embd.weight") == matrix({"bert.embeddings.word_embeddings.weight"}));
-      CHECK(c.values("position_embd.weight") == matrix({"bert.embeddings.position_embeddings.weight"}));
-      CHECK(c.values("token_types.weight") == matrix({"bert.embeddings.token_type_embeddings.weight"}));
+      const bool plain = layout == tensor_layout::plain;
+      for (const auto& [ours, theirs] :
+           {std::pair{"position_embd.weight", "bert.embeddings.position_embeddings.weight"},
+            {"token_types.weight", "bert.embeddings.token_type_embeddings.weight"}})
+        CHECK(c.values(ours) == (plain ? values(source, {theirs}) : matrix({theirs})));
       CHECK(c.values("token_embd_norm.bias") == values(source, {"bert.embeddings.LayerNorm.bias"}));
       const std::string from = "bert.encoder.layer.1.", self = from + "attention.self.";
       if (layout == tensor_layout::packed) {

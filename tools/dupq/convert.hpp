@@ -67,7 +67,7 @@ inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const hf_t
   const bool cross = c.kind == dupq::model_kind::cross_encoder;
   out.add("general.architecture", (options.layout == tensor_layout::packed ? "dupq-" : "") + architecture);
   out.add("general.name", folder.name);
-  out.add("general.alignment", std::uint32_t{dupq::alignment});
+  if (options.layout == tensor_layout::packed) out.add("general.alignment", std::uint32_t{dupq::alignment});
   constexpr std::uint32_t all_f32 = 0, mostly_f16 = 1, mostly_q8_0 = 7;  // llama.cpp's; there is none for our integers
   out.add("general.file_type", options.type == weight_type::f32   ? all_f32
                                : options.type == weight_type::f16 ? mostly_f16
@@ -116,18 +116,18 @@ class one_token_type {
 };
 
 /// The bytes of all tensors, each padded.
-inline void produce(const std::vector<output_tensor>& tensors, const byte_sink& sink) {
+inline void produce(const std::vector<output_tensor>& tensors, tensor_layout layout, const byte_sink& sink) {
   constexpr std::byte zeros[dupq::alignment]{};
   for (const output_tensor& t : tensors) {
     tensor_writer(t, sink).run();
-    sink({zeros, dupq::round_up(t.bytes(), dupq::alignment) - t.bytes()});
+    sink({zeros, dupq::round_up(t.bytes(), alignment_of(layout)) - t.bytes()});
   }
 }
 
 /// What stands before the tensors' bytes.
 inline gguf_writer describe(const hf_folder& model, const hf_tokenizer& tokenizer, const convert_options& options,
                             const std::vector<output_tensor>& tensors, const std::string& digest) {
-  gguf_writer writer;
+  gguf_writer writer(alignment_of(options.layout));
   add_model_keys(writer, model, tokenizer, options);
   add_tokenizer_keys(writer, tokenizer, model);
   writer.add("dupq.digest", digest);
@@ -146,7 +146,7 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
   file.reserve(header.size() + writer.data_bytes());
   const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
   append(std::as_bytes(std::span(header)));
-  produce(tensors, append);
+  produce(tensors, options.layout, append);
   return round_model(*model_in_memory(file));
 }
 
@@ -172,13 +172,13 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   const std::vector<output_tensor> tensors =
       lay_out(found, tokenizer.pieces.size(), options.layout, options.type, integers);
   sha256 digest;  // it stands before the data, so the data is produced twice rather than kept
-  produce(tensors, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
+  produce(tensors, options.layout, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
 
   const gguf_writer writer = describe(model, tokenizer, options, tensors, digest.hex());
   const std::string header = writer.header();
   model_output out(path);
   out.write(std::as_bytes(std::span(header)));
-  produce(tensors, [&](std::span<const std::byte> bytes) { out.write(bytes); });
+  produce(tensors, options.layout, [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
   return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes(),
           tokenizer.notes};

@@ -16,10 +16,12 @@
 namespace dupq_tool {
 
 /// Add keys, then tensors, then take the header; the tensors' bytes follow it in the same order, each padded with zeros
-/// to a multiple of dupq::alignment.
+/// to a multiple of the alignment; where that is not GGUF's default, 32, the key general.alignment must say so.
 class gguf_writer {
  public:
   using value_type = dupq::gguf::value_type;
+
+  explicit gguf_writer(std::size_t alignment = dupq::alignment) : alignment_(alignment) {}
 
   template <class T>
   requires(std::is_arithmetic_v<T>) void add(std::string_view key, T v) {
@@ -58,7 +60,7 @@ class gguf_writer {
     for (std::uint64_t n : extents) put(tensors_, n);
     put(tensors_, static_cast<std::uint32_t>(type));
     put(tensors_, data_bytes_);
-    data_bytes_ += dupq::round_up(bytes, dupq::alignment);
+    data_bytes_ += dupq::round_up(bytes, alignment_);
     ++tensor_count_;
   }
 
@@ -73,7 +75,7 @@ class gguf_writer {
     put(out, key_count_);
     out += keys_;
     out += tensors_;
-    out.resize(dupq::round_up(out.size(), dupq::alignment));
+    out.resize(dupq::round_up(out.size(), alignment_));
     return out;
   }
 
@@ -108,6 +110,7 @@ class gguf_writer {
     put(keys_, count);
   }
 
+  std::size_t alignment_;
   std::string keys_, tensors_;
   std::uint64_t key_count_ = 0, tensor_count_ = 0, data_bytes_ = 0;
 };

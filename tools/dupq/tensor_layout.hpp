@@ -1,9 +1,11 @@
 // How weights lie in the model file: the list of tensors of each layout.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <dupq/core/config.hpp>
 #include <dupq/core/gguf.hpp>
+#include <dupq/core/platform.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +26,12 @@ enum class tensor_layout {
   packed,  ///< panels of 16 outputs, as the kernels read them; query, key and value in one matrix
   plain,   ///< row-major, as llama.cpp has it
 };
+
+/// What the tensors' bytes are aligned to: a cache line where kernels read them, else GGUF's default, which llama.cpp's
+/// quantizer takes for granted even where a file says another.
+constexpr std::size_t alignment_of(tensor_layout l) noexcept {
+  return l == tensor_layout::packed ? dupq::alignment : 32;
+}
 
 constexpr std::string_view name(weight_type t) noexcept {
   return t == weight_type::f32 ? "f32" : t == weight_type::f16 ? "f16" : "int8";
@@ -89,9 +97,11 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, std::uint64_t tok
     t.type = stored_real;
     return t;
   };
-  const auto table = [&](const std::string& name, part p, std::uint64_t rows) {
+  // llama.cpp's files have only the words in half precision, and it aborts where token types are.
+  const auto table = [&](const std::string& name, part p, std::uint64_t rows, bool words = false) {
     output_tensor t = matrix(name, {p});
     t.rows = t.extents[1] = rows;
+    if (!packed && !words) t.type = tensor_type::f32;
     if (type == weight_type::int8) t.type = t.columns % q8_0_values == 0 ? tensor_type::q8_0 : tensor_type::f16;
     out.push_back(std::move(t));
   };
@@ -128,7 +138,7 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, std::uint64_t tok
     vector(name + ".bias", {bias});
   };
 
-  table("token_embd.weight", w.tokens, tokens);
+  table("token_embd.weight", w.tokens, tokens, true);
   table("position_embd.weight", w.positions, w.positions->shape[0]);
   if (w.types != nullptr) table("token_types.weight", w.types, w.types->shape[0]);
   norm("token_embd_norm", w.norm, w.norm_bias);
