@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <dupq/search/duplicates.hpp>
+#include <dupq/search/search_options.hpp>
 #include <memory>
 #include <optional>
 #include <queue>

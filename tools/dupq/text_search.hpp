@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <dupq/search/duplicates.hpp>
+#include <dupq/search/nearest.hpp>
 #include <dupq/search/similarity.hpp>
 #include <limits>
 #include <span>
@@ -49,36 +50,49 @@ class text_search {
   /// The same for each pair of one of these and one of the others.
   template <class F>
   void for_each_match(float threshold, const text_search& others, F&& f) const {
-    watched(static_cast<double>(size()), threshold, [&](dupq::search_options options) {
-      const auto tell = std::exchange(options.on_progress, {});
-      for (std::size_t i = 0; i < size(); ++i) {
-        check(dupq::find_similar(vector(i), others.vectors_, options, [&](std::size_t row, float score) {
-          return f(dupq::match{i, row, score}), true;
-        }));
-        tell(i + 1, size());
-      }
-      return dupq::result<void>();
+    const double all = static_cast<double>(size()) * static_cast<double>(others.size());
+    watched(all, threshold, [&](const dupq::search_options& options) {
+      return dupq::find_matches(vectors_, others.vectors_, session_.dim(), options,
+                                [&](const dupq::match& m) { return f(m), true; });
     });
   }
-  /// Calls f(text, neighbours) for each of these texts with the `k` nearest others of them, best first, those that
-  /// score `threshold` or more.
+  /// Calls f(text, neighbours) for each of these texts with the `k` nearest others, best first, of those that score
+  /// `threshold` or more.
+  template <class F>
+  void for_each_nearest(std::size_t k, float threshold, F&& f) const {
+    const double all = static_cast<double>(size()) * static_cast<double>(size());
+    watched(all, threshold, [&](const dupq::search_options& options) {
+      return dupq::nearest_neighbours(
+          vectors_, session_.dim(), k, options,
+          [&](std::size_t text, std::span<const dupq::neighbour> found) { return f(text, found), true; });
+    });
+  }
+
+  /// The same with the `k` nearest of the others.
   template <class F>
   void for_each_nearest(std::size_t k, float threshold, const text_search& others, F&& f) const {
-    watched(static_cast<double>(size()), threshold, [&](dupq::search_options options) {
-      const auto tell = std::exchange(options.on_progress, {});
-      std::vector<dupq::match> found;
-      for (std::size_t i = 0; i < size(); ++i) {
-        found.clear();
-        check(dupq::find_similar(vector(i), others.vectors_, options, [&](std::size_t row, float score) {
-          if (&others != this || row != i) found.push_back({i, row, score});
-          return true;
-        }));
-        std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.score > b.score; });
-        f(i, std::span(std::as_const(found)).first(std::min(k, found.size())));
-        tell(i + 1, size());
-      }
-      return dupq::result<void>();
-    });
+    const std::size_t dim = session_.dim(), most = std::min(k, others.size());
+    if (most == 0) return;
+    struct alignas(dupq::alignment) line {
+      std::byte bytes[dupq::alignment];
+    };
+    std::vector<line> memory(dupq::packed_bytes(others.size(), dim) / sizeof(line) + 1);
+    const dupq::packed_rows rows = take(
+        dupq::pack_rows(others.vectors_, dim, std::as_writable_bytes(std::span(memory)),
+                        {session_.model().config().similarity, &session_.model().kernel_table(), session_.executor()}));
+    const std::size_t chunk = std::clamp<std::size_t>((std::size_t{1} << 22) / most, 1, 4096);
+    std::vector<dupq::neighbour> room(std::min(chunk, size()) * most);
+    std::vector<dupq::best_neighbours> best;
+    progress shown("texts", size());
+    for (std::size_t at = 0; at < size(); at += best.size()) {
+      best.clear();
+      for (std::size_t i = 0; i < std::min(chunk, size() - at); ++i)
+        best.emplace_back(std::span(room).subspan(i * most, most), threshold);
+      check(dupq::find_nearest(std::span(vectors_).subspan(at * dim, best.size() * dim), rows,
+                               {.kernels = &session_.model().kernel_table(), .executor = session_.executor()}, best));
+      for (std::size_t i = 0; i < best.size(); ++i) f(at + i, best[i].sorted());
+      shown.update(at + best.size());
+    }
   }
 
  private:

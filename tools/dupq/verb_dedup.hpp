@@ -96,9 +96,9 @@ class deduplication {
       keep([&](std::size_t row) { return !mine_.repeats(row) && first[mine_.text_of[row]] == mine_.text_of[row]; });
     } else if (want_.nearest != 0) {
       row_output to = pair_output();
-      search.for_each_nearest(want_.nearest, threshold_, search, [&](std::size_t text, auto&& found) {
+      search.for_each_nearest(want_.nearest, threshold_, [&](std::size_t text, auto&& found) {
         const std::uint32_t row = mine_.first[text];
-        for (const dupq::match& m : found) write_pair(to, row, mine_, mine_.first[m.second], m.score);
+        for (const dupq::neighbour& n : found) write_pair(to, row, mine_, mine_.first[n.row], n.score);
         const float same = mine_.copies[text] > 1 ? search.own_score(text) : 0;
         mine_.for_each_row(text, [&](std::uint32_t copy) {
           if (copy != row) write_pair(to, copy, mine_, row, same);
@@ -137,7 +137,7 @@ class deduplication {
       row_output to = pair_output();
       search.for_each_nearest(want_.nearest, threshold_, all, [&](std::size_t text, auto&& found) {
         mine_.for_each_row(text, [&](std::uint32_t row) {
-          for (const dupq::match& m : found) write_pair(to, row, others, others.first[m.second], m.score);
+          for (const dupq::neighbour& n : found) write_pair(to, row, others, others.first[n.row], n.score);
         });
       });
     } else {

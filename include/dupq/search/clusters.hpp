@@ -19,7 +19,7 @@
 #include "../core/arena.hpp"
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
-#include "duplicates.hpp"
+#include "search_options.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
