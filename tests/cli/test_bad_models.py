@@ -3,7 +3,7 @@
 import random
 import unittest
 
-from tool import GOLDEN, Case
+from tool import GOLDEN, PATIENCE, Case
 
 VERBS = [("info",), ("tokenize",), ("score", "a", "b"), ("encode", "-o", "v.npy"), ("eval", "x.csv"), ("dedup",),
          ("calibrate", "x.csv", "-o", "out.gguf")]
@@ -27,7 +27,7 @@ class BadModels(Case):
     def test_truncated_files(self):
         for name in ("bert", "mpnet", "cross"):
             data = self.model(name).read_bytes()
-            for size in sorted(random.Random(1).sample(range(len(data) - 64), 40)):
+            for size in sorted(random.Random(1).sample(range(len(data) - 64), 40 // PATIENCE)):
                 self.assertIn("m.gguf", self.refused("info", self.file("m.gguf", data[:size])))
             # The last bytes may be padding, which only the digest knows.
             self.assertIn("m.gguf", self.refused("info", "--verify", self.file("m.gguf", data[:-1])))
@@ -37,7 +37,7 @@ class BadModels(Case):
         random_bits = random.Random(2)
         for name in ("bert", "mpnet", "cross"):
             data = self.model(name).read_bytes()
-            for i in range(120):
+            for i in range(120 // PATIENCE):
                 broken = bytearray(data)
                 # Half of them where keys and tensor descriptions stand.
                 at = random_bits.randrange(len(data) if i % 2 else min(len(data), 4096))

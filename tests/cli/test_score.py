@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from tool import EXPECTED, GOLDEN, TOOL, Case, nul_texts
+from tool import COMMAND, EXPECTED, GOLDEN, PATIENCE, Case, nul_texts
 
 NO_THRESHOLD = "no threshold in the model"
 
@@ -146,7 +146,7 @@ class Score(Case):
 
 class Stream(Case):
     def start(self, *words):
-        process = subprocess.Popen([TOOL, "score", str(self.model("bert")), "--pairs", "-", "--threshold", "0.5",
+        process = subprocess.Popen([*COMMAND, "score", str(self.model("bert")), "--pairs", "-", "--threshold", "0.5",
                                     *words],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(self.finish, process)
@@ -165,7 +165,7 @@ class Stream(Case):
 
     def read_lines(self, process, n):
         """Waits for n lines."""
-        got, end = b"", time.monotonic() + 30
+        got, end = b"", time.monotonic() + 30 * PATIENCE
         while got.count(b"\n") < n:
             ready, _, _ = select.select([process.stdout], [], [], max(0, end - time.monotonic()))
             self.assertTrue(ready, f"no answer after {got!r}")
@@ -179,7 +179,7 @@ class Stream(Case):
             process.stdin.flush()
             self.assertTrue(self.read_lines(process, 1).startswith(f"good {i}\tbad\t"))
         process.stdin.close()
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(30 * PATIENCE), 0)
 
     def test_a_header_and_half_a_row_hold_nothing_back(self):
         process = self.start("--format", "csv")
@@ -189,7 +189,7 @@ class Stream(Case):
         process.stdin.write(b" a row\",x\n")
         process.stdin.close()
         self.assertTrue(self.read_lines(process, 1).startswith("\"half a row\",x,"))
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(30 * PATIENCE), 0)
 
     def test_a_closed_pipe_ends_quietly(self):
         process = self.start()
@@ -200,7 +200,7 @@ class Stream(Case):
             process.stdin.close()
         except BrokenPipeError:
             pass
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(30 * PATIENCE), 0)
         self.assertEqual(process.stderr.read(), b"")
 
 

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import unittest
 
-from tool import TOOL, Case, read_npy
+from tool import COMMAND, PATIENCE, TOOL, Case, read_npy
 
 PAIR = ["question1", "question2"]
 REPLACED = "U+FFFD stands for what is broken (--encoding reads latin1, windows-1252, utf-16)"
@@ -272,7 +272,7 @@ class Memory(Tables):
             for _ in range(300):
                 file.write(b"good " * 100_000 + b"\t" + b"bad  " * 100_000 + b"\n")
         for words in (["score", "--threshold", "0", "--pairs", path], ["encode", path, "--column", "question1", "-o", "-"]):
-            process = subprocess.Popen([TOOL, words[0], self.model("bert"), *words[1:]], stdout=subprocess.DEVNULL,
+            process = subprocess.Popen([*COMMAND, words[0], self.model("bert"), *words[1:]], stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -282,7 +282,7 @@ class Memory(Tables):
 
 class Stream(Tables):
     def test_an_object_is_answered_before_the_next_one_comes(self):
-        process = subprocess.Popen([TOOL, "score", str(self.model("bert")), "--pairs", "-", "--format", "jsonl",
+        process = subprocess.Popen([*COMMAND, "score", str(self.model("bert")), "--pairs", "-", "--format", "jsonl",
                                     "--threshold", "0"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.kill)
@@ -291,7 +291,7 @@ class Stream(Tables):
             process.stdin.flush()
             self.assertEqual(json.loads(process.stdout.readline())["question1"], f"good {i}")
         process.stdin.close()
-        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(process.wait(30 * PATIENCE), 0)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Runs the command-line tool on the tiny models of tests/golden. Environment: DUPQ, the tool."""
+"""Runs the command-line tool on the tiny models of tests/golden. Environment: DUPQ, the tool; DUPQ_RUNNER, what runs it
+(Wine, for a tool that is built for Windows), or nothing."""
 
 import os
 import pathlib
@@ -9,6 +10,10 @@ import tempfile
 import unittest
 
 TOOL = os.environ["DUPQ"]
+COMMAND = [*os.environ.get("DUPQ_RUNNER", "").split(), TOOL]
+WINDOWS = TOOL.endswith(".exe")
+PATIENCE = 4 if WINDOWS else 1  # how many times as long everything may take
+posix_only = unittest.skipIf(WINDOWS, "Windows has nothing like it")
 GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "golden"
 EXPECTED = GOLDEN / "expected"
 
@@ -68,8 +73,8 @@ class Case(unittest.TestCase):
         return path
 
     def run_tool(self, *words, stdin=b"", **options):
-        options.setdefault("timeout", 60)
-        return subprocess.run([TOOL, *map(str, words)], input=stdin.encode() if isinstance(stdin, str) else stdin,
+        options.setdefault("timeout", 60 * PATIENCE)
+        return subprocess.run([*COMMAND, *map(str, words)], input=stdin.encode() if isinstance(stdin, str) else stdin,
                               capture_output=True, **options)
 
     def ok(self, *words, stdin=b"", stderr=None):

@@ -25,9 +25,7 @@ class input_file {
   }
   input_file(const input_file&) = delete;
   input_file& operator=(const input_file&) = delete;
-  ~input_file() {
-    if (descriptor_ > os::standard_error) os::close(descriptor_);
-  }
+  ~input_file() { close(); }
 
   const std::string& name() const noexcept { return name_; }
   std::uint64_t size() const noexcept { return size_; }  ///< in bytes; 0 where it is not known
@@ -35,14 +33,20 @@ class input_file {
   /// Whether `read` would wait for whoever writes the other end of a pipe.
   bool would_wait() const noexcept { return os::would_wait(descriptor_); }
 
-  /// Reads up to `room` bytes, what is there of them; 0 at the end.
+  /// Reads up to `room` bytes, at least one, what is there of them; 0 at the end.
   std::size_t read(char* to, std::size_t room) {
+    if (descriptor_ < 0) return 0;
     const std::ptrdiff_t n = os::read_some(descriptor_, to, room);
     if (n < 0) fail("cannot be read");
+    if (n == 0) close();  // so that an output may replace its own input on every system
     return static_cast<std::size_t>(n);
   }
 
  private:
+  void close() noexcept {
+    if (descriptor_ > os::standard_error) os::close(descriptor_);
+    descriptor_ = -1;
+  }
   [[noreturn]] void fail(const char* what) const {
     if (errno == EISDIR) throw failure(name_ + ": is a directory");
     throw failure(name_ + ": " + what + ": " + std::strerror(errno));

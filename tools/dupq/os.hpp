@@ -43,7 +43,14 @@ struct file_kind {
 file_kind look_at(const std::string& path);
 bool may_write(const std::string& path);
 
-/// Gives a file another name in the same folder; what had that name is gone.
+/// Whether two names are those of one file that is there.
+inline bool same_file(const std::string& a, const std::string& b) {
+  std::error_code none;
+  return std::filesystem::equivalent(path_of(a), path_of(b), none);
+}
+
+/// Gives a file another name in the same folder; what had that name is gone. Some systems refuse to replace a file that
+/// is open, or mapped.
 bool rename(const std::string& from, const std::string& to);
 /// Removes a name; safe inside a signal handler.
 void remove(const char* path) noexcept;

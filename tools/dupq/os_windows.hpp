@@ -18,7 +18,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
+#include <cstring>
 
 #include "os.hpp"
 
@@ -57,6 +59,7 @@ inline void set_errno() noexcept {
     case ERROR_HANDLE_DISK_FULL: errno = ENOSPC; break;
     case ERROR_TOO_MANY_OPEN_FILES: errno = EMFILE; break;
     case ERROR_BROKEN_PIPE:
+    case ERROR_PIPE_NOT_CONNECTED:
     case ERROR_NO_DATA: errno = EPIPE; break;
     case ERROR_FILENAME_EXCED_RANGE: errno = ENAMETOOLONG; break;
     default: errno = EIO;
@@ -122,11 +125,43 @@ inline file_kind look_at(const std::string& path) {
 }
 inline bool may_write(const std::string& path) { return ::_waccess(wide(path).c_str(), 2) == 0; }
 
-inline bool rename(const std::string& from, const std::string& to) {
-  const bool done =
-      ::MoveFileExW(wide(from).c_str(), wide(to).c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0;
-  if (!done) set_errno();
+/// As POSIX renames: a program that has the file open which is replaced, or mapped, keeps it. Windows 10 can on its own
+/// file systems.
+inline bool rename_at_once(const std::wstring& from, const std::wstring& to) {
+  constexpr auto file_rename_info_ex = static_cast<FILE_INFO_BY_HANDLE_CLASS>(22);
+  struct rename_info {
+    DWORD flags;  // 1: replace, 2: as POSIX does
+    HANDLE folder;
+    DWORD bytes;
+    wchar_t name[1];
+  };
+  const std::size_t bytes = to.size() * sizeof(wchar_t);
+  std::vector<rename_info> whole(2 + bytes / sizeof(rename_info));
+  whole[0].flags = 1 | 2;
+  whole[0].bytes = static_cast<DWORD>(bytes);
+  std::memcpy(reinterpret_cast<char*>(whole.data()) + offsetof(rename_info, name), to.data(), bytes);
+  const HANDLE file =
+      ::CreateFileW(from.c_str(), DELETE | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                    nullptr, OPEN_EXISTING, FILE_FLAG_WRITE_THROUGH, nullptr);
+  if (file == INVALID_HANDLE_VALUE) return false;
+  const bool done = ::SetFileInformationByHandle(file, file_rename_info_ex, whole.data(),
+                                                 static_cast<DWORD>(whole.size() * sizeof(rename_info))) != 0;
+  if (done) ::FlushFileBuffers(file);
+  ::CloseHandle(file);
   return done;
+}
+// Where it cannot, a file that anybody has open is not replaced. Most have it open for a moment only: another writer of
+// the same name that looks at it, a virus scanner. So it is tried for a second.
+inline bool rename(const std::string& from, const std::string& to) {
+  const std::wstring old_name = wide(from), new_name = wide(to);
+  if (rename_at_once(old_name, new_name)) return true;
+  for (DWORD pause = 1;; pause *= 2) {
+    if (::MoveFileExW(old_name.c_str(), new_name.c_str(), MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH) != 0)
+      return true;
+    set_errno();
+    if (errno != EACCES || pause > 512) return false;
+    ::Sleep(pause);
+  }
 }
 inline void remove(const char* path) noexcept {
   static wchar_t name[32768];  // not on the stack of a signal handler, and no more than one of these runs
@@ -160,9 +195,10 @@ inline bool is_terminal(int file) noexcept {
 }
 inline bool would_wait(int file) noexcept {
   if (is_terminal(file)) return true;
+  if (::GetFileType(handle_of(file)) != FILE_TYPE_PIPE) return false;
   DWORD bytes = 0;
-  return ::GetFileType(handle_of(file)) == FILE_TYPE_PIPE &&
-         ::PeekNamedPipe(handle_of(file), nullptr, 0, nullptr, &bytes, nullptr) != 0 && bytes == 0;
+  if (::PeekNamedPipe(handle_of(file), nullptr, 0, nullptr, &bytes, nullptr) != 0) return bytes == 0;
+  return ::GetLastError() != ERROR_BROKEN_PIPE;  // a socket, or a pipe that may not be asked: it may well be so
 }
 
 inline constexpr std::size_t most_at_once = std::size_t{1} << 30;
@@ -170,9 +206,9 @@ inline constexpr std::size_t most_at_once = std::size_t{1} << 30;
 inline std::ptrdiff_t read_some(int file, char* to, std::size_t room) noexcept {
   DWORD n = 0;
   if (::ReadFile(handle_of(file), to, static_cast<DWORD>(std::min(room, most_at_once)), &n, nullptr) != 0) return n;
-  if (::GetLastError() == ERROR_BROKEN_PIPE || ::GetLastError() == ERROR_HANDLE_EOF)
-    return 0;  // the other end is closed
-  return set_errno(), -1;
+  if (::GetLastError() == ERROR_HANDLE_EOF) return 0;
+  set_errno();
+  return errno == EPIPE ? 0 : -1;  // the other end is closed
 }
 inline std::ptrdiff_t write_some(int file, const char* bytes, std::size_t size) noexcept {
   DWORD n = 0;

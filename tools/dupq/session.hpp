@@ -39,15 +39,19 @@ T take(dupq::result<T> r) {
   return std::move(*r);
 }
 
-/// Opens a model with the kernels that the user forces, if any.
-inline dupq::model open_model(const std::string& path, const arguments& args, bool gpu = false) {
+/// Opens a model with the kernels that the user forces, if any. `map`: its file is mapped, and not read.
+inline dupq::model open_model(const std::string& path, const arguments& args, bool gpu = false, bool map = true) {
   const std::string kernels = args.text("--kernels").value_or("");
   if (args.has("--kernels") && (kernels.empty() || dupq::find_kernels(kernels) == nullptr)) {
     std::string list;
     for (const dupq::kernels* table : dupq::available_kernels()) (list += list.empty() ? "" : ", ") += table->name;
     throw usage_error("--kernels cannot be " + printable(kernels) + " (" + list + ")");
   }
-  auto model = dupq::model::open(path.c_str(), {.kernels = kernels, .halves = gpu ? &dupq::keep_halves : nullptr});
+  dupq::model_options options;
+  options.kernels = kernels;
+  options.halves = gpu ? &dupq::keep_halves : nullptr;
+  options.map = map;
+  auto model = dupq::model::open(path, options);
   if (!model && model.error().code == dupq::errc::not_gguf)
     if (const auto file = dupq::mapped_file::open(path.c_str()); file && is_lfs_pointer(file->bytes()))
       throw failure(path + ": " + lfs_pointer);
@@ -91,9 +95,9 @@ inline dupq::special_tokens special_mode(const arguments& args) {
 /// A model with an encoder of its kind.
 class session {
  public:
-  session(const std::string& path, const arguments& args)
+  session(const std::string& path, const arguments& args, bool map = true)
       : path_(path),
-        model_(open_model(path, args, wants_gpu(args))),
+        model_(open_model(path, args, wants_gpu(args), map)),
         tokens_(token_limit(model_, args, cross(), 1)),
         pool_(args.number<std::size_t>("--threads", 1, 1024).value_or(0)),
         on_gpu_(wants_gpu(args)) {

@@ -54,7 +54,7 @@ inline std::string header_with_threshold(const dupq::gguf::file& file, float thr
 
 inline void run_calibrate(const arguments& args) {
   const std::string to = args.needed("-o");
-  session s(args[0], args);
+  session s(args[0], args, !os::same_file(args[0], to));  // not every system replaces a file that is mapped
   row_source rows(args, args[1], row_kind::labelled);
   const labelled_pairs pairs = read_labelled(rows);
   std::vector<std::size_t> all(pairs.labels.size());
