@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "golden/models.hpp"
+#include "tool/model_folder.hpp"
 
 extern "C" {
 void* __libc_malloc(std::size_t);
@@ -163,6 +164,71 @@ TEST_CASE("encoding and scoring allocate nothing") {
   CHECK(found == texts.size() * (texts.size() - 1) / 2);
   CHECK(found_in_many == rows * (rows - 1) / 2);
   CHECK(best.sorted().size() == 5);
+}
+
+TEST_CASE("encoding and scoring behind a prompt, pooled in rare ways, allocate nothing") {
+  const auto texts = golden::texts();
+  const auto pairs = golden::pairs();
+  for (const char* name : {"bert-prompt", "bert-unpooled", "bert-weightedmean", "bert-order"}) {
+    CAPTURE(name);
+    const golden::converted file(name);
+    const dupq::model m = file.open();
+    auto encoder = dupq::bi_encoder::make(m);
+    REQUIRE(encoder);
+    std::vector<float> vectors(texts.size() * m.dim()), scores(pairs.a.size());
+    bool failed = false;
+    {
+      const watch now;
+      failed |= !encoder->encode(texts, vectors);
+      failed |= !encoder->score(pairs.a, pairs.b, scores);
+      failed |= !encoder->score(texts[0], texts[1]);
+    }
+    CHECK(calls == 0);
+    CHECK_FALSE(failed);
+  }
+  const golden::converted cross("cross-prompt");
+  const dupq::model m = cross.open();
+  auto scorer = dupq::cross_encoder::make(m);
+  REQUIRE(scorer);
+  std::vector<float> scores(pairs.a.size());
+  bool failed = false;
+  {
+    const watch now;
+    failed |= !scorer->score(pairs.a, pairs.b, scores);
+    failed |= !scorer->score(texts[0], texts[1]);
+  }
+  CHECK(calls == 0);
+  CHECK_FALSE(failed);
+}
+
+TEST_CASE("texts whose normaliser is a list of steps are encoded without allocating") {
+  const dupq_tool::model_folder folder("bert");
+  folder.edit("tokenizer.json", R"("normalizer": {
+    "type": "BertNormalizer",
+    "clean_text": true,
+    "handle_chinese_chars": true,
+    "strip_accents": null,
+    "lowercase": true
+  })",
+              R"("normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Lowercase"},
+      {"type": "Replace", "pattern": {"String": "aa"}, "content": "b"}, {"type": "Prepend", "prepend": "a "}]})");
+  folder.edit("tokenizer_config.json", "BertTokenizer", "PreTrainedTokenizerFast");
+  (void)folder.convert();
+  const auto opened = dupq::model::open(folder.output());
+  REQUIRE(opened);
+  REQUIRE_FALSE(opened->tokenizer().options().steps.empty());
+  auto encoder = dupq::bi_encoder::make(*opened);
+  REQUIRE(encoder);
+  const auto texts = golden::texts();
+  std::vector<float> vectors(texts.size() * opened->dim());
+  bool failed = false;
+  {
+    const watch now;
+    failed |= !encoder->encode(texts, vectors);
+    failed |= !encoder->score(texts[0], texts[1]);
+  }
+  CHECK(calls == 0);
+  CHECK_FALSE(failed);
 }
 
 TEST_CASE("a model over the caller's memory allocates nothing") {

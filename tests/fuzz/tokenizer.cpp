@@ -1,10 +1,12 @@
-// Tokenizer: the first bytes choose a vocabulary, switches and lengths, the rest is one text or two. Ids stay in range,
-// counts within max_length, and what is written does not depend on how much room there is beside it.
+// Tokenizer: the first bytes choose switches, lengths and the steps of a normaliser, the rest is one text or two. Ids
+// stay in range, counts within max_length, what is written does not depend on how much room there is beside it, and a
+// prompt with a text behind it is read as the one text that they are.
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <dupq/text/general_text.hpp>
 #include <dupq/text/wordpiece.hpp>
 #include <memory>
 #include <string>
@@ -50,6 +52,42 @@ const dupq_test::added_bytes& added() {
   return bytes;
 }
 
+/// Up to four steps that the bytes choose, as a model file lists them. No step makes more than two characters of one,
+/// but for the forms, whose longest are 18.
+struct chosen_steps {
+  std::vector<std::byte> bytes;
+  std::size_t count = 0;
+
+  explicit chosen_steps(std::string_view choice) {
+    static const std::vector<std::vector<std::string_view>> all{
+        {"clean_text"},
+        {"split_cjk"},
+        {"strip_marks"},
+        {"strip_accents"},
+        {"lowercase"},
+        {"nfd"},
+        {"nfkd"},
+        {"nfc"},
+        {"nfkc"},
+        {"nmt"},
+        {"strip_left"},
+        {"strip_right"},
+        {"prepend", "a"},
+        {"replace", "ab", "b"},
+        {"replace", " ", "\u2581"},
+        {"replace", "<", "[ "},
+        {"replace", "aab", ""},
+        {"replace_run", "0", "1", "0", "  ", " "},
+        {"replace_run", "0", "2", "3", "az", "b"},
+        {"replace_run", "1", "1", "0", "az  ", ""},
+    };
+    for (const char c : choice)
+      for (const std::string_view word : all[static_cast<unsigned char>(c) % all.size()])
+        dupq_test::add_string(bytes, word), ++count;
+  }
+  dupq::normalizer_steps view() const { return {bytes, count}; }
+};
+
 /// A file's arrays may be anything: views refuse them, or give what can be searched without harm.
 void check_views(std::string_view bytes) {
   const exact copy(bytes);
@@ -86,17 +124,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   o.normal = {(data[0] & 1) != 0, (data[0] & 2) != 0, (data[0] & 4) != 0, (data[0] & 8) != 0};
   o.pair_separators = data[0] & 16 ? 2 : 1;
   o.max_word_chars = std::max(1u, data[1] % (dupq::tokenizer::max_word_chars_limit + 1));
+  // Nothing, or the number of steps and, in four bytes, which they are.
+  const bool by_steps = data[0] & 128 && size >= 9;
+  const chosen_steps steps(by_steps ? bytes.substr(5, 1 + data[4] % 4) : std::string_view());
+  if (by_steps) {
+    o.steps = steps.view(), o.extension = &dupq::general_text;
+    require(o.steps.check().has_value());
+  }
   const auto t = dupq::tokenizer::make(*v, o, data[0] & 32 ? *list : dupq::added_tokens());
   require(t.has_value());
   const auto mode = data[0] & 64 ? dupq::special_tokens::literal : dupq::special_tokens::parse;
 
-  const std::string_view rest = bytes.substr(4);
+  const std::string_view rest = bytes.substr(by_steps ? 9 : 4);
   const std::size_t cut = std::min(rest.size(), std::size_t{data[3]} * 4);
   const exact a(rest.substr(0, cut)), b(rest.substr(cut));
   const auto in_range = [&](std::int32_t id) { return id >= 0 && id < static_cast<std::int32_t>(v->size()); };
 
   const std::size_t length = t->special_count(false) + data[2];
-  std::vector<std::int32_t> ids(length), all(rest.size() * 4 + 16);
+  const std::size_t most = by_steps ? 64 : 4;  // tokens a byte
+  std::vector<std::int32_t> ids(length), all(rest.size() * most + 64);
   const auto one = t->encode(a, length, ids, mode);
   const auto whole = t->encode(a, all.size(), all, mode);
   require(!whole.truncated && whole.tokens >= 2 && all[whole.tokens - 1] == o.sep);
@@ -124,6 +170,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // Only the longer text is cut, as long as it is longer.
     require(kept_a == n_a || kept_a + 1 >= kept_b);
     require(kept_b == n_b || kept_b + 1 >= kept_a);
+  }
+
+  const std::string_view prompt = std::string_view(a).substr(0, dupq::prompted_text::most_prompt);
+  const exact text(rest.substr(prompt.size(), dupq::prompted_text::room));
+  if (dupq::normalizer_steps::characters(prompt) != 0) {
+    const exact joined(rest.substr(0, prompt.size() + text.size));
+    const auto apart = t->encode(dupq::prompted_text{prompt, text}, all.size(), all, mode);
+    const auto together = t->encode(joined, second.size(), second, mode);
+    require(apart.tokens == together.tokens && std::equal(all.begin(), all.begin() + apart.tokens, second.begin()));
   }
   return 0;
 }

@@ -43,29 +43,24 @@ class csv_reader {
 
   /// Reads the next record; false at the end of the file. An empty line is a record of one empty field. Throws bad_row.
   bool next(csv_record& record) {
-    try {
-      if (!peek(record)) return false;
-    } catch (const bad_row&) {
-      accept();
-      throw;
-    }
-    if (first_) settle(record);
+    const char* why = nullptr;
+    if (!next(record, why)) return false;
+    if (why != nullptr) throw bad_row(input_, record.line, why);
+    return true;
+  }
+  /// The same without an exception, which takes longer than reading a record: `why` says what is wrong with a bad one.
+  bool next(csv_record& record, const char*& why) {
+    if (!look(record)) return false;
+    why = why_bad_;
+    if (first_ && why == nullptr) settle(record);
     accept();
     return true;
   }
 
-  /// The same, but the record stays in the input until `accept`, and so does a bad one.
+  /// Reads the next record too, but it stays in the input until `accept`, also a bad one. Throws bad_row.
   bool peek(csv_record& record) {
-    record.line = line_;
-    if (!lines.any()) return false;
-    const std::size_t mark = first_ ? lines.begin() : 0;
-    spans_.clear();
-    const line_end line = quotes_ == quote_rule::csv ? multi_line(mark) : one_line(mark);
-    taken_ = line.next;
-    if (line.at > max_record) fail("a record of more than 16 MiB");
-    record.ending = line.ending;
-    record.raw = input_.ahead().substr(0, line.at);
-    make_fields(record);
+    if (!look(record)) return false;
+    if (why_bad_ != nullptr) throw bad_row(input_, line_, why_bad_);
     return true;
   }
   void accept() {
@@ -88,6 +83,23 @@ class csv_reader {
 
  private:
   static constexpr const char* never_closed = "a quote is opened and never closed";
+
+  /// Reads the record ahead, or sets why_bad_; false at the end of the file.
+  bool look(csv_record& record) {
+    record.line = line_;
+    why_bad_ = nullptr;
+    if (!lines.any()) return false;
+    const std::size_t mark = first_ ? lines.begin() : 0;
+    spans_.clear();
+    const line_end line = quotes_ == quote_rule::csv ? multi_line(mark) : one_line(mark);
+    if (why_bad_ != nullptr) return true;
+    taken_ = line.next;
+    if (line.at > max_record) why_bad_ = "a record of more than 16 MiB";
+    record.ending = line.ending;
+    record.raw = input_.ahead().substr(0, line.at);
+    if (why_bad_ == nullptr) make_fields(record);
+    return true;
+  }
 
   struct span {
     std::size_t begin, end;
@@ -150,12 +162,14 @@ class csv_reader {
       if (at < line.at && text[at] == '"') {
         const std::size_t begin = ++at;
         const bool doubled = find_closing(at, line);
+        if (why_bad_ != nullptr) return line;
         text = input_.ahead().data();
         spans_.push_back({begin, at - 1, doubled});
         if (at < line.at && text[at] != separator_) {
           taken_ = line.next;
           skips_line_ = line.too_long;
-          fail("text after a closing quote");
+          why_bad_ = "text after a closing quote";
+          return line;
         }
       } else {
         const void* const found = std::memchr(text + at, separator_, line.at - at);
@@ -190,7 +204,8 @@ class csv_reader {
     // are read again, and from here on quotes end with their line, so that this happens once at most.
     take_first_line();
     quotes_end_with_their_line_ = true;
-    fail(never_closed);
+    why_bad_ = never_closed;
+    return doubled;
   }
 
   void make_fields(csv_record& record) {
@@ -212,15 +227,14 @@ class csv_reader {
     }
   }
 
-  [[noreturn]] void fail(const char* what) const { throw bad_row(input_, line_, what); }
-
   input_stream& input_;
   char separator_;
   quote_rule quotes_;
   bool first_ = true, quotes_end_with_their_line_ = false;
   std::uint64_t line_ = 1;
   std::size_t expected_ = 0;
-  line_end begins_;  ///< the record's first line
+  const char* why_bad_ = nullptr;  ///< what is wrong with the record ahead
+  line_end begins_;                ///< its first line
   std::vector<span> spans_;
   std::string single_;  ///< fields whose quotes were doubled
   // What `accept` takes.

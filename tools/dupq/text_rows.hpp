@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,12 +56,8 @@ class row_reader {
   /// Reads the next row; false at the end. A row that cannot be read is thrown as bad_row, or skipped and counted.
   bool next(text_row& row) {
     for (;;) {
-      try {
-        return read(row);
-      } catch (const bad_row& e) {
-        if (!choice_.skip_bad) throw;
-        if (skipped_++ == 0) first_skipped_ = e.what();
-      }
+      const outcome found = read(row);
+      if (found != outcome::bad) return found == outcome::row;
     }
   }
 
@@ -79,6 +76,17 @@ class row_reader {
   std::uint64_t first_broken() const noexcept { return first_broken_; }
 
  private:
+  enum class outcome { end, bad, row };
+
+  /// A row that begins on that line cannot be read: says why, once if such rows are skipped. There may be millions of
+  /// them, so the reason is only put into words where it is told, and nothing is thrown.
+  template <class Why>
+  outcome refuse(std::uint64_t line, Why&& why) {
+    if (!choice_.skip_bad) throw bad_row(input_, line, why());
+    if (skipped_++ == 0) first_skipped_ = bad_row(input_, line, why()).what();
+    return outcome::bad;
+  }
+
   quote_rule quotes() const noexcept {
     return choice_.quotes.value_or(format() == text_format::tsv ? quote_rule::whole : quote_rule::csv);
   }
@@ -132,7 +140,7 @@ class row_reader {
     fields_ = header.fields.size();
   }
 
-  bool read(text_row& row) {
+  outcome read(text_row& row) {
     kept_.clear();
     row.texts.clear();
     switch (format()) {
@@ -143,23 +151,25 @@ class row_reader {
       case text_format::tsv: break;
     }
     for (;; ++blank_) {
-      if (!csv_.next(row.record)) return false;
+      const char* why = nullptr;
+      if (!csv_.next(row.record, why)) return outcome::end;
+      if (why != nullptr) return refuse(row.record.line, [&] { return std::string(why); });
       if (fields_ == 1 || !row.record.raw.empty()) break;
     }
     clean(row.record);
     row.line = row.record.line;
     if (row.record.fields.size() != fields_)
-      throw bad_row(input_, row.line,
-                    counted(row.record.fields.size(), "field") + " where the header has " + std::to_string(fields_));
+      return refuse(row.line, [&] {
+        return counted(row.record.fields.size(), "field") + " where the header has " + std::to_string(fields_);
+      });
     for (std::size_t p : positions_) row.texts.push_back(row.record.fields[p]);
-    take_label(row);
-    return true;
+    return take_label(row);
   }
 
-  /// Reads a line, the byte-order mark of the first one included; false at the end. `mark`: bytes of that.
-  bool next_line(csv_record& record, std::size_t& mark) {
+  /// Reads a line, the byte-order mark of the first one included. `mark`: bytes of that.
+  outcome next_line(csv_record& record, std::size_t& mark) {
     line_finder& lines = csv_.lines;
-    if (!lines.any()) return false;
+    if (!lines.any()) return outcome::end;
     mark = line_ == 0 ? lines.begin() : 0;
     if (line_ == 0) lines.settle_if_lf();
     const line_end line = lines.find(0);
@@ -169,80 +179,93 @@ class row_reader {
     record.ending = line.ending;
     input_.take(line.next);
     if (line.too_long) lines.skip(0);
-    if (line.at > max_record) throw_too_long();
+    if (line.at > max_record) return refuse_too_long();
     clean(record);
-    return true;
+    return outcome::row;
   }
 
-  bool read_line(text_row& row) {
+  outcome read_line(text_row& row) {
     std::size_t mark;
-    if (!next_line(row.record, mark)) return false;
+    if (const outcome line = next_line(row.record, mark); line != outcome::row) return line;
     row.line = line_;
     const std::string_view text = row.record.raw.substr(mark);
     if (choice_.columns.size() == 1) {
       row.texts.assign(1, text);
-      return true;
+      return outcome::row;
     }
     for (std::size_t begin = 0, end; begin <= text.size(); begin = end + 1) {
       end = std::min(text.find('\t', begin), text.size());
       row.texts.push_back(text.substr(begin, end - begin));
     }
     if (row.texts.size() != choice_.columns.size())
-      throw bad_row(input_, row.line,
-                    counted(row.texts.size(), "field") + " separated by TABs where " +
-                        std::to_string(choice_.columns.size()) + " are expected");
-    take_label(row);
-    return true;
+      return refuse(row.line, [&] {
+        return counted(row.texts.size(), "field") + " separated by TABs where " +
+               std::to_string(choice_.columns.size()) + " are expected";
+      });
+    return take_label(row);
   }
 
-  bool read_object(text_row& row) {
+  outcome read_object(text_row& row) {
     for (std::size_t mark;; ++blank_) {
-      if (!next_line(row.record, mark)) return false;
+      if (const outcome line = next_line(row.record, mark); line != outcome::row) return line;
       row.record.raw.remove_prefix(mark);
       if (row.record.raw.find_first_not_of(" \t\r") != std::string_view::npos) break;
     }
     row.line = line_;
+    // Most lines that are no objects are seen at their ends, and only the first one's reason is told: the parser, which
+    // finds the reason and throws it, takes fifty times as long.
+    constexpr std::string_view blanks = " \t\r";
+    const std::string_view line = row.record.raw;
+    if (skipped_ != 0 && (line[line.find_first_not_of(blanks)] != '{' || line[line.find_last_not_of(blanks)] != '}'))
+      return ++skipped_, outcome::bad;
     try {
       row.object = json::parse(row.record.raw, input_.name(), line_);
     } catch (const failure& e) {
-      throw bad_row(e.what());
+      if (!choice_.skip_bad) throw bad_row(e.what());  // it says where
+      if (skipped_++ == 0) first_skipped_ = e.what();
+      return outcome::bad;
     }
     const auto* const members = row.object.as<json::object>();
-    if (members == nullptr) throw bad_row(input_, line_, printable(row.record.raw) + " is no JSON object");
+    if (members == nullptr) return refuse(line_, [&] { return printable(row.record.raw) + " is no JSON object"; });
     for (const std::string& key : choice_.columns) {
       const json::value* v = row.object.find(key);
       if (v == nullptr && choice_.columns.size() == 1 && members->size() == 1 && !choice_.chosen)
         v = &members->front().second;
-      if (v == nullptr) throw bad_row(input_, line_, "no key " + key);
+      if (v == nullptr) return refuse(line_, [&] { return "no key " + key; });
       if (row.texts.size() == 2) {
-        set_label(row, json_label(*v), json::print(*v));
+        if (const outcome label = set_label(row, json_label(*v), [&] { return json::print(*v); });
+            label == outcome::bad)
+          return label;
       } else if (const auto* text = v->as<std::string>()) {
         row.texts.push_back(*text);
       } else {
-        throw bad_row(input_, line_, key + " is " + printable(json::print(*v)) + ", not a string");
+        return refuse(line_, [&] { return key + " is " + printable(json::print(*v)) + ", not a string"; });
       }
     }
-    return true;
+    return outcome::row;
   }
 
-  bool read_until_nul(text_row& row) {
-    if (!csv_.lines.any()) return false;
+  outcome read_until_nul(text_row& row) {
+    if (!csv_.lines.any()) return outcome::end;
     if (line_ == 0 && input_.ahead().starts_with(byte_order_mark)) input_.take(byte_order_mark.size());
     row.line = line_ + 1;
     for (std::size_t i = 0; i < choice_.columns.size(); ++i) {
-      if (i != 0 && !csv_.lines.any()) throw bad_row(input_, row.line, "the second text of a pair is missing");
+      if (i != 0 && !csv_.lines.any())
+        return refuse(row.line, [] { return std::string("the second text of a pair is missing"); });
       ++line_;
       csv_record text;
       text.line = line_;
-      text.raw = until_nul();
+      const auto whole = until_nul();
+      if (!whole) return refuse_too_long();
+      text.raw = *whole;
       clean(text);
       row.texts.push_back(i + 1 == choice_.columns.size() ? text.raw : kept_.keep(text.raw));  // the input moves on
     }
-    return true;
+    return outcome::row;
   }
 
-  /// Takes a text and the NUL that ends it; the end of the file does, too.
-  std::string_view until_nul() {
+  /// Takes a text and the NUL that ends it; the end of the file does, too. Nothing: it is too long.
+  std::optional<std::string_view> until_nul() {
     bool too_long = false;
     for (std::size_t at = 0;;) {
       const std::string_view text = input_.ahead().substr(0, input_.ahead().find('\0', at));
@@ -251,7 +274,7 @@ class row_reader {
       if (ended || too_long) input_.take(text.size() + (ended ? 1 : 0));
       at = too_long ? 0 : text.size();
       if (!ended && input_.more()) continue;
-      if (too_long) throw_too_long();
+      if (too_long) return {};
       if (ended) return text;
       const std::string_view rest = input_.ahead();
       input_.take(rest.size());
@@ -259,19 +282,25 @@ class row_reader {
     }
   }
 
-  [[noreturn]] void throw_too_long() const { throw bad_row(input_, line_, "a text of more than 16 MiB"); }
+  outcome refuse_too_long() {
+    return refuse(line_, [] { return std::string("a text of more than 16 MiB"); });
+  }
 
   /// The third text of a labelled pair is its label.
-  void take_label(text_row& row) const {
-    if (row.texts.size() < 3) return;
-    set_label(row, text_label(row.texts[2]), row.texts[2]);
+  outcome take_label(text_row& row) {
+    if (row.texts.size() < 3) return outcome::row;
+    const std::string_view text = row.texts[2];
     row.texts.pop_back();
+    return set_label(row, text_label(text), [&] { return std::string(text); });
   }
-  void set_label(text_row& row, std::optional<int> label, std::string_view text) const {
+  template <class Text>
+  outcome set_label(text_row& row, std::optional<int> label, Text&& text) {
     if (!label)
-      throw bad_row(input_, row.line,
-                    choice_.columns[2] + " is " + printable(text) + ", not 0 or 1, true or false, yes or no");
+      return refuse(row.line, [&] {
+        return choice_.columns[2] + " is " + printable(text()) + ", not 0 or 1, true or false, yes or no";
+      });
     row.label = *label;
+    return outcome::row;
   }
 
   /// Puts U+FFFD where a record is not UTF-8, and counts the lines that are not.

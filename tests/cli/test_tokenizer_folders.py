@@ -1,0 +1,35 @@
+"""Random tokenizers, from tokenizer.json through convert and tokenize, against the ids of Hugging Face's tokenizers."""
+
+import json
+import os
+import pathlib
+import shutil
+import unittest
+
+from tool import GOLDEN, Case
+
+CASES = os.environ.get("DUPQ_TOKENIZER_FOLDERS", GOLDEN.parent / "unicode" / "tokenizer_folders.json")
+
+
+class TokenizerFolders(Case):
+    def test_ids_are_those_of_tokenizers(self):
+        folder, model = self.folder / "folder", self.folder / "model.gguf"
+        shutil.copytree(GOLDEN / "bert", folder)
+        sentence = json.loads((folder / "sentence_bert_config.json").read_text())
+        count = 0
+        for number, line in enumerate(pathlib.Path(CASES).read_text(encoding="utf-8").splitlines()):
+            case = json.loads(line)
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (folder / name).write_text(json.dumps(case[name]))
+            (folder / "sentence_bert_config.json").write_text(
+                json.dumps({**sentence, "max_seq_length": case["max_seq_length"], "do_lower_case": False}))
+            self.ok("convert", folder, "-o", model)
+            got = self.ok("tokenize", model, "-0", stdin="".join(t + "\0" for t in case["texts"]))
+            for text, expected, found in zip(case["texts"], case["ids"], got.splitlines(), strict=True):
+                self.assertEqual([int(i) for i in found.split()], expected, (number, text))
+                count += 1
+        self.assertGreater(count, 200)
+
+
+if __name__ == "__main__":
+    unittest.main()
