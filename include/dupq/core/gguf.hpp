@@ -273,12 +273,14 @@ inline std::string_view file::find_clash(list what) const noexcept {
         e.key = static_cast<std::size_t>(bytes.data() - bytes_.data());
         e.other = e.key + bytes.size();
       }
-      const sorted_window::entry* const place = window.find(e.key);
-      bool clash = ranges && place != window.begin() && place[-1].other > e.key;
-      for (const auto* next = place; next != window.end() && (ranges ? next->key < e.other : next->key == e.key);
-           ++next)
-        clash = clash || ranges || name_at(next->other) == name;
-      if (clash) return name;
+      // Equal hashes are in the order of their names: a file's author can make any number of them.
+      const sorted_window::entry* const place = window.find([&](const sorted_window::entry& one) {
+        return one.key < e.key || (one.key == e.key && !ranges && name_at(one.other) < name);
+      });
+      const bool at_end = place == window.end();
+      if (ranges ? (place != window.begin() && place[-1].other > e.key) || (!at_end && place->key < e.other)
+                 : !at_end && place->key == e.key && name_at(place->other) == name)
+        return name;
       at = keys ? after_key(at) : after_tensor(at);
       if (i - done >= sorted_window::room) continue;
       window.insert(place, e);

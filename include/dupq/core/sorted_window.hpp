@@ -9,7 +9,7 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Entries in the order of their keys.
+/// Entries in the order of their keys, or a finer one that whoever inserts them keeps.
 class sorted_window {
  public:
   struct entry {
@@ -19,9 +19,10 @@ class sorted_window {
 
   const entry* begin() const noexcept { return entries_; }
   const entry* end() const noexcept { return entries_ + size_; }
-  /// The first entry whose key is not below this one.
-  const entry* find(std::size_t key) const noexcept {
-    return std::lower_bound(begin(), end(), key, [](const entry& e, std::size_t k) { return e.key < k; });
+  /// The first entry for which `below` is false; those before it have it true.
+  template <class Below>
+  const entry* find(Below&& below) const noexcept {
+    return std::partition_point(begin(), end(), below);
   }
   /// Puts an entry before `place`; there must be room.
   void insert(const entry* place, const entry& e) noexcept {
