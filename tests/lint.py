@@ -20,6 +20,7 @@ FLOORS = [
     ("model/", 3), ("search/", 3),
     ("workspace.hpp", 4), ("model.hpp", 4), ("encoder.hpp", 4), ("encode_forms.hpp", 4), ("bi_encoder.hpp", 4),
     ("cross_encoder.hpp", 4),
+    ("index/", 5), ("index.hpp", 5),
     ("cuda/", 5),
     ("dupq.hpp", 6), ("cuda.cuh", 6),
 ]

@@ -51,7 +51,7 @@ TEST_CASE("a bi-encoder's numbers") {
   CHECK_FALSE(c.file.find("dupq.relative_buckets").has_value());
   CHECK_FALSE(c.file.find("dupq.threshold").has_value());
   CHECK(c.number("tokenizer.ggml.token_type_count") == 2);
-  CHECK(c.text("dupq.digest") == sha256_hex(c.file.bytes().subspan(c.file.data_offset())));
+  CHECK(c.text("dupq.digest") == dupq::sha256_hex(c.file.bytes().subspan(c.file.data_offset())));
 }
 
 TEST_CASE("other kinds of models") {

@@ -137,7 +137,7 @@ TEST_CASE("int8: a bi-encoder") {
   CHECK(c.text("dupq.weights") == "int8");
   CHECK(c.text("general.architecture") == "dupq-bert");
   CHECK(c.number("general.file_type") == 7);
-  CHECK(c.text("dupq.digest") == sha256_hex(c.file.bytes().subspan(c.file.data_offset())));
+  CHECK(c.text("dupq.digest") == dupq::sha256_hex(c.file.bytes().subspan(c.file.data_offset())));
   CHECK(c.file.tensor_count() == 5 + 2 * 22);
   check_table(c, "token_embd.weight", source({"embeddings.word_embeddings.weight"}), 32);
   check_table(c, "position_embd.weight", source({"embeddings.position_embeddings.weight"}), 32);

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <dupq/core/config.hpp>
+#include <dupq/core/gguf_writer.hpp>
+#include <dupq/core/sha256.hpp>
 #include <dupq/model.hpp>
 #include <dupq/text/vocabulary.hpp>
 #include <span>
@@ -13,14 +15,12 @@
 #include "folder_file.hpp"
 #include "format.hpp"
 #include "gguf_tokenizer.hpp"
-#include "gguf_writer.hpp"
 #include "hf_checkpoint.hpp"
 #include "hf_folder.hpp"
 #include "hf_foreign.hpp"
 #include "hf_tokenizer.hpp"
 #include "hf_weights.hpp"
 #include "model_output.hpp"
-#include "sha256.hpp"
 #include "tensor_layout.hpp"
 #include "tensor_writer.hpp"
 
@@ -41,7 +41,7 @@ struct convert_summary {
 
 /// Settings that few checkpoints have. A file that means nothing without them is of version 2, which programs refuse
 /// that do not know them.
-inline void add_rare_keys(gguf_writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer) {
+inline void add_rare_keys(dupq::gguf::writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer) {
   const dupq::config& c = folder.config;
   const bool cut = c.dim() != c.pooled_dim() && c.kind == dupq::model_kind::bi_encoder;
   const bool rare = c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine ||
@@ -53,14 +53,14 @@ inline void add_rare_keys(gguf_writer& out, const hf_folder& folder, const hf_to
   for (const auto& [name, text] : folder.prompts.all)
     if (!text.empty()) names.push_back(name), texts.push_back(text);
   if (names.empty()) return;
-  out.add("dupq.prompts.names", std::span<const std::string>(names));
-  out.add("dupq.prompts.texts", std::span<const std::string>(texts));
+  out.add("dupq.prompts.names", names);
+  out.add("dupq.prompts.texts", texts);
   if (!folder.prompts.used.empty()) out.add("dupq.prompt", folder.prompts.used);
   if (!c.pool_prompt) out.add("dupq.pool_prompt", false);
 }
 
 /// The model in numbers. llama.cpp's keys come first, then our own.
-inline void add_model_keys(gguf_writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer,
+inline void add_model_keys(dupq::gguf::writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer,
                            const convert_options& options) {
   const dupq::config& c = folder.config;
   const std::string architecture(name(c.architecture));
@@ -125,9 +125,10 @@ inline void produce(const std::vector<output_tensor>& tensors, tensor_layout lay
 }
 
 /// What stands before the tensors' bytes.
-inline gguf_writer describe(const hf_folder& model, const hf_tokenizer& tokenizer, const convert_options& options,
-                            const std::vector<output_tensor>& tensors, const std::string& digest) {
-  gguf_writer writer(alignment_of(options.layout));
+inline dupq::gguf::writer describe(const hf_folder& model, const hf_tokenizer& tokenizer,
+                                   const convert_options& options, const std::vector<output_tensor>& tensors,
+                                   std::string_view digest) {
+  dupq::gguf::writer writer(alignment_of(options.layout));
   add_model_keys(writer, model, tokenizer, options);
   add_tokenizer_keys(writer, tokenizer, model);
   writer.add("dupq.digest", digest);
@@ -135,17 +136,23 @@ inline gguf_writer describe(const hf_folder& model, const hf_tokenizer& tokenize
   return writer;
 }
 
+inline dupq::heap_list<std::byte> header_of(const dupq::gguf::writer& writer) {
+  auto header = writer.header();
+  if (!header) throw failure(header.error());
+  return std::move(*header);
+}
+
 /// The linear matrices as integers: the float32 model is built in memory and run.
 inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
                                       const hf_weights& weights) {
   const convert_options options;
   const std::vector<output_tensor> tensors = lay_out(weights, tokenizer.pieces.size(), options.layout, options.type);
-  const gguf_writer writer = describe(folder, tokenizer, options, tensors, "");
-  const std::string header = writer.header();
+  const dupq::gguf::writer writer = describe(folder, tokenizer, options, tensors, "");
+  const auto header = header_of(writer);
   std::vector<std::byte> file;
   file.reserve(header.size() + writer.data_bytes());
   const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
-  append(std::as_bytes(std::span(header)));
+  append(header.items());
   produce(tensors, options.layout, append);
   return round_model(*model_in_memory(file));
 }
@@ -171,13 +178,13 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   if (options.type == weight_type::int8) integers = make_integers(model, tokenizer, found);
   const std::vector<output_tensor> tensors =
       lay_out(found, tokenizer.pieces.size(), options.layout, options.type, integers);
-  sha256 digest;  // it stands before the data, so the data is produced twice rather than kept
+  dupq::sha256 digest;  // it stands before the data, so the data is produced twice rather than kept
   produce(tensors, options.layout, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
 
-  const gguf_writer writer = describe(model, tokenizer, options, tensors, digest.hex());
-  const std::string header = writer.header();
+  const dupq::gguf::writer writer = describe(model, tokenizer, options, tensors, digest.hex());
+  const auto header = header_of(writer);
   model_output out(path);
-  out.write(std::as_bytes(std::span(header)));
+  out.write(header.items());
   produce(tensors, options.layout, [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
   return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes(),

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <dupq/core/gguf_writer.hpp>
 #include <dupq/text/normalizer_steps.hpp>
 #include <dupq/text/vocabulary.hpp>
 #include <span>
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "failure.hpp"
-#include "gguf_writer.hpp"
 #include "hf_tokenizer.hpp"
 #include "json.hpp"
 
@@ -67,7 +67,7 @@ inline std::vector<std::int32_t> token_types(const hf_tokenizer& t) {
 }
 
 /// The vocabulary's hash table, so that nothing is left to do when the file is opened.
-inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string>& tokens) {
+inline void add_vocabulary_index(dupq::gguf::writer& out, const std::vector<std::string>& tokens) {
   const std::string payload = string_list(tokens);
   std::vector<std::uint32_t> offsets(tokens.size());
   std::vector<std::uint64_t> table(dupq::vocabulary::table_size(tokens.size()));
@@ -79,7 +79,7 @@ inline void add_vocabulary_index(gguf_writer& out, const std::vector<std::string
 }
 
 /// The tokenizer, with its vocabulary indexed.
-inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf_folder& folder) {
+inline void add_tokenizer_keys(dupq::gguf::writer& out, const hf_tokenizer& t, const hf_folder& folder) {
   const std::vector<std::string> tokens = gguf_vocabulary(t);
   std::vector<std::string> contents;
   std::vector<std::uint32_t> ids, flags;
@@ -91,7 +91,7 @@ inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf
   }
 
   out.add("tokenizer.ggml.model", "bert");
-  out.add("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
+  out.add("tokenizer.ggml.tokens", tokens);
   out.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(token_types(t)));
   out.add("tokenizer.ggml.token_type_count", folder.config.token_types);
   out.add("tokenizer.ggml.unknown_token_id", t.unk);
@@ -108,10 +108,10 @@ inline void add_tokenizer_keys(gguf_writer& out, const hf_tokenizer& t, const hf
   out.add("dupq.tokenizer.strip_accents", t.strip_accents);
   out.add("dupq.tokenizer.split_cjk", t.split_cjk);
   out.add("dupq.tokenizer.clean_text", t.clean_text);
-  if (!t.steps.empty()) out.add(dupq::normalizer_steps::key, std::span<const std::string>(t.steps));
+  if (!t.steps.empty()) out.add(dupq::normalizer_steps::key, t.steps);
   out.add("dupq.tokenizer.max_word_chars", t.max_word_chars);
   out.add("dupq.tokenizer.pair_separators", t.pair_separators);
-  out.add("dupq.tokenizer.added_tokens", std::span<const std::string>(contents));
+  out.add("dupq.tokenizer.added_tokens", contents);
   out.add("dupq.tokenizer.added_ids", std::span<const std::uint32_t>(ids));
   out.add("dupq.tokenizer.added_flags", std::span<const std::uint32_t>(flags));
   add_vocabulary_index(out, tokens);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <dupq/core/gguf.hpp>
+#include <dupq/core/sha256.hpp>
 #include <dupq/device/cpu/exact.hpp>
 #include <dupq/workspace.hpp>
 #include <map>
@@ -14,7 +15,6 @@
 #include "json.hpp"
 #include "output_file.hpp"
 #include "session.hpp"
-#include "sha256.hpp"
 #include "verb.hpp"
 
 namespace dupq_tool {
@@ -41,9 +41,8 @@ inline std::string weight_types(const dupq::gguf::file& file) {
 inline void verify_digest(const std::string& path, const dupq::gguf::file& file) {
   const auto stored = file.find("dupq.digest");
   if (!stored) throw failure(path + ": dupq.digest: missing key, so nothing can be verified");
-  sha256 digest;
-  digest.update(file.bytes().subspan(file.data_offset()));
-  if (digest.hex() != stored->text()) throw failure(path + ": dupq.digest: the tensors have another digest");
+  if (dupq::sha256_hex(file.bytes().subspan(file.data_offset())) != stored->text())
+    throw failure(path + ": dupq.digest: the tensors have another digest");
 }
 
 /// Room for 64 texts of up to 128 tokens in one batch, or of as many as the model reads.

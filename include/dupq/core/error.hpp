@@ -20,6 +20,7 @@ enum class errc : std::uint16_t {
   is_a_directory,  ///< a directory where a file is needed
   cannot_open,     ///< the operating system refuses; `found` is its error number
   cannot_read,     ///< an input or output error; `found` is the error number
+  cannot_write,    ///< the disk is full, or the system refuses; `found` is the error number
   out_of_memory,   ///< `expected` bytes were asked for
   // model files
   not_gguf,             ///< wrong magic number
@@ -54,6 +55,12 @@ enum class errc : std::uint16_t {
   too_few_rows,   ///< a part, or the rows of a label, has `found` rows where `expected` are needed
   too_many_rows,  ///< a part asks for `found` rows where at most `expected` can be had
   bad_fraction,   ///< a part's fraction is not between 0 and 1
+  // indexes
+  exists_already,  ///< something of that name is there
+  in_use,          ///< somebody else writes to it
+  damaged,         ///< a file of an index that contradicts itself, or another one of it
+  wrong_model,     ///< an index made with another model: the subject has both names
+  no_such_id,      ///< no text has that id
 };
 
 /// The sentence for an error code, without its subject and numbers.
@@ -184,6 +191,7 @@ constexpr const char* describe(errc code) noexcept {
     case errc::is_a_directory: return "is a directory";
     case errc::cannot_open: return "cannot be opened";
     case errc::cannot_read: return "cannot be read";
+    case errc::cannot_write: return "cannot be written";
     case errc::out_of_memory: return "not enough memory";
     case errc::not_gguf: return "not a GGUF model file";
     case errc::unsupported_version: return "unsupported GGUF version";
@@ -215,6 +223,11 @@ constexpr const char* describe(errc code) noexcept {
     case errc::too_few_rows: return "too few rows";
     case errc::too_many_rows: return "too many rows";
     case errc::bad_fraction: return "the fraction is not between 0 and 1";
+    case errc::exists_already: return "exists already";
+    case errc::in_use: return "in use by another writer";
+    case errc::damaged: return "damaged";
+    case errc::wrong_model: return "made with another model";
+    case errc::no_such_id: return "no such id";
   }
   return "unknown error";
 }
@@ -242,6 +255,7 @@ inline std::size_t error::format(char* out, std::size_t size) const noexcept {
     switch (code) {
       case errc::cannot_open:
       case errc::cannot_read:
+      case errc::cannot_write:
       case errc::gpu_failed: put("error "), number(found); break;
       case errc::out_of_memory: number(expected), put(" bytes"); break;
       case errc::not_finite: put("element "), number(found); break;

@@ -37,6 +37,32 @@ std::size_t cores() noexcept;
 /// process has the memory, but none of the other threads. It is cheap.
 unsigned forks() noexcept;
 
+// ---- what is written
+// ------------------------------------------------------------------------------------------------- Files are
+// descriptors, -1 where there is none. What fails says why in errno: ENOSYS where a system cannot write.
+
+/// Creates a file where nothing is, not even a link.
+int create_new(const char* path) noexcept;
+/// Writes all bytes behind what is written.
+bool write_all(int file, const void* bytes, std::size_t size) noexcept;
+/// Waits until a file's bytes are on the disk. Some file systems cannot say.
+bool sync(int file) noexcept;
+bool close(int file) noexcept;
+/// Gives a file another name in the same folder; what had that name is gone.
+bool rename(const char* from, const char* to) noexcept;
+bool remove(const char* path) noexcept;
+/// EEXIST: there is something of that name.
+bool make_folder(const char* path) noexcept;
+/// Of an empty folder.
+bool remove_folder(const char* path) noexcept;
+/// Waits until the names in a folder are on the disk, where the system can.
+bool sync_folder(const char* path) noexcept;
+/// Opens a file, which is created where it is not there, for one process at a time: until it is closed, or that
+/// process has ended in any way, others fail with EWOULDBLOCK.
+int lock_file(const char* path) noexcept;
+/// Calls use(context, name) for each name in a folder, in no order.
+bool for_each_name(const char* folder, void (*use)(void* context, const char* name) noexcept, void* context) noexcept;
+
 // Each system also says whether it has Linux's control groups, which limit cores as well (available_cores.hpp):
 //   inline constexpr bool control_groups
 

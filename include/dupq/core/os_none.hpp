@@ -39,6 +39,24 @@ inline std::size_t cores() noexcept { return 1; }
 
 inline unsigned forks() noexcept { return 0; }
 
+namespace none {
+
+inline bool cannot() noexcept { return errno = ENOSYS, false; }
+
+}  // namespace none
+
+inline int create_new(const char*) noexcept { return none::cannot() - 1; }
+inline bool write_all(int, const void*, std::size_t) noexcept { return none::cannot(); }
+inline bool sync(int) noexcept { return none::cannot(); }
+inline bool close(int) noexcept { return none::cannot(); }
+inline bool rename(const char*, const char*) noexcept { return none::cannot(); }
+inline bool remove(const char*) noexcept { return none::cannot(); }
+inline bool make_folder(const char*) noexcept { return none::cannot(); }
+inline bool remove_folder(const char*) noexcept { return none::cannot(); }
+inline bool sync_folder(const char*) noexcept { return none::cannot(); }
+inline int lock_file(const char*) noexcept { return none::cannot() - 1; }
+inline bool for_each_name(const char*, void (*)(void*, const char*) noexcept, void*) noexcept { return none::cannot(); }
+
 inline constexpr bool control_groups = false;
 
 }  // namespace dupq::inline DUPQ_ABI::os

@@ -1,8 +1,10 @@
 // The contract of os.hpp on Linux, macOS and other Unix systems.
 #pragma once
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 
 #include "os.hpp"
@@ -103,6 +106,67 @@ inline unsigned forks() noexcept {
   static const int watched = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
   static_cast<void>(watched);
   return count.load(std::memory_order_relaxed);
+}
+
+inline int create_new(const char* path) noexcept {
+  return ::open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+}
+
+inline bool write_all(int file, const void* bytes, std::size_t size) noexcept {
+  constexpr std::size_t most = std::size_t{1} << 30;  // macOS refuses 2 GiB and more at once
+  for (std::size_t done = 0; done < size;) {
+    const ssize_t n = ::write(file, static_cast<const char*>(bytes) + done, std::min(size - done, most));
+    if (n < 0 && errno != EINTR) return false;
+    if (n > 0) done += static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+inline bool sync(int file) noexcept { return ::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP; }
+inline bool close(int file) noexcept { return ::close(file) == 0; }
+inline bool rename(const char* from, const char* to) noexcept { return ::rename(from, to) == 0; }
+inline bool remove(const char* path) noexcept { return ::unlink(path) == 0; }
+inline bool make_folder(const char* path) noexcept { return ::mkdir(path, 0777) == 0; }
+inline bool remove_folder(const char* path) noexcept { return ::rmdir(path) == 0; }
+
+inline bool sync_folder(const char* path) noexcept {
+  const int names = ::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (names < 0) return errno == EACCES;  // names may be written where they must not be read
+  const bool done = sync(names);
+  const int why = errno;
+  ::close(names);
+  errno = why;
+  return done;
+}
+
+inline int lock_file(const char* path) noexcept {
+  const int file = ::open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+  if (file < 0) return -1;
+  struct stat status {};
+  int why = 0;
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0 || ::fstat(file, &status) != 0)
+    why = errno;
+  else if (status.st_nlink == 0)
+    why = EWOULDBLOCK;  // who held it has just removed it
+  if (why == 0) return file;
+  ::close(file);
+  errno = why;
+  return -1;
+}
+
+inline bool for_each_name(const char* folder, void (*use)(void* context, const char* name) noexcept,
+                          void* context) noexcept {
+  DIR* const names = ::opendir(folder);
+  if (names == nullptr) return false;
+  errno = 0;
+  while (const dirent* const entry = ::readdir(names)) {
+    use(context, entry->d_name);
+    errno = 0;
+  }
+  const int why = errno;
+  ::closedir(names);
+  errno = why;
+  return why == 0;
 }
 
 #if defined(__linux__)

@@ -1,11 +1,10 @@
-#include "sha256.hpp"
-
 #include <doctest/doctest.h>
 
+#include <dupq/core/sha256.hpp>
 #include <string>
 
-using dupq_tool::sha256;
-using dupq_tool::sha256_hex;
+using dupq::sha256;
+using dupq::sha256_hex;
 
 namespace {
 
@@ -25,7 +24,7 @@ TEST_CASE("the examples of FIPS 180") {
 TEST_CASE("the digest does not depend on how the bytes arrive") {
   std::string text;
   for (std::size_t n = 0; n < 200; ++n, text += static_cast<char>(n)) {  // every length about the block's 64
-    const std::string whole = sha256_hex(bytes(text));
+    const std::string whole(sha256_hex(bytes(text)));
     for (const std::size_t step : {1u, 7u, 63u, 64u, 65u}) {
       sha256 h;
       for (std::size_t at = 0; at < text.size(); at += step)

@@ -1,4 +1,4 @@
-// SHA-256 (FIPS 180-4), for the digest of a model's tensors.
+// SHA-256 (FIPS 180-4), for the digests of model files and indexes.
 #pragma once
 
 #include <algorithm>
@@ -7,9 +7,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 
-namespace dupq_tool {
+#include "platform.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// A digest as 64 lower-case hexadecimal digits.
+struct hex_digest {
+  char digits[64] = {};
+  operator std::string_view() const noexcept { return {digits, sizeof digits}; }
+  friend bool operator==(const hex_digest& a, std::string_view b) noexcept { return std::string_view(a) == b; }
+};
 
 class sha256 {
  public:
@@ -29,17 +38,18 @@ class sha256 {
     }
   }
 
-  /// The digest of everything so far as 64 lower-case hexadecimal digits.
-  std::string hex() const {
+  /// The digest of everything so far.
+  hex_digest hex() const noexcept {
     sha256 last = *this;
     const std::uint64_t bits = total_ * 8;
     std::array<std::byte, 72> tail{std::byte{0x80}};
     const std::size_t zeros = (119 - filled_) % 64;  // up to 8 bytes before the end of a block
     for (std::size_t i = 0; i < 8; ++i) tail[zeros + 1 + i] = static_cast<std::byte>(bits >> (56 - 8 * i));
     last.update({tail.data(), zeros + 9});
-    std::string out;
+    hex_digest out;
+    char* next = out.digits;
     for (std::uint32_t word : last.state_)
-      for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[word >> shift & 15];
+      for (int shift = 28; shift >= 0; shift -= 4) *next++ = "0123456789abcdef"[word >> shift & 15];
     return out;
   }
 
@@ -84,10 +94,10 @@ class sha256 {
   std::uint64_t total_ = 0;
 };
 
-inline std::string sha256_hex(std::span<const std::byte> bytes) {
+inline hex_digest sha256_hex(std::span<const std::byte> bytes) noexcept {
   sha256 h;
   h.update(bytes);
   return h.hex();
 }
 
-}  // namespace dupq_tool
+}  // namespace dupq::inline DUPQ_ABI

@@ -1,0 +1,134 @@
+// Writes a segment of an index, piece by piece: it may be larger than memory.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "../core/error.hpp"
+#include "../core/gguf_writer.hpp"
+#include "../core/heap_list.hpp"
+#include "../core/new_file.hpp"
+#include "../search/packed_rows.hpp"
+#include "identity.hpp"
+#include "keys.hpp"
+#include "segment.hpp"
+
+namespace dupq::inline DUPQ_ABI::index_detail {
+
+/// Writes a segment of rows, which are asked for with
+///   rows.size()      std::size_t, at least 1
+///   rows.vector(i)   const float*, model.dim of them
+///   rows.text(i), rows.id(i)   std::string_view
+/// Errors: cannot_write, out_of_memory; exists_already where two rows have one id.
+template <class Rows>
+class segment_writer {
+ public:
+  segment_writer(const char* path, const index_model& model, const Rows& rows, const pack_options& options) noexcept
+      : path_(path), model_(model), rows_(rows), options_(options) {
+    options_.similarity = model.similarity;
+  }
+
+  result<void> run() noexcept {
+    const std::size_t n = rows_.size();
+    if (n > most_rows) return error(errc::out_of_range, "rows of a segment", most_rows, n).in(path_);
+    if (const auto done = sort(); !done) return done;
+    std::uint64_t text_bytes = 0, id_bytes = 0;
+    for (std::size_t i = 0; i < n; ++i) text_bytes += rows_.text(i).size(), id_bytes += rows_.id(i).size();
+
+    gguf::writer file;
+    file.add("general.architecture", architecture);
+    file.add("general.alignment", static_cast<std::uint32_t>(alignment));
+    file.add("dupq.index.version", version);
+    file.add("dupq.index.model", model_.digest);
+    const std::uint64_t vectors[] = {model_.dim, n}, panels[] = {packed_bytes(n, model_.dim)}, order[] = {n},
+                        texts[] = {8 * n + text_bytes}, ids[] = {8 * n + id_bytes};
+    using gguf::tensor_type;
+    file.add_tensor("vectors", tensor_type::f32, vectors, 4 * vectors[0] * n);
+    file.add_tensor("panels", tensor_type::i8, panels, panels[0]);
+    file.add_tensor("order", tensor_type::i32, order, 4 * n);
+    file.add_tensor("ids", tensor_type::i8, ids, ids[0]);
+    file.add_tensor("texts", tensor_type::i8, texts, texts[0]);
+    const auto header = file.header();
+    if (!header) return header.error().in(path_);
+
+    auto out = new_file::create(path_);
+    if (!out) return out.error();
+    if (const auto done = out->write(header->items()); !done) return done;
+    if (const auto done = write_vectors(*out); !done) return done;
+    if (const auto done = write_panels(*out); !done) return done;
+    if (const auto done = write_padded(*out, std::as_bytes(order_.items())); !done) return done;
+    if (const auto done = write_strings(*out, [&](std::size_t i) { return rows_.id(i); }); !done) return done;
+    if (const auto done = write_strings(*out, [&](std::size_t i) { return rows_.text(i); }); !done) return done;
+    return out->finish();
+  }
+
+  /// The rows in the order of their ids; after `run`.
+  std::span<const std::int32_t> order() const noexcept { return order_.items(); }
+
+ private:
+  result<void> sort() noexcept {
+    if (!order_.resize(rows_.size())) return error(errc::out_of_memory, "order", 4 * rows_.size()).in(path_);
+    for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::int32_t>(i);
+    const auto id = [&](std::int32_t row) { return rows_.id(static_cast<std::size_t>(row)); };
+    std::sort(order_.begin(), order_.end(), [&](std::int32_t a, std::int32_t b) { return id(a) < id(b); });
+    for (std::size_t i = 1; i < order_.size(); ++i)
+      if (id(order_[i - 1]) == id(order_[i])) return error(errc::exists_already, id(order_[i]));
+    return {};
+  }
+
+  static result<void> write_padded(new_file& out, std::span<const std::byte> bytes) noexcept {
+    if (const auto done = out.write(bytes); !done) return done;
+    return out.pad();
+  }
+
+  result<void> write_vectors(new_file& out) noexcept {
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      if (const auto done = out.write(std::as_bytes(std::span(rows_.vector(i), model_.dim))); !done) return done;
+    return out.pad();
+  }
+
+  /// Panels are independent of each other, so that the integer form is made of a few thousand rows at a time.
+  result<void> write_panels(new_file& out) noexcept {
+    const std::size_t most = std::min(rows_.size(), std::size_t{1} << 12), dim = model_.dim;
+    heap_list<float> vectors;
+    heap_list<std::byte> panels;
+    if (!vectors.reserve(most * dim) || !panels.resize(packed_bytes(most, dim)))
+      return error(errc::out_of_memory, "panels", packed_bytes(most, dim)).in(path_);
+    for (std::size_t begin = 0; begin < rows_.size(); begin += most) {
+      const std::size_t count = std::min(most, rows_.size() - begin);
+      vectors.clear();
+      for (std::size_t i = begin; i < begin + count; ++i)
+        if (!vectors.append(rows_.vector(i), dim)) return error(errc::out_of_memory, "panels").in(path_);
+      const std::span<std::byte> to = panels.items().first(packed_bytes(count, dim));
+      if (const auto packed = pack_rows(vectors.items(), dim, to, options_); !packed) return packed.error().in(path_);
+      if (const auto done = out.write(to); !done) return done;
+    }
+    return out.pad();
+  }
+
+  template <class At>
+  result<void> write_strings(new_file& out, const At& at) noexcept {
+    std::uint64_t end = 0;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      end += at(i).size();
+      if (const auto done = out.write(std::as_bytes(std::span(&end, 1))); !done) return done;
+    }
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const std::string_view text = at(i);
+      if (const auto done = out.write(std::as_bytes(std::span(text.data(), text.size()))); !done) return done;
+    }
+    return out.pad();
+  }
+
+  const char* path_;
+  const index_model& model_;
+  const Rows& rows_;
+  pack_options options_;
+  heap_list<std::int32_t> order_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI::index_detail
