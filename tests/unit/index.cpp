@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <dupq/index.hpp>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -65,7 +67,7 @@ TEST_CASE("an index holds what was added and not removed, whatever its segments 
       ok(w.commit());
     }
     check(folder, all, like);
-    for (const std::size_t count : {1, 17, 64, 65}) {
+    for (const std::size_t count : {1u, 17u, 64u, 65u}) {
       index_writer w = reopen(folder);
       const entries more = made_up::entries(all.size(), count);
       ok(made_up::add(w, more));
@@ -96,6 +98,35 @@ TEST_CASE("an index holds what was added and not removed, whatever its segments 
     std::size_t files = 0;
     for (const auto& file : std::filesystem::directory_iterator(folder)) files += file.is_regular_file();
     CHECK(files == 3);  // the manifest, the lock and one segment
+  }
+}
+
+TEST_CASE("a segment of many rows has the integer form that all of them together have") {
+  const temporary_folder temporary;
+  const std::string folder = temporary.file("i");
+  entries all;
+  for (std::size_t i = 0; i < 9000; ++i) {  // the longest vector in the middle
+    all.push_back({"id" + std::to_string(i), "text", made_up::vector(static_cast<std::uint32_t>(i))});
+    for (float& x : all.back().vector) x *= i == 4500 ? 9.0f : i % 3 == 0 ? 0.5f : 1.0f;
+  }
+  for (const similarity like : {similarity::cosine, similarity::dot}) {
+    const std::string path = folder + (like == similarity::dot ? "dot" : "cosine");
+    index_writer w = create(path, like);
+    ok(made_up::add(w, all));
+    ok(w.commit());
+    const index_reader index = read(path);
+    REQUIRE(index.segment_count() == 1);
+    const dupq::packed_rows rows = index.segment(0).rows;
+    const std::size_t bytes = dupq::packed_bytes(rows.rows, rows.dim);
+    std::vector<std::byte> whole(bytes + 64);
+    void* aligned = whole.data();
+    std::size_t room = whole.size();
+    std::align(64, bytes, aligned, room);
+    const std::span memory(static_cast<std::byte*>(aligned), bytes);
+    REQUIRE(dupq::pack_rows({rows.vectors, rows.rows * rows.dim}, rows.dim, memory, {.similarity = like}));
+    CHECK(std::memcmp(rows.packed, memory.data(), bytes) == 0);
+    CHECK(made_up::found(index, made_up::vector(4500), 9, lowest) ==
+          made_up::expected(all, made_up::vector(4500), 9, lowest, like));
   }
 }
 

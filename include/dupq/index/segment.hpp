@@ -1,6 +1,6 @@
 // A segment of an index: a GGUF file that never changes, with the vectors, texts and ids of some rows.
 //
-// Tensors: vectors, f32 [rows][dim]; panels, their integer form (packed_rows.hpp); texts and ids, strings; order, i32,
+// Tensors: vectors, f32 [rows][dim]; packed, their integer form (packed_rows.hpp); texts and ids, strings; order, i32,
 // the rows in the order of their ids. Opening one reads its keys; everything else is looked at when it is asked for.
 #pragma once
 
@@ -41,13 +41,18 @@ class segment_view {
     if (rows == 0 || rows > most_rows) return error(errc::out_of_range, "rows", most_rows, rows);
     const auto vectors = read_tensor<float>(*file, "vectors", tensor_type::f32, model.dim, rows);
     if (!vectors) return vectors.error();
-    const auto panels = read_tensor<std::byte>(*file, "panels", tensor_type::i8,
+    const auto packed = read_tensor<std::byte>(*file, "packed", tensor_type::i8,
                                                packed_bytes(static_cast<std::size_t>(rows), model.dim), 1);
-    if (!panels) return panels.error();
+    if (!packed) return packed.error();
+    // Kernels like their rows at multiples of 64, where every writer puts them.
+    const auto address = reinterpret_cast<std::uintptr_t>(packed->data());
+    if (address % alignment != 0) return error(errc::misaligned, "packed", alignment, address % alignment);
+    if (search_detail::head_of({nullptr, packed->data()}).split != search_detail::split_of(model.dim))
+      return error(errc::damaged, "packed");
     const auto order = read_tensor<std::int32_t>(*file, "order", tensor_type::i32, rows, 1);
     if (!order) return order.error();
     segment_view s;
-    s.rows_ = {vectors->data(), panels->data(), static_cast<std::size_t>(rows), model.dim, model.similarity};
+    s.rows_ = {vectors->data(), packed->data(), static_cast<std::size_t>(rows), model.dim, model.similarity};
     s.order_ = *order;
     const auto texts = read_strings(*file, "texts", s.size());
     if (!texts) return texts.error();

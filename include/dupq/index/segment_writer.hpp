@@ -44,11 +44,11 @@ class segment_writer {
     file.add("general.alignment", static_cast<std::uint32_t>(alignment));
     file.add("dupq.index.version", version);
     file.add("dupq.index.model", model_.digest);
-    const std::uint64_t vectors[] = {model_.dim, n}, panels[] = {packed_bytes(n, model_.dim)}, order[] = {n},
+    const std::uint64_t vectors[] = {model_.dim, n}, packed[] = {packed_bytes(n, model_.dim)}, order[] = {n},
                         texts[] = {8 * n + text_bytes}, ids[] = {8 * n + id_bytes};
     using gguf::tensor_type;
     file.add_tensor("vectors", tensor_type::f32, vectors, 4 * vectors[0] * n);
-    file.add_tensor("panels", tensor_type::i8, panels, panels[0]);
+    file.add_tensor("packed", tensor_type::i8, packed, packed[0]);
     file.add_tensor("order", tensor_type::i32, order, 4 * n);
     file.add_tensor("ids", tensor_type::i8, ids, ids[0]);
     file.add_tensor("texts", tensor_type::i8, texts, texts[0]);
@@ -59,7 +59,7 @@ class segment_writer {
     if (!out) return out.error();
     if (const auto done = out->write(header->items()); !done) return done;
     if (const auto done = write_vectors(*out); !done) return done;
-    if (const auto done = write_panels(*out); !done) return done;
+    if (const auto done = write_packed(*out); !done) return done;
     if (const auto done = write_padded(*out, std::as_bytes(order_.items())); !done) return done;
     if (const auto done = write_strings(*out, [&](std::size_t i) { return rows_.id(i); }); !done) return done;
     if (const auto done = write_strings(*out, [&](std::size_t i) { return rows_.text(i); }); !done) return done;
@@ -70,6 +70,8 @@ class segment_writer {
   std::span<const std::int32_t> order() const noexcept { return order_.items(); }
 
  private:
+  static constexpr std::size_t piece_rows = std::size_t{1} << 12;  ///< a multiple of a panel's
+
   result<void> sort() noexcept {
     if (!order_.resize(rows_.size())) return error(errc::out_of_memory, "order", 4 * rows_.size()).in(path_);
     for (std::size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<std::int32_t>(i);
@@ -91,23 +93,45 @@ class segment_writer {
     return out.pad();
   }
 
-  /// Panels are independent of each other, so that the integer form is made of a few thousand rows at a time.
-  result<void> write_panels(new_file& out) noexcept {
-    const std::size_t most = std::min(rows_.size(), std::size_t{1} << 12), dim = model_.dim;
-    heap_list<float> vectors;
-    heap_list<std::byte> panels;
-    if (!vectors.reserve(most * dim) || !panels.resize(packed_bytes(most, dim)))
-      return error(errc::out_of_memory, "panels", packed_bytes(most, dim)).in(path_);
-    for (std::size_t begin = 0; begin < rows_.size(); begin += most) {
-      const std::size_t count = std::min(most, rows_.size() - begin);
-      vectors.clear();
-      for (std::size_t i = begin; i < begin + count; ++i)
-        if (!vectors.append(rows_.vector(i), dim)) return error(errc::out_of_memory, "panels").in(path_);
-      const std::span<std::byte> to = panels.items().first(packed_bytes(count, dim));
-      if (const auto packed = pack_rows(vectors.items(), dim, to, options_); !packed) return packed.error().in(path_);
-      if (const auto done = out.write(to); !done) return done;
+  /// Panels are independent of each other, so the integer form is made of some rows at a time. What stands before them
+  /// is known when all have been made: they are made twice rather than kept.
+  result<void> write_packed(new_file& out) noexcept {
+    search_detail::packed_head all;
+    constexpr std::size_t head_bytes = sizeof all;
+    for (const bool write : {false, true}) {
+      if (write)
+        if (const auto done = out.write(std::as_bytes(std::span(&all, 1))); !done) return done;
+      for (std::size_t begin = 0; begin < rows_.size(); begin += piece_rows) {
+        const auto bytes = pack(begin, std::min(piece_rows, rows_.size() - begin));
+        if (!bytes) return bytes.error().in(path_);
+        search_detail::packed_head head;
+        std::memcpy(&head, bytes->data(), head_bytes);
+        join(all, head);
+        if (write)
+          if (const auto done = out.write(bytes->subspan(head_bytes)); !done) return done;
+      }
     }
     return out.pad();
+  }
+
+  /// What is known of all rows together, from what is known of some and of others.
+  static void join(search_detail::packed_head& all, const search_detail::packed_head& more) noexcept {
+    all.most_length = std::max(all.most_length, more.most_length);
+    all.most_error = std::max(all.most_error, more.most_error);
+    all.most_rest = std::max(all.most_rest, more.most_rest);
+    all.split = more.split;
+  }
+
+  /// The integer form of some rows.
+  result<std::span<const std::byte>> pack(std::size_t begin, std::size_t count) noexcept {
+    const std::size_t dim = model_.dim, bytes = packed_bytes(count, dim);
+    vectors_.clear();
+    bool there = vectors_.reserve(count * dim) && packed_.resize(bytes);
+    for (std::size_t i = begin; there && i < begin + count; ++i) there = vectors_.append(rows_.vector(i), dim);
+    if (!there) return error(errc::out_of_memory, "packed", bytes);
+    const auto done = pack_rows(vectors_.items(), dim, packed_.items().first(bytes), options_);
+    if (!done) return done.error();
+    return std::span<const std::byte>(packed_.data(), bytes);
   }
 
   template <class At>
@@ -129,6 +153,8 @@ class segment_writer {
   const Rows& rows_;
   pack_options options_;
   heap_list<std::int32_t> order_;
+  heap_list<float> vectors_;
+  heap_list<std::byte> packed_;
 };
 
 }  // namespace dupq::inline DUPQ_ABI::index_detail
