@@ -224,9 +224,9 @@ constexpr const char* describe(errc code) noexcept {
     case errc::too_many_rows: return "too many rows";
     case errc::bad_fraction: return "the fraction is not between 0 and 1";
     case errc::exists_already: return "exists already";
-    case errc::in_use: return "in use by another writer";
+    case errc::in_use: return "in use";
     case errc::damaged: return "damaged";
-    case errc::wrong_model: return "made with another model";
+    case errc::wrong_model: return "another model";
     case errc::no_such_id: return "no such id";
   }
   return "unknown error";
