@@ -22,6 +22,7 @@ if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-40}; else seconds=${FUZZ_S
   clang-format=clang-format cmake=cmake ninja-build=ninja python3=python3 python3-pip=pip3 \
   doctest-dev="/usr/include/doctest/doctest.h" unicode-data="/usr/share/unicode/DerivedAge.txt" \
   g++-aarch64-linux-gnu=aarch64-linux-gnu-g++ qemu-user-static=qemu-aarch64-static libsimde-dev="/usr/include/simde/x86/avx512.h" \
+  libhnswlib-dev="/usr/include/hnswlib/hnswlib.h" \
   gcc-arm-none-eabi=arm-none-eabi-g++ libnewlib-arm-none-eabi="/usr/lib/arm-none-eabi/newlib/libc.a" \
   libstdc++-arm-none-eabi-newlib="/usr/include/newlib/c++/*" qemu-system-arm=qemu-system-arm \
   g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine64="/usr/lib/wine/wine64"

@@ -15,14 +15,15 @@ PROGRAMS = pathlib.Path(os.environ["DUPQ_BUILD"]) / "examples"
 SHIPPED = pathlib.Path(__file__).resolve().parent.parent.parent / "examples"
 
 
-def run(name, *words):
-    return subprocess.run([PROGRAMS / ("example_" + name), *map(str, words)], capture_output=True, text=True, timeout=60)
+def run(name, *words, stdin=""):
+    return subprocess.run([PROGRAMS / ("example_" + name), *map(str, words)], input=stdin, capture_output=True,
+                          text=True, timeout=60)
 
 
 class Examples(Case):
-    def example(self, name, *words):
+    def example(self, name, *words, stdin=""):
         """Runs a program, which must be content, and returns its lines."""
-        done = run(name, *words)
+        done = run(name, *words, stdin=stdin)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout.splitlines()
 
@@ -109,6 +110,73 @@ class Examples(Case):
         scored = csv.DictReader(self.ok("score", bert, "--pairs", given).splitlines())
         order = sorted(scored, key=lambda line: -float(line["score"]))
         self.assertEqual({line["question2"] for line in order[:7]}, {text for _, _, text in lines})
+
+    def scores(self, texts, others):
+        """{(text, other): cosine} of each of `texts` with each of `others`."""
+        pairs = [(a, b) for a in texts for b in others]
+        given = self.file("pairs.tsv", "question1\tquestion2\n" + "".join(f"{a}\t{b}\n" for a, b in pairs))
+        lines = self.ok("score", self.model("bert"), "--pairs", given, "--threshold", "0").splitlines()[1:]
+        return {pair: float(line.split("\t")[2]) for pair, line in zip(pairs, lines, strict=True)}
+
+    def test_as_you_type(self):
+        path = SHIPPED / "questions.txt"
+        questions = path.read_text(encoding="utf-8").splitlines()
+        typed = ["how", "how do I", "how do I learn to sw", questions[7]]
+        lines = self.example("as_you_type", self.model("bert"), path, stdin="\n".join(typed) + "\n")
+        scores = self.scores(typed, questions)
+        for i, text in enumerate(typed):
+            order = sorted(questions, key=lambda q: (-scores[text, q], questions.index(q)))[:5]
+            self.assertEqual(lines[6 * i:6 * i + 6], [f"{scores[text, q]:.3f}  {q}" for q in order] + [""])
+        self.assertEqual(len(lines), 24)
+        self.assertEqual(self.example("as_you_type", self.model("bert"), self.file("one", "good\n"), stdin="good\n"),
+                         ["1.000  good", ""])
+        self.assertIn("nowhere: cannot be read", self.says("as_you_type", self.model("bert"), "nowhere"))
+
+    def test_semantic_cache(self):
+        asked = [("How do I learn to swim?", "slowly"), ("Is Python better than Java?", "no"),
+                 ("how do I LEARN to swim ?", "never asked"), ("Is Java better than Python?", "yes"),
+                 ("How do I learn to swim?", "nor this")]
+        scores = self.scores([q for q, _ in asked], [q for q, _ in asked])
+        kept, expected = [], []
+        for question, answer in asked:
+            near = [(scores[question, k], i) for i, (k, _) in enumerate(kept) if scores[question, k] >= 0.75]
+            if near:
+                score, i = max(near, key=lambda n: (n[0], -n[1]))
+                expected.append(f"hit {score:.3f}  {kept[i][1]}")
+            else:
+                kept.append((question, answer))
+                expected.append("miss       " + answer)
+        expected.append(f"{len(kept)} of 5 answers had to be worked out")
+        self.assertIn("hit 1.000  slowly", expected)
+        given = "".join(f"{q}\t{a}\n" for q, a in asked)
+        self.assertEqual(self.example("semantic_cache", self.model("bert"), stdin=given), expected)
+        self.assertEqual(self.example("semantic_cache", self.model("bert")), ["0 of 0 answers had to be worked out"])
+
+    def test_clusters(self):
+        """The same groups as the tool's."""
+        path, bert = SHIPPED / "questions.txt", self.model("bert")
+        lines = self.example("clusters", bert, path, "0.9")
+        found, groups = [], {}
+        for line in lines:
+            if line.startswith("    "):
+                found[-1][1].append(line[4:])
+            else:
+                found.append((line.split("  ", 1)[1], []))
+                self.assertTrue(line.split("  ")[0].isdigit())
+        for row in csv.DictReader(self.ok("dedup", bert, path, "--groups", "--threshold", "0.9").splitlines()):
+            groups.setdefault(row["group"], []).append(row["text"])
+        self.assertEqual([head for head, _ in found], [texts[0] for texts in groups.values()])
+        self.assertEqual([sorted(texts) for _, texts in found], [sorted(texts[1:]) for texts in groups.values()])
+        self.assertGreater(len(found), 2)
+
+    def test_ann(self):
+        if not (PROGRAMS / "example_ann").exists():
+            self.skipTest("hnswlib is not installed")
+        said = self.example("ann", self.model("bert"), SHIPPED / "questions.txt")
+        found = re.fullmatch(r"exact in [0-9.]+ s, index made and asked in [0-9.]+ s, recall ([0-9.]+)", said[0])
+        self.assertGreater(float(found[1]), 0.95)
+        self.assertLessEqual(float(found[1]), 1)
+        self.assertIn("two lines are needed", self.says("ann", self.model("bert"), self.file("one", "good\n")))
 
     def test_embedded(self):
         self.assertEqual(self.example("embedded"), ["duplicate"])
