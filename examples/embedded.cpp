@@ -32,7 +32,7 @@ constexpr dupq::limits sizes{.text_tokens = 16, .packed_tokens = 32, .texts = 2}
 alignas(dupq::alignment) std::byte workspace[dupq::workspace_bytes(shape, sizes)];
 alignas(dupq::alignment) std::byte storage[2560];  // the model and a packed file's layers; load says if it is too small
 
-/// Replace by what writes a byte to your serial line.
+/// Replace this by a function that writes to your serial line.
 void put(char c) { std::putchar(c); }
 
 int say(std::string_view text) {

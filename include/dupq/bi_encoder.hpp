@@ -102,7 +102,7 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
     const float* const vectors = one.buffers().pooled.data;
     watch_of_texts of_texts(watch);
     encode_range(2 * begin, 2 * end, one, of_texts, at, one.buffers().pooled.data);
-    if (!watch.go_on()) return;  // not all vectors may be there
+    if (!watch.go_on()) return;  // some vectors may be missing
     for (std::size_t i = begin; i < end; ++i) {
       const float* const a = vectors + 2 * (i - begin) * dim;
       out[i] = similarity_of(this->model_.config().similarity, {a, dim}, {a + dim, dim}, &this->model_.kernel_table());

@@ -61,7 +61,7 @@ inline tokenizer::encoding encode_pair(const model& m, const prompt_use& prompt,
   return m.settings()->encode_pair(m.tokenizer(), {prompt.text, a}, b, ids, mode);
 }
 
-/// What every encoder asks of its caller's lists. Errors: wrong_size.
+/// Whether the caller's lists are of the right sizes. Errors: wrong_size.
 inline result<void> check_vectors(texts list, std::size_t dim, std::span<const float> vectors) noexcept {
   if (dim == 0) return error(errc::moved_from, "encoder");
   if (vectors.size() / dim == list.size() && vectors.size() % dim == 0) return {};
@@ -126,13 +126,13 @@ class encoder {
     }
   }
 
-  /// The batch of a text or pair that comes alone: all of the executor's workers share its products.
+  /// The first worker's batch, for one text or pair: all of the executor's workers share its products.
   batch<D>& alone() noexcept {
     workspace_[0].alone = true;
     return workspace_[0];
   }
 
-  /// About the tokens of `bytes` of text; ranges are cut by it.
+  /// About how many tokens `bytes` of text have: it says how much work a text is.
   std::size_t likely_tokens(std::size_t bytes) const noexcept {
     return std::min((bytes + prompt_.text.size()) / 4 + 2, limits_.text_tokens);
   }

@@ -1,7 +1,8 @@
 // How good scores are against labels: confusion counts, F1 and its kin, the best threshold, average precision.
 //
 // A pair is called a duplicate when score >= threshold, compared in double. A NaN score lies below every threshold, so
-// it is never a duplicate. Where scores and labels differ in number, what the longer one has more is ignored.
+// it is never a duplicate. Where there are more scores than labels, or more labels than
+// scores, those that are left over are ignored.
 #pragma once
 
 #include <algorithm>
@@ -72,8 +73,8 @@ inline constexpr std::array<double, 201> cosine_grid = [] {
   return grid;
 }();
 
-/// The same for a cross-encoder's score: numpy.linspace(0, 1, 101), which multiplies by the step where cosine_grid
-/// divides.
+/// The same for a cross-encoder's score: numpy.linspace(0, 1, 101). It computes k * 0.01 where cosine_grid has k / 100,
+/// which differ in the last bit.
 inline constexpr std::array<double, 101> probability_grid = [] {
   std::array<double, 101> grid{};
   for (std::size_t k = 0; k < grid.size() - 1; ++k) grid[k] = static_cast<double>(k) * 0.01;
@@ -136,7 +137,8 @@ struct ranking {
   }
 };
 
-/// Adds in the order of numpy.sum, so that the last digit is the same: eight lanes a block of 128, blocks in pairs.
+/// The sum as numpy.sum has it, to the last bit: it adds blocks of 128 numbers in eight partial sums, and the sums of
+/// blocks in pairs.
 inline double pairwise_sum(const double* a, std::size_t n) noexcept {
   if (n > 128) {
     const std::size_t half = n / 2 - n / 2 % 8;

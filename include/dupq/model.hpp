@@ -37,8 +37,8 @@ struct model_options {
   /// &keep_halves, for encoders on a GPU alone: matrices in half precision stay as the file has them, instead of
   /// becoming floats first. Encoders on a CPU refuse such a model (unsupported).
   matrix_reader halves = nullptr;
-  /// What few files ask for, &all_settings, which `open` takes by itself. Without it such a file is refused, and the
-  /// program does not contain it.
+  /// &all_settings, or null: the code for settings that few files have (prompts, other poolings and similarities).
+  /// `open` brings it by itself. For `load`, without it such files are refused, and the program is smaller.
   const rare_settings* settings = nullptr;
 };
 

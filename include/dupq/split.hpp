@@ -47,7 +47,7 @@ struct split_sizes {
   share test_size{};
 };
 
-/// The sizes of a split in three. What their sum leaves of the rows is left out.
+/// The sizes of a split in three. Rows beyond their sum are left out.
 struct three_way_sizes {
   share train{};
   share validation{};
@@ -81,7 +81,7 @@ class split {
 
 namespace split_detail {
 
-/// numpy.random.RandomState(seed), as far as splits need it.
+/// The part of numpy.random.RandomState(seed) that splits need, with the same numbers.
 class random_state {
  public:
   explicit random_state(std::uint32_t seed) noexcept : bits_(seed) {}
@@ -92,7 +92,7 @@ class random_state {
   }
 
  private:
-  /// A number in 0..max: masked bits, drawn again while they are too large.
+  /// A random number in 0..max: as many random bits as max has, drawn again while they make a larger number.
   std::size_t at_most(std::uint64_t max) noexcept {
     std::uint64_t mask = max;
     for (int shift = 1; shift < 64; shift *= 2) mask |= mask >> shift;
@@ -106,7 +106,7 @@ class random_state {
   std::mt19937 bits_;
 };
 
-/// Rows of the two labels. A label without rows is no class.
+/// How many rows each of the two labels has. A label without rows is no class.
 struct class_rows {
   std::size_t of[2] = {0, 0};
   std::size_t total() const noexcept { return of[0] + of[1]; }

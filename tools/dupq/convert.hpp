@@ -95,7 +95,8 @@ inline void add_model_keys(dupq::gguf::writer& out, const hf_folder& folder, con
   if (c.relative_buckets != 0) out.add("dupq.relative_buckets", c.relative_buckets);
 }
 
-/// A table of token types whose rows are all the first: what a model sees whose tokenizer gives it no types.
+/// A table of token types in which every row is a copy of the first: for models whose tokenizer makes no difference
+/// between the two texts of a pair.
 class one_token_type {
  public:
   explicit one_token_type(const hf_weights& w) {
@@ -142,7 +143,8 @@ inline dupq::heap_list<std::byte> header_of(const dupq::gguf::writer& writer) {
   return std::move(*header);
 }
 
-/// The linear matrices as integers: the float32 model is built in memory and run.
+/// The linear matrices as integers. What their inputs look like is measured: the float32 model is built in memory and
+/// run over the calibration texts.
 inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
                                       const hf_weights& weights) {
   const convert_options options;

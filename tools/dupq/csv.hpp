@@ -237,10 +237,10 @@ class csv_reader {
   line_end begins_;                ///< its first line
   std::vector<span> spans_;
   std::string single_;  ///< fields whose quotes were doubled
-  // What `accept` takes.
+  // What `accept` takes off the input.
   std::size_t taken_ = 0;
   std::uint64_t taken_lines_ = 0;
-  bool skips_line_ = false;  ///< and what comes up to the end of the line
+  bool skips_line_ = false;  ///< besides, everything up to the end of the line
 };
 
 /// A field as a record holds it: quoted where it has to be.

@@ -20,7 +20,8 @@ inline std::string_view encoding_name(text_encoding e) noexcept {
 /// UTF-8's byte-order mark, which begins what other programs wrote as "UTF-8 with signature".
 inline constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
 
-/// The byte that stands for what is no character: never part of UTF-8, so that whoever reads the result counts it.
+/// The byte that is written for what is no character. It never occurs in UTF-8, so whoever reads the result sees that
+/// something was broken there and counts it.
 inline constexpr char no_character = '\xFF';
 
 /// Whether a file that begins so is UTF-16 without a byte-order mark: of two ASCII characters, each has a zero.
@@ -56,7 +57,7 @@ class decoder {
     }
   }
 
-  /// The file ends here: half characters that are left are none.
+  /// The file ends here: half a character that is left over is broken.
   void finish(std::string& out) {
     if (half_ >= 0 || high_ != 0) out += no_character;
     half_ = -1, high_ = 0;
@@ -64,7 +65,7 @@ class decoder {
 
  private:
   static void windows1252(unsigned char c, std::string& out) {
-    // 0x80 to 0x9F; five of them are nothing. All others are as in Latin-1.
+    // What windows-1252 has at 0x80 to 0x9F; five of these stand for nothing. All other bytes are as in Latin-1.
     static constexpr std::array<char16_t, 32> table{0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
                                                     0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0,      0x017D, 0,
                                                     0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,

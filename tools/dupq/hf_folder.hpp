@@ -49,7 +49,8 @@ inline std::uint32_t read_max_length(const hf_folder& folder, const transformer_
   return own->count(least, rows);
 }
 
-/// Where and how Python looks for a file, which stands among what it is to change in it.
+/// Settings that say where and how Python looks for a file; they stand among the changes to that file's settings and
+/// change none of them.
 inline constexpr std::string_view where_from_keys[] = {"cache_dir", "force_download",    "local_files_only", "revision",
                                                        "token",     "trust_remote_code", "use_fast"};
 

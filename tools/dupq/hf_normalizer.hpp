@@ -146,7 +146,7 @@ class hf_normalizer {
     if (n.strip_accents) add({"nfd"}), add({"strip_marks"});
     if (n.lowercase) add({"lowercase"});
   }
-  /// tokenizer.json's; nothing there leaves texts as they are.
+  /// The normalizer of tokenizer.json; without one, texts stay as they are.
   explicit hf_normalizer(const std::optional<json_node>& node) {
     if (node) read(*node, 0);
   }
@@ -156,7 +156,7 @@ class hf_normalizer {
     if (!own_lowercase_) steps_.insert(steps_.begin(), {"lowercase"});
   }
 
-  /// BERT's switches where they say all of it.
+  /// BERT's switches, where its steps are no others than these can ask for.
   std::optional<dupq::normalization> switches() const {
     dupq::normalization n{false, false, false, false};
     std::size_t i = 0;

@@ -43,7 +43,7 @@ struct transformer_settings {
 
 namespace sentence_detail {
 
-/// What the tokenizer is called with. A value that changes nothing is named, all others are refused.
+/// Arguments of Python's calls of the tokenizer. Values that change nothing are listed here, all others are refused.
 inline void read_call(const json_node& call, transformer_settings& out) {
   if (const auto v = call.get("max_length")) out.length = v;
   if (const auto v = call.get("truncation"); v && !(v->is_text() ? v->text() == "longest_first" : v->flag()))
@@ -102,7 +102,7 @@ inline transformer_settings read_transformer_settings(const std::filesystem::pat
     out.config = either("config_kwargs", "config_args");
     out.tokenizer = either("processor_kwargs", "tokenizer_args");
     for (const auto& changes : {out.config, out.tokenizer})
-      if (changes) (void)changes->raw();  // read where the changed file is read
+      if (changes) (void)changes->raw();  // not refused here: the reader of the changed file looks at each
     json.finish(std::initializer_list<std::string_view>{"unpad_inputs",
                                                         "processing_kwargs.audio",
                                                         "processing_kwargs.image",

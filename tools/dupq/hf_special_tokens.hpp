@@ -111,7 +111,8 @@ class special_tokens_reader {
       if (name == key && token) return token->content;
     return {};
   }
-  /// Whether a token is in no list, only somebody's special token: then it may be without a row of the embeddings.
+  /// Whether a token is only named as the class's special token and is in no list of added tokens: then it may have no
+  /// row in the embeddings.
   bool is_only_named(const std::string& content) const { return only_named_.contains(content); }
 
  private:
@@ -190,7 +191,8 @@ class special_tokens_reader {
       }
   }
 
-  /// A list, there even if it is null. Tokens with names go among the named ones, and leave no list.
+  /// A list of tokens; a key whose value is null is an empty list. An object of names and tokens adds to the named
+  /// tokens, and is no list.
   token_list read_list(const json_node& file, const char* key, bool is_map) {
     const auto names = file.names();
     if (std::find(names.begin(), names.end(), key) == names.end()) return {};

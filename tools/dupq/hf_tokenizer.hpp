@@ -185,7 +185,7 @@ class hf_tokenizer_reader {
     take(n);
   }
 
-  /// tokenizer.json may say other things, which an older transformers follows.
+  /// Notes what tokenizer.json says otherwise: transformers 5 does not follow it there, older versions do.
   void note_differences(const json_node& json, const dupq::normalization& n) {
     const auto note = [&](const std::string& key, const std::string& instead) {
       out_.notes.push_back(json.where() + ": " + key + ": not followed, as transformers 5 takes " + instead);
@@ -283,7 +283,7 @@ class hf_tokenizer_reader {
 
   // ---- ids and the rows of the embeddings
 
-  /// A row for each id that a text can have; the embeddings may have more, which are not needed.
+  /// Each id that a text can have must have a row in the embeddings. More rows than that are padding.
   void take_rows() {
     const std::uint32_t rows = folder_.config.vocabulary;
     out_.pieces.resize(rows);
@@ -307,7 +307,7 @@ class hf_tokenizer_reader {
                     std::to_string(dupq::model_limits::added_tokens) + " are supported");
   }
 
-  /// What nobody has read by now is refused, apart from what changes no id.
+  /// Refuses every setting that was not read by now, but for those that change no id.
   void check_files() const {
     if (files_.settings)
       files_.settings->finish({"add_prefix_space",

@@ -59,7 +59,8 @@ class hf_names {
     return found;
   }
 
-  /// Other weights inside the encoder would be lost silently; heads of other tasks may be left out.
+  /// Refuses a tensor inside the encoder that nobody used: leaving it out would change results silently. Heads of other
+  /// tasks may be left out.
   void check_rest() const {
     file_.for_each([&](const safetensors::tensor& t) {
       std::string_view name = t.name;

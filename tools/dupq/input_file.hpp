@@ -33,7 +33,7 @@ class input_file {
   /// Whether `read` would wait for whoever writes the other end of a pipe.
   bool would_wait() const noexcept { return os::would_wait(descriptor_); }
 
-  /// Reads up to `room` bytes, at least one, what is there of them; 0 at the end.
+  /// Reads up to `room` bytes: as many as are there, but waits for at least one; 0 at the end.
   std::size_t read(char* to, std::size_t room) {
     if (descriptor_ < 0) return 0;
     const std::ptrdiff_t n = os::read_some(descriptor_, to, room);

@@ -1,4 +1,5 @@
-// Where texts come from: a file or standard input as UTF-8, in a window that grows ahead and is taken from behind.
+// Where texts come from: a file or standard input, decoded to UTF-8. A reader sees what is `ahead`, asks for `more`
+// where that does not suffice, and takes bytes off its front.
 #pragma once
 
 #include <algorithm>
@@ -36,7 +37,7 @@ class input_stream {
   /// Called before a read that has to wait for whoever writes the other end of a pipe.
   std::function<void()> before_waiting;
 
-  /// What is there to be read. It stays where it is until `more` is called, even when it is taken.
+  /// What was read and not taken yet. The bytes stay at their addresses until `more` is called, also those taken.
   std::string_view ahead() const noexcept { return {buffer_.get() + begin_, end_ - begin_}; }
   /// Takes the first `n` bytes of what is ahead.
   void take(std::size_t n) noexcept { begin_ += n; }

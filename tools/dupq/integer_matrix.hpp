@@ -73,7 +73,8 @@ class error_feedback {
 
  private:
   static constexpr std::size_t stripe = 96;
-  /// Of the mean variance, added to each: what some texts say of variances is not the whole truth.
+  /// This part of the mean variance is added to each input's: variances that few texts show are not to be trusted
+  /// fully.
   static constexpr float damping = 0.2f;
 
   /// The samples less their mean, those inputs first that vary least: the last are rounded first, when all others can

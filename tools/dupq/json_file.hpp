@@ -56,8 +56,8 @@ class json_node {
     if (v == nullptr || v->is_null()) return {};
     return child(*v, key);
   }
-  /// This object with the members of `changes`, but for those in `without`, instead of its own; under a name that tells
-  /// of both.
+  /// This object, with the members of `changes` (but for those in `without`) in place of its own members of these
+  /// names. Failures then name both files.
   json_node changed_by(const json_node& changes, std::span<const std::string_view> without = {}) const {
     json::object members = check<json::object>("an object");
     for (const json::member& change : changes.check<json::object>("an object")) {

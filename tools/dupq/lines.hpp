@@ -11,12 +11,12 @@
 
 namespace dupq_tool {
 
-/// A place in what is ahead of an input.
+/// The end of a line, as offsets into what is ahead of an input.
 struct line_end {
   std::size_t at = 0;       ///< the line's last byte stands before it
   std::size_t next = 0;     ///< where the next line begins
   const char* ending = "";  ///< what stands between: "\n", "\r\n", "\r", or "" at the end of the file
-  bool too_long = false;    ///< max_record bytes are searched, the line goes on
+  bool too_long = false;    ///< no end within max_record bytes
 };
 
 class line_finder {
@@ -63,7 +63,7 @@ class line_finder {
 
   /// How the first line ended: it says whether CR alone ends the others.
   void settle(std::string_view first_ending) noexcept { cr_ends_ = first_ending == "\r"; }
-  /// Before the first line of a file whose lines hold no line breaks: one with LF has no lines that end with CR.
+  /// Before the first line, where no field can hold line breaks: if there is an LF ahead, CR alone ends no line.
   void settle_if_lf() noexcept {
     if (input_.ahead().find('\n') != std::string_view::npos) cr_ends_ = false;
   }

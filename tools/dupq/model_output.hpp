@@ -48,7 +48,7 @@ class model_output {
     if (out_.seekable())
       out_.write(bytes.data(), bytes.size());
     else
-      kept_.insert(kept_.end(), bytes.begin(), bytes.end());  // what a pipe has taken cannot be called back
+      kept_.insert(kept_.end(), bytes.begin(), bytes.end());  // a pipe gets nothing until the whole file was checked
   }
 
   void commit() {

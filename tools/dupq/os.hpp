@@ -49,8 +49,8 @@ inline bool same_file(const std::string& a, const std::string& b) {
   return std::filesystem::equivalent(path_of(a), path_of(b), none);
 }
 
-/// Gives a file another name in the same folder; what had that name is gone. Some systems refuse to replace a file that
-/// is open, or mapped.
+/// Renames a file within its folder, over a file that has the new name. Some systems refuse that while the other file
+/// is open or mapped.
 bool rename(const std::string& from, const std::string& to);
 /// Removes a name; safe inside a signal handler.
 void remove(const char* path) noexcept;
@@ -69,9 +69,9 @@ int create_new(const std::string& path, unsigned mode);
 int create_scratch(const std::string& path);
 
 file_kind look_at(int file) noexcept;
-/// Gives a file exactly this mode, whatever the process leaves out when it creates files.
+/// Sets a file's mode exactly: the process's umask takes nothing away.
 void set_mode(int file, unsigned mode) noexcept;
-/// Whether somebody looks at it or types it.
+/// Whether it is a terminal.
 bool is_terminal(int file) noexcept;
 /// Whether a read would wait for whoever writes the other end of a pipe.
 bool would_wait(int file) noexcept;

@@ -69,7 +69,7 @@ class output_file {
   /// Hands everything written so far to the operating system.
   void flush() { flush(buffer_.size()); }
 
-  /// Whether somebody looks at what is written.
+  /// Whether the output is a terminal.
   bool terminal() const noexcept { return os::is_terminal(descriptor_); }
 
   /// Whether `overwrite` works: true for files that appear at `commit`.
@@ -81,7 +81,7 @@ class output_file {
     if (!os::write_at(descriptor_, offset, text)) fail("cannot be written");
   }
 
-  /// Where what has no room in memory may go meanwhile: the output's own folder, or the system's for such files.
+  /// The folder for temporary files of what does not fit into memory: the output's own, or the system's.
   std::string scratch_folder() const {
     const std::filesystem::path folder =
         target_.empty() ? std::filesystem::temp_directory_path() : os::path_of(target_).parent_path();
@@ -93,7 +93,7 @@ class output_file {
   /// What it is called in messages.
   const std::string& name() const noexcept { return path_; }
 
-  /// Everything is written: once it is safe on the disk, the file takes its name.
+  /// To be called when everything was written: syncs the file to the disk and renames it to its final name.
   void commit() {
     flush();
     const bool synced = temporary_.empty() || os::sync(descriptor_);
@@ -115,7 +115,7 @@ class output_file {
   /// quarter of the time: this is what loads a model in 4 ms instead of 12.
   std::size_t piece() const noexcept { return seekable() ? std::size_t{1} << 22 : std::size_t{1} << 16; }
 
-  /// A new file beside the target, which `exists` with a mode or does not.
+  /// Creates the temporary file beside the target; where the target exists, with its mode.
   void create(bool exists, unsigned mode) {
     const std::filesystem::path target = os::path_of(target_);
     std::string name = os::name_of(target.filename());

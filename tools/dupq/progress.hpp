@@ -13,8 +13,8 @@ namespace dupq_tool {
 
 class progress {
  public:
-  /// `unit`: what is counted, in the plural. `total`: 0 where it is not known. Not `wanted` where results go
-  /// to the same terminal meanwhile.
+  /// `unit`: what is counted, in the plural. `total`: 0 where it is not known. `wanted`: false where results are
+  /// printed to the same terminal.
   explicit progress(std::string unit, std::uint64_t total = 0, bool wanted = true)
       : unit_(std::move(unit)), total_(total), shows_(wanted && os::is_terminal(os::standard_error)) {}
   progress(const progress&) = delete;

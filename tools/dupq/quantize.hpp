@@ -13,7 +13,7 @@
 
 namespace dupq_tool {
 
-/// Weights reach from -64 to 64: two products with activations of 8 bits then fit a signed 16-bit sum.
+/// Weights are in -64..64, so that the sum of two products with 8-bit activations fits 16 bits.
 inline constexpr int weight_limit = 64;
 
 inline float largest_magnitude(std::span<const float> values) noexcept {

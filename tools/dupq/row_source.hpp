@@ -1,4 +1,4 @@
-// A file's rows as the user's options have them, and those options.
+// The options that say how a file of texts is read, and the reader that they make.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,9 @@
 // Factors that make the inputs of a matrix alike in size, so that one scale for all of them wastes fewer bits.
 //
-// A few of a norm's outputs vary far more than the others and stretch the steps of all. Each input times its factor,
-// and its weights divided by it, leave the product what it was ("SmoothQuant", Xiao et al., 2023). With the factor 1 /
-// sqrt(standard deviation), inputs and weights share the burden.
+// A few of a norm's outputs vary far more than the others, and all of a row become integers with one step, which is
+// then large. Multiplying each input by a factor and dividing its weights by it leaves the product what it was
+// ("SmoothQuant", Xiao et al., 2023). With the factor 1 / sqrt(standard deviation), inputs and weights share the
+// burden.
 #pragma once
 
 #include <algorithm>

@@ -76,7 +76,7 @@ class tensor_writer {
     }
   }
 
-  /// Row r of all parts together; a vector's only row goes through all of them.
+  /// Reads row r of the parts, which stand one below the other; a vector's parts stand side by side in its only row.
   void read_row(std::uint64_t r) {
     std::uint64_t begin = r * tensor_.columns;
     std::span<float> rest(row_);

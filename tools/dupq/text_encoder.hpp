@@ -1,4 +1,4 @@
-// What verbs need of an encoder, whichever device it runs on and whatever it makes of texts.
+// What verbs need of an encoder: one interface for both kinds of model, on the CPU and on a GPU.
 #pragma once
 
 #include <cstdint>

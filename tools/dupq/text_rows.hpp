@@ -329,7 +329,7 @@ class row_reader {
   const char* ending_ = "\n";
   std::size_t fields_ = 0;              ///< of the header
   std::vector<std::size_t> positions_;  ///< of the columns
-  text_store kept_;                     ///< what the row shows that the input does not
+  text_store kept_;                     ///< texts of the row that are not as the input has them
   std::uint64_t line_ = 0, skipped_ = 0, blank_ = 0, broken_ = 0, first_broken_ = 0;
   std::string first_skipped_;
 };

@@ -20,13 +20,13 @@ class unfinished {
   unfinished& operator=(const unfinished&) = delete;
   ~unfinished() { forget(); }
 
-  /// Notes a name. One that no slot is left for is removed in the normal course of things only.
+  /// Notes a name. Where no slot is free, a signal leaves that file behind; in all other cases it is removed as usual.
   void note(std::string_view name) noexcept {
     if (name.empty() || name.size() >= longest_name) return;
     for (slot& s : slots()) {
       if (s.taken) continue;
       s.taken = true;
-      // The first letter last: a signal may come at any time, and must not find half a name.
+      // The first letter is written last: until then the slot counts as empty, so a signal never finds half a name.
       std::memcpy(s.name + 1, name.data() + 1, name.size() - 1);
       s.name[name.size()] = '\0';
       std::atomic_signal_fence(std::memory_order_seq_cst);

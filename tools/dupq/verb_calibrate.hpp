@@ -19,8 +19,8 @@
 
 namespace dupq_tool {
 
-/// Everything of a model file before its tensor data, with another threshold. Keys, tensor descriptions and offsets
-/// keep their bytes; the data may follow unchanged.
+/// Everything of a model file before its tensor data, with another threshold. All other bytes stay as they are, so the
+/// tensor data can be copied behind it.
 inline std::string header_with_threshold(const dupq::gguf::file& file, float threshold) {
   constexpr std::string_view key = "dupq.threshold";
   const auto* const begin = reinterpret_cast<const char*>(file.bytes().data());

@@ -32,7 +32,7 @@ class vector_writer {
     } else if (out_.seekable()) {
       out_.write(rows.data(), rows.size_bytes());
     } else {
-      kept_.insert(kept_.end(), rows.begin(), rows.end());  // the header comes first, and counts the rows
+      kept_.insert(kept_.end(), rows.begin(), rows.end());  // a pipe gets the header first
     }
   }
 

@@ -19,7 +19,7 @@
 
 namespace dupq_tool {
 
-/// The type that most bytes of weights have.
+/// The type of tensors that takes the most bytes of the file.
 inline std::string weight_types(const dupq::gguf::file& file) {
   using dupq::gguf::tensor_type;
   std::map<tensor_type, std::uint64_t> bytes;

@@ -33,8 +33,8 @@ inline std::string without_nan(std::string_view object) {
   return out;
 }
 
-/// Reads pairs and writes each with its score, in order. A batch is answered when it is full, and before the input
-/// makes us wait.
+/// Reads pairs and writes each with its score, in order. Scores are written whenever a batch is full, and
+/// before a read that would have to wait for more input.
 class pair_stream {
  public:
   pair_stream(session& s, row_source& rows, output_file& out, float threshold)

@@ -14,8 +14,8 @@
 
 namespace dupq_tool {
 
-/// Prints ids with a blank behind each. The digits of all ids of a vocabulary are looked up: they are printed many
-/// times faster than they could be computed.
+/// Prints ids with a blank behind each. The digits of every id of the vocabulary are made once and looked up from then
+/// on, which is many times as fast as making them for each token.
 class id_printer {
  public:
   static constexpr std::size_t most = 12;  ///< bytes of an id

@@ -17,7 +17,8 @@ class arena {
   /// `bytes` must be aligned to `alignment`.
   explicit arena(std::span<std::byte> bytes) noexcept : bytes_(bytes.data()), size_(bytes.size()) {}
 
-  /// What `used` says of a layout that no address space can hold. It is not aligned, so no other layout has it.
+  /// What `used` says of a layout that no address space can hold. Real sizes are multiples of `alignment`, this is
+  /// none.
   static constexpr std::size_t impossible = ~std::size_t{0};
 
   /// An array of `n` T, uninitialised; null when only counting or when the bytes do not suffice. (64 bits also where

@@ -62,7 +62,8 @@ inline std::string first_line(const std::string& path) {
   return first;
 }
 
-/// The path of this process's group: of the unified hierarchy ("0::/path"), or of the one with the cpu controller.
+/// The path of this process's control group, from a line of /proc/self/cgroup: of version 2 ("0::/path"), or of the
+/// version 1 hierarchy that limits CPU time.
 inline std::string group_path(const std::string& root, bool unified) {
   std::string path;
   for_lines(root + "/proc/self/cgroup", [&](std::string_view line) {

@@ -44,7 +44,7 @@ class callback<Result(Arguments...)> {
   Result (*call_)(void*, Arguments...) = nullptr;
 };
 
-/// For one call that takes a list. Either is called by whichever thread is at work, never by two at a time.
+/// For one call that takes a list. Both are called by the threads that do the work, but never by two at a time.
 struct call_options {
   /// Items done, of all, a growing number whose last is `total`. Returning false ends the call soon, with
   /// errc::cancelled unless all was done: what is done by then is in the output, the rest of it is as it was.
@@ -70,7 +70,7 @@ class watch {
 
   void done(std::size_t items) noexcept {
     done_.fetch_add(items, std::memory_order_relaxed);
-    // Whoever comes while another one reports need not wait: a later report counts these items too.
+    // While another thread reports this one need not wait: these items are in done_, so a later report counts them.
     if (!options_.on_progress || busy_.test_and_set(std::memory_order_acquire)) return;
     report();
     busy_.clear(std::memory_order_release);

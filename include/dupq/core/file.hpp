@@ -46,7 +46,7 @@ class mapped_file {
  private:
   explicit mapped_file(const os::file_bytes& bytes) noexcept : bytes_(bytes) {}
 
-  os::file_bytes bytes_;  // with a pointer to what releases them: programs that open no file need no system, no heap
+  os::file_bytes bytes_;  // released through a pointer: a program that opens no file links neither files nor a heap
 };
 
 }  // namespace dupq::inline DUPQ_ABI

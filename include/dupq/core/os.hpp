@@ -30,11 +30,13 @@ result<file_bytes> read_file(const char* path) noexcept;
 void* allocate(std::size_t bytes) noexcept;
 void release(void* memory) noexcept;
 
-/// Cores that the affinity of this process leaves it, or all of the machine; 1 where nobody knows.
+/// Cores that this process may run on by its affinity (all of the machine's where none is set); 1 where the system does
+/// not tell.
 std::size_t cores() noexcept;
 
-/// A number that is another one in every process that this one makes with fork(), from the first call on: such a
-/// process has the memory, but none of the other threads. It is cheap.
+/// How many times fork() has been called between this process and the first one that asked. Whoever remembers the
+/// number can see later that it runs in a forked process, which has a copy of the memory but none of the other threads.
+/// Cheap.
 unsigned forks() noexcept;
 
 // ---- what is written

@@ -94,7 +94,7 @@ inline void release(void* memory) noexcept { std::free(memory); }
 
 inline std::size_t cores() noexcept {
 #if defined(__linux__)
-  cpu_set_t sets[16];  // a kernel for more than 1,024 cores refuses a single one
+  cpu_set_t sets[16];  // one set is 1,024 cores; kernels built for more refuse it
   if (::sched_getaffinity(0, sizeof sets, sets) == 0)
     return static_cast<std::size_t>(std::max(CPU_COUNT_S(sizeof sets, sets), 1));
 #endif

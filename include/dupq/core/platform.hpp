@@ -74,7 +74,8 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #endif
 
 // GPU kernels are one source for nvcc and for the host's compiler, which runs them in the tests' emulator.
-// DUPQ_KERNEL: threads of a block, and blocks that a processor should hold, which Turing's compiler would spill for.
+// DUPQ_KERNEL(threads of a block, blocks that a multiprocessor should hold): the second is not asked for on Turing,
+// where the compiler would spill registers to fulfil it.
 #if defined(__CUDACC__)
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
 #define DUPQ_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads)
@@ -143,8 +144,8 @@ class float_environment {
   float_environment(const float_environment&) = delete;
   float_environment& operator=(const float_environment&) = delete;
 
-  /// The number, whose computation stays on this side of a change of the environment: a compiler knows nothing of modes
-  /// and may move what needs no memory across one.
+  /// Returns the number, and keeps the compiler from computing it before the environment is set, or after it is
+  /// restored: compilers do not know that these modes change results.
   template <class T>
   static T pinned(T number) noexcept {
     __asm__ volatile("" : "+m"(number));
@@ -153,8 +154,8 @@ class float_environment {
 
  private:
 #if defined(DUPQ_FIND_FAST_MATH)
-  // Each comparison is of two numbers of which nothing is known, so that it has an answer at compile time only where
-  // an option changes its arithmetic. Nothing of this is left in the program.
+  // The compiler knows nothing of the two numbers, so it cannot answer a comparison below while it compiles, unless an
+  // option lets it rewrite the arithmetic: then it refuses the program. None of this is left in the finished program.
   static DUPQ_ALWAYS_INLINE void find_fast_math() noexcept {
     std::uint32_t anything, other;
     __asm__("" : "=r"(anything));

@@ -1,5 +1,5 @@
-// Prefixes of strings without std::string_view::substr and what calls it: their code can throw, and a program for a
-// small machine would link what that needs.
+// Prefixes of strings, in place of std::string_view's substr and starts_with: substr can throw, and a microcontroller's
+// program would link all that throwing needs.
 #pragma once
 
 #include <cstddef>

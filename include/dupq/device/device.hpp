@@ -28,7 +28,7 @@ struct linear {
   const std::int8_t* bytes = nullptr;  ///< within [-64, 64]
   const float* scales = nullptr;       ///< [outputs]
   const std::int32_t* sums = nullptr;  ///< [outputs], of the bytes of an output
-  const float* factors = nullptr;      ///< [inputs], which inputs are multiplied with before they become bytes; or null
+  const float* factors = nullptr;      ///< [inputs], each input times its own before it becomes a byte; or null
   const float* bias = nullptr;         ///< [outputs]
   std::size_t outputs = 0;
   std::size_t inputs = 0;
@@ -50,7 +50,7 @@ enum class row_format : std::uint8_t {
   q8_0,  ///< ggml's: blocks of a half-precision scale and 32 signed bytes
 };
 
-/// A table whose rows are looked up and widened to float, exactly.
+/// A table of vectors, such as the words': rows are looked up and widened to floats, without rounding.
 template <class Memory>
 struct table {
   const std::byte* rows = nullptr;

@@ -67,7 +67,7 @@ class added_tokens {
     if (place != contents.size()) return error(errc::wrong_size, contents_key, place, contents.size());
     view.contents_ = contents.data(), view.ids_ = ids.data(), view.flags_ = flags.data();
     view.count_ = static_cast<std::size_t>(count);
-    // Mostly there are one or two of them.
+    // Mostly one or two different first bytes, such as '[' and '<': next_start() then looks for these directly.
     std::size_t different = 0;
     for (std::size_t byte = 0; byte < view.starts_.size(); ++byte)
       if (view.starts_[byte]) view.start_[different++ == 0 ? 0 : 1] = static_cast<char>(byte);
@@ -155,7 +155,7 @@ class stretch {
   }
 
   const char* begin() const noexcept { return begin_; }
-  /// Up to here the text belongs to the stretch.
+  /// The end of what is known to belong to the stretch, so far.
   const char* end() const noexcept { return end_; }
   /// The end of the whole text.
   const char* limit() const noexcept { return limit_; }
@@ -177,7 +177,7 @@ class stretch {
 
   void look() noexcept {
     const char* stop = limit_ - scan_ > step ? scan_ + step : limit_;
-    // Not in the middle of a character, as far as it is one.
+    // Do not end in the middle of a UTF-8 character.
     for (int i = 0; i < 3 && stop < limit_ && (static_cast<unsigned char>(*stop) & 0xC0u) == 0x80; ++i) ++stop;
     const char* chunk = scan_;
     while ((scan_ = tokens_->next_start(scan_, stop)) < stop) {
@@ -204,7 +204,8 @@ class stretch {
     }
   }
 
-  /// Ends the stretch at the token; false where white space that the token before took is all that there is to it.
+  /// Ends the stretch at the token. False where nothing is left of the token: all of it is white space that the token
+  /// before it has taken.
   bool close(const added_tokens::token& t, const char* past) noexcept {
     after_ = past;
     if ((t.flags & added_tokens::rstrip) != 0) {

@@ -13,8 +13,9 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Up to `capacity` bytes of text: a copy, in lower case where that is wanted, and a bit for each byte that begins a
-/// word or a punctuation mark, goes on with a word, or has to be looked at one by one.
+/// Up to `capacity` bytes of text: a copy, in lower case where that is wanted, and three bits for each byte: whether an
+/// item (a word or a punctuation mark) begins there, whether a word goes on there, and whether the byte is for the slow
+/// path, which reads character by character (no ASCII, a control character, or where an added token may begin).
 class ascii_chunk {
  public:
   static constexpr std::size_t capacity = 256;
@@ -25,13 +26,13 @@ class ascii_chunk {
   /// The copy of the byte at `place`.
   const char* at(std::size_t place) const noexcept { return copy_ + place; }
 
-  /// Whether items can be read from `p` on: it lies within, and no word has begun before.
+  /// Whether items can be read from `p` on: `p` lies within the copy and not in the middle of a word.
   bool covers(const char* p) const noexcept {
     if (p < begin() || p >= end()) return false;
     return !bit(inner_, static_cast<std::size_t>(p - begin_));
   }
 
-  /// Reads `n` <= capacity bytes. Without `stop`, no punctuation has to be looked at; otherwise stop(byte) says it.
+  /// Reads `n` <= capacity bytes. stop(byte) says which punctuation is for the slow path; without it, none is.
   void read(const char* p, std::size_t n, bool lowercase) noexcept { read(p, n, lowercase, nowhere()); }
   template <class Stop>
   void read(const char* p, std::size_t n, bool lowercase, Stop&& stop) noexcept {
@@ -59,10 +60,10 @@ class ascii_chunk {
 
   struct limit {
     std::size_t place;
-    bool other;  ///< because of a byte that has to be looked at
+    bool other;  ///< it is a byte for the slow path
   };
-  /// How far whole items can be read from `from` on: up to a byte that has to be looked at, or a word that touches one
-  /// or (where more text follows) the end.
+  /// How far whole items can be read from `from` on: up to a byte for the slow path, or to the beginning of a word that
+  /// touches one or that (where more text follows) touches the end of the copy.
   limit limit_from(std::size_t from, bool text_ends) const noexcept {
     if (plain_ && text_ends) return {size_, false};
     std::size_t end = size_;
@@ -157,7 +158,7 @@ class ascii_chunk {
 
   const char* begin_ = nullptr;
   std::size_t size_ = 0;
-  bool plain_ = true;  ///< nothing has to be looked at
+  bool plain_ = true;  ///< no byte is for the slow path
   std::uint64_t starts_[capacity / 64];
   std::uint64_t inner_[capacity / 64 + 2];
   std::uint64_t other_[capacity / 64];

@@ -1,6 +1,6 @@
 // Sixteen bytes of text at once: which of them are letters and digits, white space, or not plain ASCII.
 //
-// One vector on x86-64, which always has them, and two 64-bit integers elsewhere; the tests hold both against a table.
+// As a vector on x86-64, where every CPU has SSE2, elsewhere as two 64-bit integers; tests compare both with a table.
 #pragma once
 
 #include <bit>
@@ -15,7 +15,7 @@ namespace byte_block {
 
 inline constexpr std::size_t size = 16;
 
-/// A bit a byte, the first byte lowest. What is in no mask is punctuation.
+/// One bit for each byte, the first byte's lowest. A byte that is in none of the masks is punctuation.
 struct classes {
   std::uint32_t word;   ///< letters and digits
   std::uint32_t blank;  ///< space, tab, line feed, carriage return
@@ -27,14 +27,14 @@ namespace integers {
 
 inline constexpr std::uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
 
-/// The highest bit of each byte of `x`, whose highest bits are clear: set where it is at least `least`.
+/// For bytes below 128: the highest bit of each byte of the result is set where that byte of `x` is at least `least`.
 constexpr std::uint64_t at_least(std::uint64_t x, unsigned least) noexcept {
   return (x + ones * (0x80 - least)) & tops;
 }
 constexpr std::uint64_t within(std::uint64_t x, unsigned first, unsigned last) noexcept {
   return at_least(x, first) & ~at_least(x, last + 1);
 }
-/// The highest bits of the bytes as the lowest 8 bits.
+/// Gathers the highest bit of each of the 8 bytes into the lowest 8 bits.
 constexpr std::uint32_t gather(std::uint64_t tops_only) noexcept {
   return static_cast<std::uint32_t>((tops_only >> 7) * 0x0102040810204080u >> 56);
 }

@@ -27,7 +27,7 @@ inline bool is_accent(char32_t c) noexcept {
   return t::records[t::classes[t::class_blocks[c / t::block] * t::block + c % t::block]].accent != 0;
 }
 
-/// What a character decomposes into, all the way down.
+/// What a character decomposes into, with its parts decomposed as well.
 class decomposition {
  public:
   decomposition() noexcept = default;
@@ -59,7 +59,7 @@ class decomposition {
   std::uint8_t size_ = 0;
 };
 
-/// The one character that two make in the composed forms; 0 where they stay two.
+/// The one character that NFC and NFKC make of two; 0 where they stay two.
 inline char32_t compose(char32_t first, char32_t second) noexcept {
   namespace t = normal_form_tables;
   constexpr char32_t leads = 19, vowels = 21, tails = 28;

@@ -30,7 +30,7 @@ class normalizer {
   normalizer(const normalization& options, dupq::stretch& text) noexcept
       : options_(&options), stretch_(&text), here_{text.begin()} {}
 
-  /// True where the next character starts at `position()`: nothing is half done.
+  /// True where the next character is the raw one at `position()`: no character of it was given out, or is kept back.
   bool plain() const noexcept { return here_.head == here_.count && in_order_ == 0 && !selecting_; }
   const char* position() const noexcept { return here_.p; }
   /// Goes on at `p`; only while plain().
@@ -127,8 +127,8 @@ class normalizer {
     at.count = static_cast<std::uint8_t>(n);
   }
 
-  /// At the first of a run of characters that reorder: true where the run, whose length goes to in_order_, stands in
-  /// order; otherwise it is left to select().
+  /// At the first of a run of marks that have to be in canonical order: true where they are already (in_order_ is then
+  /// their number); otherwise select() will give them out in that order.
   bool order_run(const place& before, const item& first) noexcept {
     place ahead = here_;
     std::uint8_t last = first.combining_class;

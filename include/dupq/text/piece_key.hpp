@@ -47,7 +47,7 @@ struct piece_key {
     return key;
   }
 
-  /// Of the first `size` <= 12 bytes of what a key was read from, at least as many.
+  /// The key of the first `size` <= 12 bytes of this key's text, which has at least as many.
   piece_key first(std::size_t size, bool continuing) const noexcept {
     return {lo & masks[size].lo, (hi & masks[size].hi) | kind(size, continuing)};
   }
@@ -76,7 +76,7 @@ struct piece_key {
   struct mask {
     std::uint64_t lo, hi;
   };
-  /// What `n` bytes leave.
+  /// masks[n] keeps the first n bytes of a key's text.
   static constexpr auto masks = [] {
     std::array<mask, capacity + 1> m{};
     for (std::size_t n = 1; n <= capacity; ++n) {

@@ -15,14 +15,15 @@ namespace dupq::inline DUPQ_ABI {
 /// most_prompt.
 struct prompted_text {
   static constexpr std::size_t most_prompt = 4096;
-  /// Of a longer text only the beginning stands in one piece with the prompt. A model reads some hundred tokens; texts
-  /// that need more than this for them are mostly blanks.
+  /// Bytes of a text that are copied behind the prompt, to be read as one text with it. A longer text is read in two
+  /// parts. Most models read a few hundred tokens and never come to the second part.
   static constexpr std::size_t room = 12288;
 
   std::string_view prompt, text;
 
-  /// Calls each(part), once or, with a text that is longer than `room`, twice: the tokens of the parts in turn are
-  /// those of the whole.
+  /// Calls each(part), once or, with a text that is longer than `room`, twice. The tokens of both parts are those of
+  /// the whole, since it is cut at a blank; but for what looks across blanks: an added token with a blank in it that
+  /// lies across the cut, and a normaliser's step that prepends, which does so to the second part as well.
   template <class Each>
   void for_each_part(Each&& each) const noexcept {
     char joined[most_prompt + room];

@@ -162,7 +162,7 @@ class step_reader {
       } else if (s.size != 0 && pairs[s.size - 2] == c) {
         ++pairs[s.size - 1];
       } else if (s.size == normalizer_steps::strip_memory) {
-        s.held = c;  // so many different blanks in turn are no end of a text
+        s.held = c;  // no more room: so long a mixture of blanks is taken to be inside of the text, and is given out
       } else {
         pairs[s.size] = c, pairs[s.size + 1] = 1;
         s.size = static_cast<std::uint16_t>(s.size + 2);
@@ -270,7 +270,7 @@ class step_reader {
     return items[s.head++];
   }
 
-  /// The next character with every one that decomposes replaced by its parts.
+  /// The next character of the decomposed text.
   char32_t part(state& s, std::size_t level, bool compatible) noexcept {
     if (s.part < s.parts.size()) return s.parts[s.part++];
     const char32_t c = pull(level);
@@ -280,7 +280,8 @@ class step_reader {
     return s.parts.size() == 0 ? c : s.parts[0];
   }
 
-  /// A starter, where there is one, and marks: in canonical order, composed; returns how many are left.
+  /// Puts a starter (where there is one) and its marks into canonical order and composes them; returns how many
+  /// characters that makes.
   static std::size_t order(char32_t* items, std::size_t n, bool composes) noexcept {
     const bool starter = unicode::combining_class(items[0]) == 0;
     const auto rank = [](char32_t c) { return unicode::combining_class(c); };

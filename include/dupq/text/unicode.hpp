@@ -25,7 +25,7 @@ inline bool is_punctuation(char32_t c) noexcept { return (properties(c).flags & 
 /// \w of Unicode's regular expressions.
 inline bool is_word(char32_t c) noexcept { return (properties(c).flags & unicode_tables::word) != 0; }
 
-/// The most characters that `strip` gives.
+/// The most characters that `strip` (below) writes.
 inline constexpr std::size_t max_parts = 4;
 
 /// Canonical decomposition of a character that has the flag `decomposes`, without its marks, into `out`; returns the

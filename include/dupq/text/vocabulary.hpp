@@ -189,7 +189,7 @@ class vocabulary {
     return !p.continuing && p.text.front() != '[' && std::all_of(p.text.begin(), p.text.end(), ascii);
   }
 
-  /// Puts a token into the table, which is `*this`'s; false where that takes too long.
+  /// Puts a token into the table that this vocabulary views; false where the search for a free slot takes too long.
   bool insert(std::uint32_t id, std::span<std::uint64_t> table) const noexcept {
     const piece p = piece_of(id);
     const piece_key key = piece_key::of(p.text, p.continuing);
@@ -202,11 +202,12 @@ class vocabulary {
     return true;
   }
 
-  /// Slots that are what their ids' tokens make them, and no long rows without an empty one, so that a search is short.
+  /// Whether every slot holds the key of its id's token, and no row of occupied slots is so long that a search, which
+  /// ends at an empty one, would take long.
   bool table_is_sound() const noexcept {
     const std::size_t total = slot_mask_ + 1;
     std::size_t row = 0;
-    // Once more over the first slots: a row may run from the end to the beginning.
+    // On over the first slots: a row may run from the table's end to its beginning.
     for (std::size_t i = 0; i < total + std::min(total, max_probes); ++i) {
       const slot s = slot_at(i & slot_mask_);
       row = s.empty() ? 0 : row + 1;

@@ -128,7 +128,8 @@ class tokenizer {
     const std::size_t half = budget / 2;
     token_sink first{ids.data() + 1, 1, budget, budget};
     add_text(a, mode, first);
-    // The second text is written backwards from the end, where at most what is cut from the first one stands.
+    // The second text is written backwards from the end of `ids`: of the first one only what will be cut off reaches
+    // there.
     const std::size_t room = std::max(budget - std::min(first.count, budget), budget - half);
     token_sink second{ids.data() + max_length - 1, -1, room, budget};
     add_text(b, mode, second);
@@ -261,8 +262,8 @@ class tokenizer {
     token_sink& out = cutter.out();
     word_builder word(cutter);
     char32_t previous = 0;         // the character before, for single words
-    std::size_t out_of_match = 0;  // characters of a match that was refused: no other begins there
-    bool stripping = false;        // in the white space that the token before takes
+    std::size_t out_of_match = 0;  // characters left of a match that was refused: no other match begins in them
+    bool stripping = false;        // in white space that belongs to the token before (rstrip)
     for (;;) {
       const char32_t c = text.next();
       if (c == normalizer::end_of_text) break;
@@ -273,7 +274,7 @@ class tokenizer {
           const auto m = normalized_at(c, text);
           if (m.id >= 0 && m.stands_alone(previous)) {
             word.end_word();
-            // Nothing is left of a token of white space that would strip what is stripped already.
+            // A token of white space within white space that the token before has taken: nothing is left of it.
             if (!(stripping && m.blank && (m.flags & added_tokens::lstrip) != 0)) out.push(m.id);
             if (out.full()) return;
             stripping = (m.flags & added_tokens::rstrip) != 0;
@@ -349,8 +350,8 @@ class tokenizer {
       return Reader(options_.steps, text);
   }
 
-  /// Whether the first text has more tokens than the second. Both have more than half of an odd budget, and the counts
-  /// say only "more than the budget" where they do: then both are counted until the shorter one ends.
+  /// Whether the first text has more tokens than the second, where both have more than half of an odd budget. Counting
+  /// stops just above the budget; where both counts did, both texts are counted further until the shorter one ends.
   template <class First>
   bool longer(const First& a, std::string_view b, std::size_t n_a, std::size_t n_b, std::size_t budget,
               special_tokens mode) const noexcept {

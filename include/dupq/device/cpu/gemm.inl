@@ -41,7 +41,7 @@ DUPQ_ISA DUPQ_NOINLINE void finish(const gemm_output& g, const float* bias, cons
     }
   }
 }
-/// `Short`: GELU's short form will do.
+/// `Short`: GELU's less exact polynomial suffices, since the result becomes an 8-bit integer.
 template <bool Short>
 DUPQ_ISA void finish(const gemm_output& g, const float* bias, const float* sums, std::size_t rows, std::size_t panels,
                      std::size_t row, std::size_t panel) noexcept {
@@ -52,8 +52,8 @@ DUPQ_ISA void finish(const gemm_output& g, const float* bias, const float* sums,
   }
 }
 
-/// Bytes of weights that a tile asks for ahead of their use, while it computes: what lies beyond the second-level cache
-/// arrives at a fraction of the speed at which it is used.
+/// Prefetches weights while a tile computes: from beyond the second-level cache they come more slowly than they are
+/// used.
 struct lookahead {
   static constexpr std::size_t distance = 1u << 16;  // bytes, at least: products are small
   static constexpr std::size_t stretch = 16;         // steps of a product from one request to the next: bursts stall it
@@ -109,8 +109,8 @@ struct tiled {
       for (; p + 2 <= panels; p += 2) all_rows<Least, Most, 2>(g, p);
     for (; p < panels; ++p) all_rows<Least, Most, 1>(g, p);
   }
-  /// The tiles of a group of panels share the work of fetching what comes a group or more later, beyond the end too:
-  /// there lie the weights of the next product.
+  /// The tiles of a group of panels share the prefetching of what comes a group or more later, also beyond the end of
+  /// this matrix, where the weights of the next product lie.
   template <int Least, int Most, int Panels, class Args>
   DUPQ_ISA static void all_rows(const Args& g, std::size_t panel) noexcept {
     const std::size_t bytes = Panels * g.panel_bytes();
@@ -134,8 +134,8 @@ struct tiled {
   }
 };
 
-/// Rows x (16 * Panels) outputs, held in registers for all of a chain. Where a tile has all rows (Alone), weights are
-/// read once: they are asked for into the first-level cache, shortly before, in place of far ahead.
+/// Rows x (16 * Panels) outputs, held in registers for all of a chain. Where one tile has all rows (Alone), each
+/// weight is read once: it is prefetched into the first-level cache shortly before, not far ahead.
 template <bool Alone>
 struct float_tiles {
   static constexpr std::size_t steps_ahead = 192;

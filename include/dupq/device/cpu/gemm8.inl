@@ -13,8 +13,8 @@ struct column_scales {
     return fused(whole, mul(splat(s.scale), scales), bias);
   }
 };
-/// Those of the last panel, where the arrays may end with the last output. Every tile needs them, and with this in each
-/// of them clang compiles for half as long again.
+/// The same for the last panel, where the arrays may end in the middle of the sixteen. Out of line, because every tile
+/// needs it: inlined into all of them, clang takes half as long again to compile.
 struct last_columns {
   std::int32_t sums[16];
   float scales[16], bias[16];
@@ -51,8 +51,8 @@ DUPQ_ISA DUPQ_NOINLINE inline void scale_sums(const gemm8_args& g, const std::in
   }
 }
 
-/// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step. Where a tile has all rows (Alone),
-/// weights are read once: they are asked for into the first-level cache, shortly before, in place of far ahead.
+/// Rows x (16 * Panels) outputs, held in registers for all of k: four inputs a step. Where one tile has all rows
+/// (Alone), each weight is read once: it is prefetched into the first-level cache shortly before, not far ahead.
 template <bool Alone>
 struct byte_tiles {
   static constexpr std::size_t steps_ahead = 64;

@@ -24,7 +24,7 @@ DUPQ_LANE f32x16 keep_first(f32x16 v, std::size_t n) noexcept {
   return load(lanes);
 }
 
-/// Asks for what lies `ahead` floats behind p, which may be beyond what is mapped.
+/// Prefetches what lies `ahead` floats behind p, which may be no valid address.
 DUPQ_LANE void request(const float* p, std::size_t ahead) noexcept {
   __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) + ahead * sizeof(float)), 0, 3);
 }
@@ -73,7 +73,7 @@ DUPQ_ISA inline void add_rows(std::size_t n, const float* a, const float* b, con
   if (i < n) scalar_kernels::add_rows(n - i, a + i, b == nullptr ? b : b + i, c + i, y + i);
 }
 
-/// Rows rows at a time, so that their chains of additions overlap; the next ones are asked for.
+/// `Rows` rows at a time, so that their chains of additions overlap; the rows after them are prefetched.
 template <int Rows>
 DUPQ_ISA void norm_of(std::size_t n, std::size_t stride, const float* gain, const float* bias, float epsilon,
                       float* x) noexcept {
@@ -211,7 +211,7 @@ DUPQ_ISA inline void max(std::size_t rows, std::size_t n, std::size_t stride, co
   if (i < n) scalar_kernels::max(rows, n - i, stride, x + i, y + i);
 }
 
-/// Rows rows at a time, so that their chains of additions overlap.
+/// `Rows` rows at a time, so that their chains of additions overlap.
 template <std::size_t Rows>
 DUPQ_ISA void dots_of(std::size_t n, const float* a, std::size_t stride, const float* b, float* y) noexcept {
   f32x16 sums[Rows];

@@ -86,7 +86,7 @@ DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
   return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
 }
-/// What is greater where bits are taken for integers
+/// The greater of a and b where their bits are compared as signed integers
 DUPQ_LANE __m256 greater_signed(__m256 a, __m256 b) noexcept {
   return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
 }

@@ -126,7 +126,7 @@ DUPQ_LANE void store_bytes(std::uint8_t* p, const f32x16 (&t)[4], std::int32_t z
   const __m512i b = _mm512_add_epi32(_mm512_castps_si512(t[1].all), offset);
   const __m512i c = _mm512_add_epi32(_mm512_castps_si512(t[2].all), offset);
   const __m512i d = _mm512_add_epi32(_mm512_castps_si512(t[3].all), offset);
-  const __m512i mixed = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));  // by quarters
+  const __m512i mixed = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));  // in each quarter
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, mixed));
 }

@@ -95,7 +95,7 @@ DUPQ_LANE f32x16 greater(f32x16 a, f32x16 b) noexcept {
 DUPQ_LANE f32x16 smaller(f32x16 a, f32x16 b) noexcept {
   return each([&](int i) { return vbslq_f32(vcltq_f32(a.quarter[i], b.quarter[i]), a.quarter[i], b.quarter[i]); });
 }
-/// What is greater where bits are taken for integers
+/// The greater of a and b where their bits are compared as signed integers
 DUPQ_LANE f32x16 greater_signed(f32x16 a, f32x16 b) noexcept {
   return each([&](int i) {
     return vreinterpretq_f32_s32(vmaxq_s32(vreinterpretq_s32_f32(a.quarter[i]), vreinterpretq_s32_f32(b.quarter[i])));

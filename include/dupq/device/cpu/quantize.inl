@@ -18,8 +18,8 @@ DUPQ_LANE f32x16 scaled_first(const float* x, const float* factors, std::size_t 
     return load_first(x + at, n, 0.0f);
 }
 
-/// What numbers lie between, by lanes and by the order of their bits, in which NaN and infinity win: `high` is their
-/// largest one or 0, `low` the least one below 0 if there is one.
+/// The range of numbers in each lane: `high` is the largest one or 0, `low` the least one below 0, if any. They are
+/// compared as integers of the same bits, in whose order NaN and infinity come last and so are never lost.
 struct row_range {
   f32x16 low, high;
 
@@ -28,15 +28,15 @@ struct row_range {
     low = greater_unsigned(other.low, low);
     high = greater_signed(other.high, high);
   }
-  /// Zeros, or a NaN where not all were finite
+  /// Zero in each lane, or NaN where a number of it was not finite
   DUPQ_LANE f32x16 spoiled() const noexcept { return fused(low, splat(0.0f), mul(high, splat(0.0f))); }
 };
 
-/// Rows rows at a time: what takes long, from sixteen lanes to a row's scale, then overlaps.
+/// `Rows` rows at a time: the slow step from sixteen lanes to one scale a row then overlaps with that of other rows.
 template <bool Scaled, std::size_t Rows>
 DUPQ_ISA void quantize_rows(std::size_t n, std::size_t stride, const float* x, const float* factors, std::uint8_t* q,
                             row_scale* scales) noexcept {
-  // Several chains in each row, too; the order does not change an extreme.
+  // Several chains in each row, too: the order in which numbers are compared does not change the largest one.
   constexpr std::size_t chains = quantized_rows / Rows;
   row_range ranges[Rows][chains];
   DUPQ_UNROLL
@@ -75,7 +75,8 @@ DUPQ_ISA void quantize_rows(std::size_t n, std::size_t stride, const float* x, c
     if (!all_finite) highs[r] += sum_lanes(range.spoiled());
   }
   const f32x16 low = first_four(lows), range = sub(first_four(highs), low);
-  // scalar_kernels::scale_of, for all rows in one: without the instruction its fused multiply-add takes long.
+  // scalar_kernels::scale_of for all rows in one vector: one after another, without an instruction for fused
+  // multiply-adds, would take long.
   const f32x16 inverses = zero_below(div(splat(255.0f), range), range, splat(scalar_kernels::least_range));
   store(inverse, inverses);
   store(shifted, fused(sub(splat(0.0f), low), inverses, splat(formulas::round_magic)));
@@ -111,7 +112,7 @@ DUPQ_ISA void quantize_as(std::size_t rows, std::size_t n, std::size_t stride, c
                           std::uint8_t* q, row_scale* scales) noexcept {
   const std::size_t bytes = (n + 3) / 4 * 4;
   std::size_t r = 0;
-  if (n <= 1024)  // two times as many rows fit into the first-level cache: the next ones are on their way
+  if (n <= 1024)  // these rows and the next ones fit into the first-level cache: the next ones are prefetched
     for (; r + quantized_rows <= rows; r += quantized_rows)
       quantize_rows<Scaled, quantized_rows>(n, stride, x + r * stride, factors, q + r * bytes, scales + r);
   for (; r + 2 <= rows; r += 2) quantize_rows<Scaled, 2>(n, stride, x + r * stride, factors, q + r * bytes, scales + r);

@@ -36,7 +36,7 @@ float activate(float x, activation act) noexcept {
   return x;
 }
 
-/// Activation and residual of one output whose bias is in. `Short`: GELU's short form will do.
+/// Activation and residual of one output, whose bias is added already. `Short`: GELU's less exact polynomial suffices.
 template <bool Short>
 void finish(const gemm_output& g, float v, std::size_t row, std::size_t column) noexcept {
   v = activate<Short>(v, g.act);
@@ -148,7 +148,7 @@ inline constexpr float least_range = std::bit_cast<float>(std::bit_cast<std::uin
 inline row_scale scale_of(float low, float high, float& inverse) noexcept {
   const float range = high - low;
   inverse = range >= least_range ? 255.0f / range : 0.0f;
-  // An infinite range has the inverse 0, too: without the test its zero would be the bits of a NaN.
+  // An infinite range has the inverse 0 as well; without this test its zero would be computed from a NaN.
   return {range / 255.0f, inverse == 0.0f ? 0 : rounded(fused(-low, inverse, formulas::round_magic))};
 }
 inline void quantize(std::size_t rows, std::size_t n, std::size_t stride, const float* x, const float* factors,
