@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "encode_forms.hpp"
+#include "core/encode_forms.hpp"
 #include "encoder.hpp"
 #include "search/similarity.hpp"
 

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "../core/call_options.hpp"
+#include "../core/encode_forms.hpp"
 #include "../core/texts.hpp"
 #include "../device/cpu/formulas.hpp"
-#include "../encode_forms.hpp"
 #include "../search/similarity.hpp"
 #include "engine.hpp"
 

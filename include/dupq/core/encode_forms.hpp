@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.hpp"
-#include "core/texts.hpp"
+#include "error.hpp"
+#include "texts.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
