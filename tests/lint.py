@@ -104,6 +104,14 @@ class Lint(unittest.TestCase):
                    for line in matches(known, code(p))],
                   "core/os.hpp and tools/dupq/os.hpp are the contracts for operating systems:")
 
+    def test_names_become_paths_in_one_place(self):
+        # std::filesystem::path takes a std::string through Windows' code page, and gives one back the same way.
+        made = r"(?![^;]*\b(os::path_of|filesystem::\w+)\()"  # by what knows
+        wrong = rf"\.(generic_)?string\(\)|filesystem::path\s+\w+\s*[({{=]{made}|filesystem::path[({{]{made}"
+        self.none([where(p, line) for p in library() + files(ROOT / "tools" / "dupq", ".hpp", ".cpp", ".cu")
+                   if not p.name.startswith("os") for line in matches(wrong, code(p))],
+                  "os::path_of and os::name_of know that names are UTF-8:")
+
     def test_one_header_includes_immintrin(self):
         users = [p for p in library() if "<immintrin.h>" in code(p)]
         self.assertLessEqual(len(users), 1, f"<immintrin.h> costs half a second: {users}")

@@ -32,6 +32,30 @@ class Convert(Case):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout, self.model("bert").read_bytes())
 
+    def test_names_that_are_not_ascii(self):
+        """Names given as words, in modules.json and in an index; and what is said of them."""
+        folder, out = self.folder / "caf\u00e9 \u554f", self.folder / "m\u00f6del.gguf"
+        shutil.copytree(GOLDEN / "bert", folder)
+        (folder / "1_Pooling").rename(folder / "1_P\u014doling")
+        modules = (folder / "modules.json").read_text().replace("1_Pooling", "1_P\u014doling")
+        (folder / "modules.json").write_bytes(modules.encode())
+        shard = "model-\u00e4.safetensors"
+        weights = (folder / "model.safetensors").rename(folder / shard).read_bytes()
+        header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+        index = {"weight_map": {name: shard for name in header if name != "__metadata__"}}
+        (folder / "model.safetensors.index.json").write_bytes(json.dumps(index, ensure_ascii=False).encode())
+        said = self.ok("convert", folder, "-o", out, stderr="")
+        self.assertTrue(said.startswith(f"{out}: bi_encoder"), said)
+        self.ok("convert", folder, "-o", out, stderr="")  # and once more, over it
+        plain = self.folder / folder.name / "plain.gguf"
+        self.ok("convert", GOLDEN / "bert", "-o", plain)
+        self.assertEqual(*({k: v for k, v in json.loads(self.ok("info", path, "--json")).items() if k != "file_bytes"}
+                           for path in (out, plain)))
+        (folder / "vocab.txt").unlink(missing_ok=True)
+        (folder / "tokenizer.json").unlink(missing_ok=True)
+        self.assertIn(f"{folder}", self.refused("convert", folder, "-o", out))
+        self.assertIn("nirgends\u00e4", self.refused("convert", self.folder / "nirgends\u00e4", "-o", out))
+
     def test_what_is_no_model_folder(self):
         out = self.folder / "m.gguf"
         self.assertIn("nowhere", self.refused("convert", self.folder / "nowhere", "-o", out))

@@ -165,10 +165,11 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
 inline convert_summary convert(const std::string& folder, const std::string& path, const convert_options& options) {
   if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
     throw usage_error("the type int8 needs the packed layout");
-  foreign_folder::refuse(folder);
-  const hf_folder model = read_hf_folder(folder);
+  const std::filesystem::path root = os::path_of(folder);
+  foreign_folder::refuse(root);
+  const hf_folder model = read_hf_folder(root);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
-    throw failure((model.transformer / "config.json").string() +
+    throw failure(os::name_of(model.transformer / "config.json") +
                   ": intermediate_size: " + std::to_string(model.config.intermediate) +
                   " is too large for int8, at most " + std::to_string(dupq::model_limits::integer_inputs));
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);

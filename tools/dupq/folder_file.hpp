@@ -27,7 +27,7 @@ inline constexpr const char* lfs_pointer = "is a git-lfs pointer: run git lfs pu
 inline dupq::mapped_file open_folder_file(const std::filesystem::path& path) {
   std::error_code trouble;
   const auto status = std::filesystem::status(path, trouble);
-  const auto fail = [&](const std::string& what) { throw failure(path.string() + ": " + what); };
+  const auto fail = [&](const std::string& what) { throw failure(os::name_of(path) + ": " + what); };
   if (!std::filesystem::exists(status)) fail("no such file");
   if (std::filesystem::is_directory(status)) fail("is a directory");
   if (!std::filesystem::is_regular_file(status)) fail("not a regular file");

@@ -30,7 +30,7 @@ class hf_checkpoint {
       read_index(index);
   }
   /// The file that lists the tensors.
-  std::string source() const { return path_.string(); }
+  std::string source() const { return os::name_of(path_); }
   const safetensors::tensor* find(std::string_view name) const noexcept {
     for (const auto& file : files_)
       if (const safetensors::tensor* const t = file->tensors.find(name)) return t;
@@ -45,7 +45,7 @@ class hf_checkpoint {
  private:
   struct shard {
     explicit shard(const std::filesystem::path& path)
-        : mapped(open_folder_file(path)), tensors(mapped.bytes(), path.string()) {}
+        : mapped(open_folder_file(path)), tensors(mapped.bytes(), os::name_of(path)) {}
 
     dupq::mapped_file mapped;
     safetensors::file tensors;
@@ -65,7 +65,7 @@ class hf_checkpoint {
     index.finish({"metadata", "metadata.*"});
     if (by_file.empty()) map.fail("lists no tensor");
     for (const auto& [name, listed] : by_file) {
-      const std::filesystem::path relative(name);
+      const std::filesystem::path relative = os::path_of(name);
       if (name.empty() || relative.has_root_path() ||
           std::find(relative.begin(), relative.end(), "..") != relative.end())
         listed[0].second.fail(json::quote(name) + " must lie inside the model's folder");
@@ -85,9 +85,9 @@ class hf_checkpoint {
     for (const auto& entry : listed) names.insert(entry.first);
     for (const safetensors::tensor& t : file.tensors())
       if (!names.contains(t.name))
-        throw failure(file.source() + ": tensor " + json::quote(t.name) + ": " + index.filename().string() +
+        throw failure(file.source() + ": tensor " + json::quote(t.name) + ": " + os::name_of(index.filename()) +
                       " does not have it there");
-    throw failure(index.string() + ": contradicts " + file.source());
+    throw failure(os::name_of(index) + ": contradicts " + file.source());
   }
 
   std::filesystem::path path_;

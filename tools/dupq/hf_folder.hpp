@@ -61,7 +61,7 @@ inline std::optional<json_node> read_tokenizer_settings(const std::filesystem::p
   std::optional<json_node> own;
   if (std::filesystem::exists(path)) own = json_node::open(path);
   if (!settings.tokenizer) return own;
-  return (own ? *own : json_node(json::object{}, path.string())).changed_by(*settings.tokenizer, where_from_keys);
+  return (own ? *own : json_node(json::object{}, os::name_of(path))).changed_by(*settings.tokenizer, where_from_keys);
 }
 
 /// Pooling and normalisation of a bi-encoder.
@@ -70,7 +70,7 @@ inline void read_sentence_modules(const hf_modules& modules, dupq::config& c) {
     c.pooling.mean = true;  // a plain folder: what sentence-transformers makes of it
     return;
   }
-  if (modules.pooling() == nullptr) throw failure(modules.path().string() + ": Pooling: missing");
+  if (modules.pooling() == nullptr) throw failure(os::name_of(modules.path()) + ": Pooling: missing");
   read_pooling(json_node::open(*modules.pooling() / "config.json"), c);
   c.normalize = modules.normalize() != nullptr;
   if (c.normalize) check_normalize(*modules.normalize() / "config.json");
@@ -80,19 +80,19 @@ inline void read_sentence_modules(const hf_modules& modules, dupq::config& c) {
 inline void require_no_traces(const hf_modules& modules, const std::filesystem::path& root) {
   const auto check = [&](const char* trace) {
     if (std::filesystem::exists(root / trace))
-      throw failure(modules.path().string() + ": no such file, though there is " + trace);
+      throw failure(os::name_of(modules.path()) + ": no such file, though there is " + trace);
   };
   for (const char* trace : {"1_Pooling", "config_sentence_transformers.json"}) check(trace);
   for (const char* trace : transformer_settings_names) check(trace);
 }
 
 /// Reads and checks everything but the tokenizer and the weights.
-inline hf_folder read_hf_folder(const std::string& path) {
-  if (!std::filesystem::exists(path)) throw failure(path + ": no such folder");
-  if (!std::filesystem::is_directory(path)) throw failure(path + ": not a folder");
+inline hf_folder read_hf_folder(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) throw failure(os::name_of(path) + ": no such folder");
+  if (!std::filesystem::is_directory(path)) throw failure(os::name_of(path) + ": not a folder");
   hf_folder folder;
   folder.root = path;
-  folder.name = std::filesystem::canonical(path).filename().string();
+  folder.name = os::name_of(std::filesystem::canonical(path).filename());
   if (!is_utf8(folder.name) || folder.name.empty()) folder.name = "model";
 
   const hf_modules modules(folder.root);
@@ -111,7 +111,7 @@ inline hf_folder read_hf_folder(const std::string& path) {
   if (c.kind == dupq::model_kind::bi_encoder)
     read_sentence_modules(modules, c);
   else if (modules.pooling() != nullptr)
-    throw failure(modules.path().string() + ": Pooling: contradicts config.json's BertForSequenceClassification");
+    throw failure(os::name_of(modules.path()) + ": Pooling: contradicts config.json's BertForSequenceClassification");
   bool activated = false;
   if (const auto own = folder.root / "config_sentence_transformers.json"; std::filesystem::exists(own))
     folder.prompts = read_sentence_transformers(json_node::open(own), c, activated);

@@ -43,7 +43,7 @@ class foreign_folder {
 
   void refuse_kinds() const {
     if (std::filesystem::exists(root_ / "artifact.metadata"))
-      throw failure((root_ / "artifact.metadata").string() + ": " + std::string(colbert));
+      throw failure(os::name_of(root_ / "artifact.metadata") + ": " + std::string(colbert));
     const auto check = [](const json_node& name, std::string_view sign, std::string_view kind) {
       if (name.is_text() && lower(name.text()).find(sign) != std::string::npos)
         name.fail(json::quote(name.text()) + ": " + std::string(kind));
@@ -92,8 +92,8 @@ class foreign_folder {
     for (const format& f : known)
       for (const path& folder : folders_)
         if (const auto found = file_in(folder / f.place, f.ending))
-          throw failure((folders_[0] / "model.safetensors").string() +
-                        ": no such file: " + std::filesystem::relative(*found, root_).generic_string() + " (" + f.name +
+          throw failure(os::name_of(folders_[0] / "model.safetensors") +
+                        ": no such file: " + os::name_of(std::filesystem::relative(*found, root_)) + " (" + f.name +
                         ") is not read, save the model as safetensors");
   }
 
@@ -104,7 +104,7 @@ class foreign_folder {
     for (const path& folder : folders_)
       for (const char* name : {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.json"})
         if (std::filesystem::exists(folder / name))
-          throw failure((folder / "tokenizer.json").string() + ": no such file: " + name +
+          throw failure(os::name_of(folder / "tokenizer.json") + ": no such file: " + name +
                         " alone is not read, save the tokenizer as tokenizer.json");
   }
 
@@ -113,7 +113,7 @@ class foreign_folder {
     std::error_code none;
     std::vector<path> found;
     for (const auto& entry : std::filesystem::directory_iterator(folder, none))
-      if (entry.path().filename().string().ends_with(ending)) found.push_back(entry.path());
+      if (os::name_of(entry.path().filename()).ends_with(ending)) found.push_back(entry.path());
     if (found.empty()) return {};
     return *std::min_element(found.begin(), found.end());
   }

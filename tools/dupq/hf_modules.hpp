@@ -109,14 +109,14 @@ class hf_modules {
       if (std::find(known, known + 3, name) == known + 3) type.fail(unsupported(type));
       if (next == 3 || name != known[next])
         type.fail(json::quote(type.text()) + " is out of place: Transformer, Pooling, Normalize is the order");
-      const std::filesystem::path relative = folder.text();
-      if (relative.is_absolute() || std::find(relative.begin(), relative.end(), "..") != relative.end())
+      const std::filesystem::path relative = os::path_of(folder.text());
+      if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
         folder.fail("must lie inside the model's folder");
       folders_.push_back(root / relative);
       ++next;
     }
     json.finish({"idx", "name", "kwargs"});
-    if (folders_.empty()) throw failure(path_.string() + ": lists no module");
+    if (folders_.empty()) throw failure(os::name_of(path_) + ": lists no module");
   }
 
   const std::filesystem::path& path() const noexcept { return path_; }

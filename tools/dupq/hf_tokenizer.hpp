@@ -73,10 +73,10 @@ class hf_tokenizer_reader {
     if (const auto split = files_.setting("split_special_tokens"); split && split->flag())
       split->fail("true is not supported");
     if (files_.json) {
-      out_.source = files_.json_path.string();
+      out_.source = os::name_of(files_.json_path);
       read_pieces(*files_.json);
     } else {
-      out_.source = files_.vocab_path.string();
+      out_.source = os::name_of(files_.vocab_path);
       read_vocab_txt();
     }
     if (built_anew_)
@@ -110,7 +110,7 @@ class hf_tokenizer_reader {
     if (built_anew_ && !fits) named->fail(json::quote(named->text()) + " is not supported");
     if (const auto code = files_.setting("auto_map")) code->fail("a tokenizer with code of its own is not supported");
     if (!files_.json && !files_.has_vocab)
-      throw failure(files_.json_path.string() + ": no such file, and no vocab.txt either");
+      throw failure(os::name_of(files_.json_path) + ": no such file, and no vocab.txt either");
     if (!files_.json && !built_anew_) named->fail(json::quote(named->text()) + " needs a tokenizer.json");
   }
 

@@ -28,7 +28,7 @@ class json_node {
   /// Reads a file; the tree lives as long as a node of it.
   static json_node open(const std::filesystem::path& path) {
     const dupq::mapped_file file = open_folder_file(path);
-    return {json::parse(as_text(file.bytes()), path.string()), path.string()};
+    return {json::parse(as_text(file.bytes()), os::name_of(path)), os::name_of(path)};
   }
   /// A tree that is no file, under a name.
   json_node(json::value tree, std::string where)
@@ -69,7 +69,7 @@ class json_node {
       else
         same->second = change.second;
     }
-    const std::string changed = changes.where_.substr(changes.where_.rfind('/') + 1);
+    const std::string changed = changes.where_.substr(changes.where_.find_last_of("/\\") + 1);
     return {std::move(members), where_ + " with " + changed};
   }
 

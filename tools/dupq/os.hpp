@@ -27,7 +27,7 @@ void prepare_process(void (*clean_up)(int signal));
 // ---- names
 // -----------------------------------------------------------------------------------------------------------
 
-/// A path of a name. (The library's type for paths takes what is no char8_t through Windows' code page.)
+/// A path of a name, and back. (The library's type for paths takes what is no char8_t through Windows' code page.)
 inline std::filesystem::path path_of(const std::string& name) { return std::u8string(name.begin(), name.end()); }
 inline std::string name_of(const std::filesystem::path& path) {
   const std::u8string name = path.u8string();
