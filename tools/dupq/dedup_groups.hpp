@@ -47,7 +47,7 @@ inline void write_groups(const folded_texts& all, const text_search& search, std
   for (std::size_t text = 0; text < rows.size(); ++text) {
     const auto group = static_cast<std::uint32_t>(represents[text]);
     if (rows[group] < 2) continue;
-    const float score = search.score(text, search, group);
+    const float score = search.score(text, group);
     all.for_each_row(text, [&](std::uint32_t row) { members.push_back({rows[group], group, score, row}); });
   }
   const auto key = [&](const member& m) {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "folded_texts.hpp"
+#include "other_texts.hpp"
 #include "progress.hpp"
 #include "scoring.hpp"
 #include "session.hpp"
@@ -31,13 +31,12 @@ class text_search {
   }
   std::size_t size() const noexcept { return vectors_.size() / session_.dim(); }
 
-  /// Of one of these texts and one of the others'.
-  float score(std::size_t text, const text_search& others, std::size_t other) const noexcept {
+  float score(std::size_t a, std::size_t b) const noexcept {
     const dupq::model& m = session_.model();
-    return dupq::similarity_of(m.config().similarity, vector(text), others.vector(other), &m.kernel_table());
+    return dupq::similarity_of(m.config().similarity, vector(a), vector(b), &m.kernel_table());
   }
   /// What a text scores with one that is equal: 1 up to rounding, where scores are cosines.
-  float own_score(std::size_t text) const noexcept { return score(text, *this, text); }
+  float own_score(std::size_t text) const noexcept { return score(text, text); }
 
   /// Calls f(match) for each pair of these texts that scores `threshold` or more.
   template <class F>
@@ -49,12 +48,17 @@ class text_search {
   }
   /// The same for each pair of one of these and one of the others.
   template <class F>
-  void for_each_match(float threshold, const text_search& others, F&& f) const {
-    const double all = static_cast<double>(size()) * static_cast<double>(others.size());
-    watched(all, threshold, [&](const dupq::search_options& options) {
-      return dupq::find_matches(vectors_, others.vectors_, session_.dim(), options,
-                                [&](const dupq::match& m) { return f(m), true; });
-    });
+  void for_each_match(float threshold, const other_texts& others, F&& f) const {
+    for (const other_texts::part& p : others.parts()) {
+      const std::span vectors(p.rows.vectors, p.rows.rows * p.rows.dim);
+      const double all = static_cast<double>(size()) * static_cast<double>(p.rows.rows);
+      watched(all, threshold, [&](const dupq::search_options& options) {
+        return dupq::find_matches(vectors_, vectors, session_.dim(), options, [&](const dupq::match& m) {
+          if (!p.passes(m.second)) f(dupq::match{m.first, p.first + m.second, m.score});
+          return true;
+        });
+      });
+    }
   }
   /// Calls f(text, neighbours) for each of these texts with the `k` nearest others, best first, of those that score
   /// `threshold` or more.
@@ -70,16 +74,9 @@ class text_search {
 
   /// The same with the `k` nearest of the others.
   template <class F>
-  void for_each_nearest(std::size_t k, float threshold, const text_search& others, F&& f) const {
+  void for_each_nearest(std::size_t k, float threshold, const other_texts& others, F&& f) const {
     const std::size_t dim = session_.dim(), most = std::min(k, others.size());
     if (most == 0) return;
-    struct alignas(dupq::alignment) line {
-      std::byte bytes[dupq::alignment];
-    };
-    std::vector<line> memory(dupq::packed_bytes(others.size(), dim) / sizeof(line) + 1);
-    const dupq::packed_rows rows = take(
-        dupq::pack_rows(others.vectors_, dim, std::as_writable_bytes(std::span(memory)),
-                        {session_.model().config().similarity, &session_.model().kernel_table(), session_.executor()}));
     const std::size_t chunk = std::clamp<std::size_t>((std::size_t{1} << 22) / most, 1, 4096);
     std::vector<dupq::neighbour> room(std::min(chunk, size()) * most);
     std::vector<dupq::best_neighbours> best;
@@ -88,8 +85,13 @@ class text_search {
       best.clear();
       for (std::size_t i = 0; i < std::min(chunk, size() - at); ++i)
         best.emplace_back(std::span(room).subspan(i * most, most), threshold);
-      check(dupq::find_nearest(std::span(vectors_).subspan(at * dim, best.size() * dim), rows,
-                               {.kernels = &session_.model().kernel_table(), .executor = session_.executor()}, best));
+      for (const other_texts::part& p : others.parts())
+        check(dupq::find_nearest(std::span(vectors_).subspan(at * dim, best.size() * dim), p.rows,
+                                 {.kernels = &session_.model().kernel_table(),
+                                  .executor = session_.executor(),
+                                  .first_row = p.first,
+                                  .removed = p.passed},
+                                 best));
       for (std::size_t i = 0; i < best.size(); ++i) f(at + i, best[i].sorted());
       shown.update(at + best.size());
     }
@@ -115,27 +117,19 @@ class text_search {
   std::vector<float> vectors_;
 };
 
-/// The others' text that is equal to each of `mine`, or none.
-inline std::vector<std::uint32_t> twins(const folded_texts& mine, const folded_texts& others) {
-  std::vector<std::uint32_t> same(mine.texts.size(), folded_texts::none);
-  for (std::size_t i = 0; i < same.size(); ++i)
-    if (const auto found = others.numbers.find(mine.texts[i]); found != others.numbers.end()) same[i] = found->second;
-  return same;
-}
-
-/// The vectors of `texts`; those that have a twin among the others, which are encoded, are copied from there.
+/// The vectors of `texts`; where one has a twin among the others, which have vectors, that one's.
 inline text_search encode_new(session& s, std::span<const std::string_view> texts, std::span<const std::uint32_t> twins,
-                              const text_search& others) {
+                              const other_texts& others) {
   std::vector<std::string_view> wanted;
   for (std::size_t i = 0; i < texts.size(); ++i)
-    if (twins[i] == folded_texts::none) wanted.push_back(texts[i]);
+    if (twins[i] == other_texts::none) wanted.push_back(texts[i]);
   std::vector<float> vectors = encode_all(s, wanted);
   const std::size_t dim = s.dim();
   vectors.resize(texts.size() * dim);
   // From the last one on, each goes from where it was encoded to its place, which is never before that.
   for (std::size_t i = texts.size(), left = wanted.size(); i-- != 0;) {
     const auto to = vectors.begin() + static_cast<std::ptrdiff_t>(i * dim);
-    if (twins[i] != folded_texts::none)
+    if (twins[i] != other_texts::none)
       std::ranges::copy(others.vector(twins[i]), to);
     else if (--left != i)
       std::copy_n(vectors.begin() + static_cast<std::ptrdiff_t>(left * dim), dim, to);

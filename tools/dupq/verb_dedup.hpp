@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 
 #include "dedup_groups.hpp"
 #include "folded_texts.hpp"
+#include "other_texts.hpp"
 #include "output_file.hpp"
 #include "pair_sorter.hpp"
 #include "row_output.hpp"
@@ -98,10 +100,10 @@ class deduplication {
       row_output to = pair_output();
       search.for_each_nearest(want_.nearest, threshold_, [&](std::size_t text, auto&& found) {
         const std::uint32_t row = mine_.first[text];
-        for (const dupq::neighbour& n : found) write_pair(to, row, mine_, mine_.first[n.row], n.score);
+        for (const dupq::neighbour& n : found) write_pair(to, row, mine_.first[n.row], n.score);
         const float same = mine_.copies[text] > 1 ? search.own_score(text) : 0;
         mine_.for_each_row(text, [&](std::uint32_t copy) {
-          if (copy != row) write_pair(to, copy, mine_, row, same);
+          if (copy != row) write_pair(to, copy, row, same);
         });
       });
     } else {
@@ -116,44 +118,54 @@ class deduplication {
       search.for_each_match(threshold_, [&](const dupq::match& m) {
         pairs.add({mine_.first[m.first], mine_.first[m.second], m.score});
       });
-      write_pairs(pairs, mine_);
+      row_output to = pair_output();
+      pairs.for_each([&](const scored_pair& p) { write_pair(to, p.first, p.second, p.score); });
     }
     finish();
   }
 
   void against(const arguments& args) {
-    row_source other_rows(options_of(args, *want_.against, want_.file), *want_.against, row_kind::text);
-    const folded_texts others = read_folded(other_rows);
-    const text_search all(session_, others.texts);
+    std::unique_ptr<other_texts> others;
+    if (os::look_at(*want_.against).folder)
+      others = std::make_unique<index_texts>(session_, *want_.against);
+    else
+      others = std::make_unique<file_texts>(session_, options_of(args, *want_.against, want_.file), *want_.against);
     const std::uint64_t others_cut = session_.truncated();
-    const std::vector<std::uint32_t> same = twins(mine_, others);
-    const text_search search = encode_new(session_, mine_.texts, same, all);
+    std::vector<std::uint32_t> same;  // the other text that is equal to each of mine, or none
+    for (const std::string_view text : mine_.texts) same.push_back(others->find(text));
+    const text_search search = encode_new(session_, mine_.texts, same, *others);
+    const auto write = [&](row_output& to, std::uint32_t row, std::size_t other, float score) {
+      others->write_name(to.number(mine_.lines[row]), other);
+      to.number(score).text(mine_.text(row)).text(others->text(other)).end();
+    };
     if (want_.keep) {
       std::vector<bool> known(mine_.texts.size());
-      for (std::size_t text = 0; text < same.size(); ++text) known[text] = same[text] != folded_texts::none;
-      search.for_each_match(threshold_, all, [&](const dupq::match& m) { known[m.first] = true; });
+      for (std::size_t text = 0; text < same.size(); ++text) known[text] = same[text] != other_texts::none;
+      search.for_each_match(threshold_, *others, [&](const dupq::match& m) { known[m.first] = true; });
       keep([&](std::size_t row) { return !known[mine_.text_of[row]]; });
     } else if (want_.nearest != 0) {
       row_output to = pair_output();
-      search.for_each_nearest(want_.nearest, threshold_, all, [&](std::size_t text, auto&& found) {
+      search.for_each_nearest(want_.nearest, threshold_, *others, [&](std::size_t text, auto&& found) {
         mine_.for_each_row(text, [&](std::uint32_t row) {
-          for (const dupq::neighbour& n : found) write_pair(to, row, others, others.first[n.row], n.score);
+          for (const dupq::neighbour& n : found) write(to, row, n.row, n.score);
         });
       });
     } else {
       pair_sorter pairs(want_.top, out_.scratch_folder());
       const auto add = [&](std::size_t text, std::size_t other, float score) {
-        mine_.for_each_row(text, [&](std::uint32_t row) { pairs.add({row, others.first[other], score}); });
+        const auto second = static_cast<std::uint32_t>(other);
+        mine_.for_each_row(text, [&](std::uint32_t row) { pairs.add({row, second, score}); });
       };
       for (std::size_t text = 0; text < same.size(); ++text)
-        if (same[text] != folded_texts::none) add(text, same[text], search.own_score(text));
-      search.for_each_match(threshold_, all, [&](const dupq::match& m) {
+        if (same[text] != other_texts::none) add(text, same[text], search.own_score(text));
+      search.for_each_match(threshold_, *others, [&](const dupq::match& m) {
         if (m.second != same[m.first]) add(m.first, m.second, m.score);
       });
-      write_pairs(pairs, others);
+      row_output to = pair_output();
+      pairs.for_each([&](const scored_pair& p) { write(to, p.first, p.second, p.score); });
     }
     finish(others_cut);
-    other_rows.report(others_cut, session_.tokens(), "text");
+    others->report(session_);
   }
 
  private:
@@ -175,13 +187,9 @@ class deduplication {
     return want_.out == "-" ? rows_.reader().format() == text_format::jsonl : has_ending(want_.out, ".jsonl");
   }
   row_output pair_output() { return {out_, objects(), {"first", "second", "score", "first_text", "second_text"}}; }
-  void write_pair(row_output& to, std::uint32_t row, const folded_texts& others, std::uint32_t other, float score) {
-    to.number(mine_.lines[row]).number(others.lines[other]).number(score).text(mine_.text(row));
-    to.text(others.text(other)).end();
-  }
-  void write_pairs(pair_sorter& pairs, const folded_texts& others) {
-    row_output to = pair_output();
-    pairs.for_each([&](const scored_pair& p) { write_pair(to, p.first, others, p.second, p.score); });
+  void write_pair(row_output& to, std::uint32_t first, std::uint32_t second, float score) {
+    to.number(mine_.lines[first]).number(mine_.lines[second]).number(score).text(mine_.text(first));
+    to.text(mine_.text(second)).end();
   }
   template <class Stays>
   void keep(Stays&& stays) {
@@ -216,7 +224,7 @@ inline void run_dedup(const arguments& args) {
 inline verb dedup_verb() {
   return {
       .name = "dedup",
-      .summary = "duplicates among the texts of one file, or of one file in another",
+      .summary = "duplicates among the texts of one file, or of one file in another or in an index",
       .usage = "M.gguf [FILE] [--against OTHER] [--top K | --nearest K | --groups] [-o OUT] | ... --keep OUT",
       .help =
           "Prints the pairs of lines that are duplicates, the best first: their line numbers, score and texts, as CSV\n"
@@ -234,8 +242,9 @@ inline verb dedup_verb() {
           "  --keep OUT      writes FILE to OUT as it is, without the lines that are duplicates of an earlier line "
           "that\n"
           "                  stays (the representatives of --groups --link first)\n"
-          "  --against OTHER finds the duplicates of FILE's lines in OTHER instead (second is a line of OTHER); with\n"
-          "                  --keep, OUT has the lines that are not in OTHER\n",
+          "  --against OTHER finds the duplicates of FILE's lines in OTHER instead, a file (second is a line of it) or "
+          "an\n"
+          "                  index (second is an id); with --keep, OUT has the lines that are not in OTHER\n",
       .options = {{"--threshold", true},
                   {"--top", true},
                   {"--nearest", true},
