@@ -15,12 +15,12 @@ GENERATED = {"unicode_tables.hpp", "normal_form_tables.hpp"}
 
 # A header includes only what stands at its floor or below. The longest matching prefix counts.
 FLOORS = [
-    ("core/", 1), ("metrics.hpp", 1), ("split.hpp", 1),
+    ("core/", 1), ("metrics.hpp", 1), ("split.hpp", 1), ("cascade_band.hpp", 1),
     ("text/", 2), ("device/", 2),
     ("model/", 3), ("search/", 3),
     ("workspace.hpp", 4), ("model.hpp", 4), ("encoder.hpp", 4), ("bi_encoder.hpp", 4),
     ("cross_encoder.hpp", 4),
-    ("index/", 5), ("index.hpp", 5),
+    ("index/", 5), ("index.hpp", 5), ("cascade.hpp", 5),
     ("cuda/", 5),
     ("dupq.hpp", 6), ("cuda.cuh", 6),
 ]

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "bi_encoder.hpp"         // IWYU pragma: export
+#include "cascade.hpp"            // IWYU pragma: export
+#include "cascade_band.hpp"       // IWYU pragma: export
 #include "core/print_error.hpp"   // IWYU pragma: export
 #include "core/thread_pool.hpp"   // IWYU pragma: export
 #include "cross_encoder.hpp"      // IWYU pragma: export

@@ -137,6 +137,12 @@ struct ranking {
   }
 };
 
+/// Midway between two neighbouring scores, or the higher one where nothing lies between.
+inline float between(float below, float score) noexcept {
+  const auto midway = static_cast<float>((static_cast<double>(below) + static_cast<double>(score)) / 2);
+  return midway > below ? midway : score;
+}
+
 /// The sum as numpy.sum has it, to the last bit: it adds blocks of 128 numbers in eight partial sums, and the sums of
 /// blocks in pairs.
 inline double pairwise_sum(const double* a, std::size_t n) noexcept {
@@ -174,12 +180,9 @@ inline std::optional<threshold_choice> best_f1(std::span<const float> scores, du
     lowest = begin;
   });
   if (best.tp == 0) return std::nullopt;
-  float threshold = ranking.pairs[lowest].score;
-  if (lowest > 0) {
-    const float below = ranking.pairs[lowest - 1].score;
-    const auto midway = static_cast<float>((static_cast<double>(below) + static_cast<double>(threshold)) / 2);
-    if (midway > below) threshold = midway;
-  }
+  const float lowest_called = ranking.pairs[lowest].score;
+  const float threshold =
+      lowest == 0 ? lowest_called : metrics_detail::between(ranking.pairs[lowest - 1].score, lowest_called);
   return threshold_choice(static_cast<double>(threshold), best);
 }
 

@@ -131,8 +131,13 @@ TEST_CASE("encoding and scoring allocate nothing") {
   dupq::thread_pool pool(2);
   auto encoder = dupq::bi_encoder::make(m, {.limits = {.texts = 5}, .executor = pool.executor()});
   auto scorer = dupq::cross_encoder::make(c, {.limits = {.texts = 5}, .executor = pool.executor()});
+  auto cascade = dupq::cascade::make(m, c,
+                                     {.bi = {.executor = pool.executor()},
+                                      .cross = {.executor = pool.executor()},
+                                      .band = dupq::cascade_band{0.2f, 0.8f, 0.5f}});
   REQUIRE(encoder);
   REQUIRE(scorer);
+  REQUIRE(cascade);
   std::vector<float> vectors(texts.size() * m.dim()), scores(pairs.a.size());
   bool failed = false;
   std::size_t found = 0, found_in_many = 0;
@@ -150,6 +155,8 @@ TEST_CASE("encoding and scoring allocate nothing") {
     failed |= !encoder->score(texts[0], texts[1]);
     failed |= !scorer->score(pairs.a, pairs.b, scores);
     failed |= !scorer->score(texts[0], texts[1]);
+    failed |= !cascade->score(pairs.a, pairs.b, scores);
+    failed |= !cascade->score(texts[0], texts[1]);
     failed |= !dupq::find_duplicates(vectors, m.dim(), {.threshold = -1.0f, .executor = pool.executor()},
                                      [&](dupq::match) { return ++found != 0; });
     failed |= !dupq::find_duplicates(many, m.dim(),
@@ -161,6 +168,7 @@ TEST_CASE("encoding and scoring allocate nothing") {
   }
   CHECK(calls == 0);
   CHECK_FALSE(failed);
+  CHECK(cascade->judged() > 0);
   CHECK(found == texts.size() * (texts.size() - 1) / 2);
   CHECK(found_in_many == rows * (rows - 1) / 2);
   CHECK(best.sorted().size() == 5);

@@ -84,7 +84,7 @@ class Info(Case):
         config = json.loads((GOLDEN / "bert" / "config.json").read_text())
         self.assertEqual(list(info), ["kind", "architecture", "layers", "hidden", "heads", "intermediate", "vocabulary",
                                       "max_length", "dimensions", "pooling", "normalize", "similarity", "prompts",
-                                      "prompt", "activation", "threshold", "weights", "file_bytes", "workspace_bytes", "workspace_64x128",
+                                      "prompt", "activation", "threshold", "cascade", "weights", "file_bytes", "workspace_bytes", "workspace_64x128",
                                       "exact_arithmetic", "kernels", "kernel"])
         self.assertEqual(info["kind"], "bi_encoder")
         self.assertEqual(info["architecture"], "bert")

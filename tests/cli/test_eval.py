@@ -48,8 +48,11 @@ class Labelled(Case):
     def setUp(self):
         super().setUp()
         self.rows = labelled_rows()
-        self.pairs = self.file("pairs.csv", HEADER + "".join(f"{quote(a)},{quote(b)},{l}\n" for a, b, l in self.rows))
         self.labels = [l for _, _, l in self.rows]
+        self.write_pairs()
+
+    def write_pairs(self):
+        self.pairs = self.file("pairs.csv", HEADER + "".join(f"{quote(a)},{quote(b)},{l}\n" for a, b, l in self.rows))
 
     def scores(self, model):
         raw = self.ok("score", model, "-0", "--pairs", "-", "--threshold", "0",

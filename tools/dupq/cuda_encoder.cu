@@ -10,4 +10,9 @@ dupq::result<std::unique_ptr<text_encoder>> make_cuda_encoder(const dupq::model&
   return make_encoder<dupq::cuda::bi_encoder, dupq::cuda::cross_encoder>(m, options);
 }
 
+dupq::result<std::unique_ptr<text_encoder>> make_cuda_cascade(const dupq::model& bi, const dupq::model& cross,
+                                                              const dupq::cascade_options& options) {
+  return make_cascade<dupq::cuda::bi_encoder, dupq::cuda::cross_encoder>(bi, cross, options);
+}
+
 }  // namespace dupq_tool

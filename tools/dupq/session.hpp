@@ -92,10 +92,25 @@ inline dupq::special_tokens special_mode(const arguments& args) {
   return args.has("--literal") ? dupq::special_tokens::literal : dupq::special_tokens::parse;
 }
 
-/// A model with an encoder of its kind.
+/// The cascade that a bi-encoder's file describes, for this cross-encoder.
+inline dupq::cascade_settings cascade_for(const dupq::model& bi, const std::string& path, const dupq::model& cross,
+                                          const std::string& cross_path) {
+  if (!bi.file().find(dupq::cascade_settings::lower_key))
+    throw failure(path + ": no cascade in the model: `dupq calibrate --cascade` finds its thresholds");
+  const auto settings = dupq::cascade_settings::read(bi.file());
+  if (!settings) throw failure(settings.error().in(path));
+  const auto same = settings->check(cross.file(), cross_path);
+  if (same) return *settings;
+  if (same.error().code != dupq::errc::wrong_model) throw failure(same.error().in(cross_path));
+  throw failure(path + ": its cascade is made with the cross-encoder " + printable(settings->name) + ", and " +
+                cross_path + " is another one");
+}
+
+/// A model with an encoder of its kind; or a bi-encoder and the cross-encoder that it asks where it is unsure.
 class session {
  public:
-  session(const std::string& path, const arguments& args, bool map = true)
+  session(const std::string& path, const arguments& args, bool map = true,
+          const std::optional<std::string>& cross_path = {})
       : path_(path),
         model_(open_model(path, args, wants_gpu(args), map)),
         tokens_(token_limit(model_, args, cross(), 1)),
@@ -106,8 +121,11 @@ class session {
                                         .special_tokens = special_mode(args),
                                         .prompt = prompt_name(model_, path, args)};
     if constexpr (has_cuda)
-      if (on_gpu_) encoder_ = take(make_cuda_encoder(model_, options));
-    if (!on_gpu_) encoder_ = take(make_encoder<dupq::bi_encoder, dupq::cross_encoder>(model_, options));
+      if (on_gpu_ && !cross_path) encoder_ = take(make_cuda_encoder(model_, options));
+    if (cross_path)
+      make_cascade_with(*cross_path, args, options);
+    else if (!on_gpu_)
+      encoder_ = take(make_encoder<dupq::bi_encoder, dupq::cross_encoder>(model_, options));
   }
   session(const session&) = delete;
   session& operator=(const session&) = delete;
@@ -119,6 +137,21 @@ class session {
   std::size_t tokens() const noexcept { return tokens_; }
   std::size_t dim() const noexcept { return model_.config().dim(); }
   std::uint64_t truncated() const { return encoder_->truncated(); }
+  const std::optional<dupq::cascade_band>& band() const noexcept { return band_; }
+  /// Says how many of the pairs a cascade's cross-encoder saw.
+  void report_cascade(std::uint64_t pairs) const {
+    if (!cross_model_) return;
+    std::fprintf(stderr, "%s\n", cascade_share(encoder_->judged(), pairs).c_str());
+    if (const auto cut = encoder_->cut_pairs(); cut != 0)
+      std::fprintf(stderr, "%s: %s cut to %zu tokens\n", cross_model_->path(), counted(cut, "pair").c_str(),
+                   cross_tokens_);
+  }
+  /// "the cross-encoder saw 12 of 100 pairs (12.0%)"
+  static std::string cascade_share(std::uint64_t judged, std::uint64_t pairs) {
+    const double share = pairs == 0 ? 0 : static_cast<double>(judged) / static_cast<double>(pairs);
+    return "the cross-encoder saw " + grouped(judged) + " of " + counted(pairs, "pair") + " (" + fixed(100 * share, 1) +
+           "%)";
+  }
   /// Texts that one call gets: enough to keep every core or the GPU busy, few enough to show progress.
   std::size_t chunk_texts() const noexcept { return on_gpu_ ? 16384 : 1024; }
   /// Whether so many texts, of so many bytes together, are enough for one call. Long texts come in smaller numbers,
@@ -132,6 +165,8 @@ class session {
     if (cross())
       throw failure(dupq::error(dupq::errc::wrong_kind, "a bi_encoder is needed, not a cross_encoder").in(path_));
   }
+  /// Fails for a bi-encoder, which cannot judge a pair as a whole.
+  void need_cross() const { need_cross(model_, path_); }
   void encode(dupq::texts list, std::span<float> vectors) { check(encoder_->encode(list, vectors)); }
   void score(dupq::texts first, dupq::texts second, std::span<float> scores) {
     check(encoder_->score(first, second, scores));
@@ -141,6 +176,7 @@ class session {
   /// NaN: there is none, for scores that are no cosines.
   float threshold(const arguments& args) const {
     if (const auto chosen = args.number<float>("--threshold", -1e30f, 1e30f)) return *chosen;
+    if (band_) return band_->threshold;
     if (const auto own = model_.threshold()) return *own;
     if (const auto like = model_.config().similarity; like != dupq::similarity::cosine) {
       std::fprintf(
@@ -156,6 +192,25 @@ class session {
   }
 
  private:
+  static void need_cross(const dupq::model& m, const std::string& path) {
+    if (m.config().kind != dupq::model_kind::cross_encoder)
+      throw failure(dupq::error(dupq::errc::wrong_kind, "a cross_encoder is needed, not a bi_encoder").in(path));
+  }
+  /// The prompt, if any is asked for, is the bi-encoder's.
+  void make_cascade_with(const std::string& cross_path, const arguments& args, const dupq::encoder_options& bi) {
+    need_vectors();
+    cross_model_.emplace(open_model(cross_path, args, on_gpu_));
+    need_cross(*cross_model_, cross_path);
+    band_ = cascade_for(model_, path_, *cross_model_, cross_path).band;
+    cross_tokens_ = token_limit(*cross_model_, args, true, 1);
+    dupq::encoder_options cross = bi;
+    cross.limits.text_tokens = cross_tokens_;
+    cross.prompt.reset();
+    const dupq::cascade_options options{.bi = bi, .cross = cross};
+    if constexpr (has_cuda)
+      if (on_gpu_) encoder_ = take(make_cuda_cascade(model_, *cross_model_, options));
+    if (!on_gpu_) encoder_ = take(make_cascade<dupq::bi_encoder, dupq::cross_encoder>(model_, *cross_model_, options));
+  }
   static bool wants_gpu(const arguments& args) {
     const bool wanted = args.choice("--device", {"cpu", "cuda"}) == 1;
     if (wanted && !has_cuda) throw usage_error("--device cuda: this dupq is built without it (cmake -DDUPQ_CUDA=ON)");
@@ -167,6 +222,9 @@ class session {
   std::size_t tokens_;
   dupq::thread_pool pool_;
   bool on_gpu_;
+  std::optional<dupq::model> cross_model_;  ///< of a cascade
+  std::size_t cross_tokens_ = 0;
+  std::optional<dupq::cascade_band> band_;
   std::unique_ptr<text_encoder> encoder_;
 };
 

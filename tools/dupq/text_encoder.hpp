@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <dupq/cascade.hpp>
 #include <dupq/core/error.hpp>
 #include <dupq/core/executor.hpp>
 #include <dupq/core/texts.hpp>
@@ -20,6 +21,9 @@ class text_encoder {
   /// Only bi-encoders have vectors; wrong_kind from others.
   virtual dupq::result<void> encode(dupq::texts list, std::span<float> vectors) = 0;
   virtual std::uint64_t truncated() const = 0;
+  /// Of a cascade: pairs that its cross-encoder saw, and pairs that it cut.
+  virtual std::uint64_t judged() const { return 0; }
+  virtual std::uint64_t cut_pairs() const { return 0; }
 };
 
 /// One of the library's encoders, seen as a text_encoder.
@@ -43,6 +47,35 @@ class encoder_of final : public text_encoder {
   Encoder encoder_;
 };
 
+/// A cascade, seen as a text_encoder.
+template <class Cascade>
+class cascade_of final : public text_encoder {
+ public:
+  explicit cascade_of(Cascade&& c) : cascade_(std::move(c)) {}
+
+  dupq::result<void> score(dupq::texts first, dupq::texts second, std::span<float> scores) override {
+    return cascade_.score(first, second, scores);
+  }
+  dupq::result<void> encode(dupq::texts, std::span<float>) override {
+    return dupq::error(dupq::errc::wrong_kind, "a bi_encoder is needed, not a cascade");
+  }
+  std::uint64_t truncated() const override { return cascade_.bi().truncated(); }
+  std::uint64_t judged() const override { return cascade_.judged(); }
+  std::uint64_t cut_pairs() const override { return cascade_.cross().truncated(); }
+
+ private:
+  Cascade cascade_;
+};
+
+template <class Bi, class Cross>
+dupq::result<std::unique_ptr<text_encoder>> make_cascade(const dupq::model& bi, const dupq::model& cross,
+                                                         const dupq::cascade_options& options) {
+  using cascade = dupq::basic_cascade<Bi, Cross>;
+  auto made = cascade::make(bi, cross, options);
+  if (!made) return made.error();
+  return std::unique_ptr<text_encoder>(std::make_unique<cascade_of<cascade>>(std::move(*made)));
+}
+
 /// The encoder of a model's kind: a Bi or a Cross.
 template <class Bi, class Cross>
 dupq::result<std::unique_ptr<text_encoder>> make_encoder(const dupq::model& m, const dupq::encoder_options& options) {
@@ -58,5 +91,7 @@ dupq::result<std::unique_ptr<text_encoder>> make_encoder(const dupq::model& m, c
 /// On the current GPU. Only where the tool is built with CUDA: it is compiled by nvcc, in cuda_encoder.cu.
 dupq::result<std::unique_ptr<text_encoder>> make_cuda_encoder(const dupq::model& m,
                                                               const dupq::encoder_options& options);
+dupq::result<std::unique_ptr<text_encoder>> make_cuda_cascade(const dupq::model& bi, const dupq::model& cross,
+                                                              const dupq::cascade_options& options);
 
 }  // namespace dupq_tool

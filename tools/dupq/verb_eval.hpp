@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <dupq/cascade_band.hpp>
 #include <dupq/metrics.hpp>
 #include <dupq/split.hpp>
 #include <limits>
@@ -15,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cascade_scoring.hpp"
 #include "json.hpp"
 #include "output_file.hpp"
 #include "scoring.hpp"
@@ -36,6 +39,7 @@ struct judgement {
   std::optional<double> threshold;
   dupq::confusion counts;
   double average_precision = 0;
+  std::optional<double> cross_encoder_share;  ///< of the pairs that a cascade's cross-encoder saw
 
   /// Without a threshold nothing is called a duplicate.
   judgement(std::string title_, const judged_part& part, std::optional<double> threshold_)
@@ -82,6 +86,7 @@ inline json::object as_json(const judgement& j) {
                                            {"fp", count(j.counts.fp)},
                                            {"fn", count(j.counts.fn)},
                                            {"tn", count(j.counts.tn)}});
+  if (j.cross_encoder_share) o.emplace_back("cross_encoder_share", *j.cross_encoder_share);
   return o;
 }
 
@@ -115,13 +120,39 @@ inline std::optional<double> choose_threshold(const judged_part& part, bool on_g
   return best->threshold;
 }
 
+/// The band that is best for these rows, whose similarities become the cascade's scores.
+inline dupq::cascade_band choose_cascade(cascade_judge& judge, const arguments& args, const labelled_pairs& pairs,
+                                         std::span<const std::size_t> rows, std::span<float> similarities,
+                                         std::uint64_t& judged) {
+  const std::vector<float> probabilities = judge.probabilities(pairs, rows);
+  std::vector<std::uint8_t> labels;
+  for (const std::size_t row : rows) labels.push_back(pairs.labels[row]);
+  const auto choice = dupq::choose_band(similarities, probabilities, labels, band_options(args));
+  if (!choice) throw failure(args[1] + ": no validation pair is labelled 1, so there are no thresholds to find");
+  judged = choice->unsure;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    float& score = similarities[i];
+    score = choice->band.unsure(score) ? probabilities[i] : choice->band.sure_score(score);
+  }
+  return choice->band;
+}
+
 inline void run_eval(const arguments& args) {
   const std::string split_name = args.text("--split").value_or("none");
   const bool has_split = split_name != "none", on_grid = args.choice("--sweep", {"exact", "grid"}) == 1;
   std::optional<dupq::three_way_sizes> sizes;
   if (has_split && split_name != "notebook") sizes = parse_split(split_name);
   const auto seed = args.number<std::uint32_t>("--seed", 0, UINT32_MAX).value_or(42);
+  if (on_grid && args.has("--cascade")) throw usage_error("--sweep grid and --cascade exclude each other");
+  if (args.has("--aim") && !(args.has("--cascade") && has_split))
+    throw usage_error("--aim needs --cascade and --split");
   session s(args[0], args);
+  std::optional<cascade_judge> judge;
+  dupq::cascade_band band;
+  if (const auto cross = args.text("--cascade")) {
+    judge.emplace(s, *cross, args);
+    if (!has_split) band = cascade_for(s.model(), s.path(), judge->cross().model(), *cross).band;
+  }
   if (on_grid && s.model().config().similarity != dupq::similarity::cosine)
     throw failure(s.path() + ": --sweep grid is for cosines, and this model's similarity is " +
                   std::string(name(s.model().config().similarity)));
@@ -144,7 +175,14 @@ inline void run_eval(const arguments& args) {
 
   const auto start = std::chrono::steady_clock::now();
   std::uint64_t questions = 0;
-  const std::vector<float> scores = score_rows(s, pairs, scored, questions);
+  std::vector<float> scores = score_rows(s, pairs, scored, questions);
+  std::uint64_t judged = 0, judged_of_validation = 0;
+  if (judge) {
+    const std::span<const std::size_t> all = scored;
+    if (has_split) band = choose_cascade(*judge, args, pairs, all.first(validation), scores, judged_of_validation);
+    judged = judge->finish(pairs, all.subspan(validation), band, std::span(scores).subspan(validation));
+    questions += 2 * (validation + judged);
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double rate = seconds > 0 ? static_cast<double>(questions) / seconds : 0;
   const auto part = [&](std::size_t begin, std::size_t end) {
@@ -158,15 +196,24 @@ inline void run_eval(const arguments& args) {
   std::string from;
   if (has_split) {
     const judged_part held_out = part(0, validation), test = part(validation, scored.size());
-    const auto threshold = choose_threshold(on_grid ? test : held_out, on_grid, s.cross());
+    const auto threshold =
+        judge ? std::optional<double>(band.threshold) : choose_threshold(on_grid ? test : held_out, on_grid, s.cross());
     from = on_grid ? "grid on test" : "validation";
     table.emplace_back("validation", held_out, threshold);
     table.emplace_back("test", test, threshold);
   } else {
     const judged_part all = part(0, scored.size());
-    if (const auto own = s.model().threshold()) table.emplace_back("model's threshold", all, own);
+    if (const auto own = judge ? std::optional(band.threshold) : s.model().threshold())
+      table.emplace_back("model's threshold", all, own);
     table.emplace_back(on_grid ? "best on the grid" : "best", all, choose_threshold(all, on_grid, s.cross()));
     from = table.size() == 2 ? "model" : on_grid ? "grid on the same data" : "the same data";
+  }
+  if (judge) {
+    for (judgement& j : table)
+      j.cross_encoder_share = static_cast<double>(&j == &table[0] && has_split ? judged_of_validation : judged) /
+                              static_cast<double>(j.pairs);
+    std::fprintf(stderr, "%s, those of %s to %s\n", session::cascade_share(judged, table.back().pairs).c_str(),
+                 shortest(band.lower).c_str(), shortest(band.upper).c_str());
   }
 
   output_file out("-");
@@ -203,6 +250,7 @@ inline void run_eval(const arguments& args) {
   }
   out.commit();
   rows.report(s.truncated(), s.tokens(), s.cross() ? "pair" : "text");
+  if (judge) judge->report();
 }
 
 inline verb eval_verb() {
@@ -218,8 +266,16 @@ inline verb eval_verb() {
           "  --split T,V,T   the same for three counts or fractions\n"
           "  --seed N        of the split (default 42)\n"
           "  --sweep grid    choose the threshold as the seed notebook does: on its grid, on the test pairs\n"
+          "  --cascade CROSS.gguf  M.gguf is a bi-encoder, and pairs that it is unsure of are judged by this\n"
+          "                  cross-encoder: as `dupq calibrate --cascade` chose, or as the validation pairs do\n"
+          "  --aim A         with --split: what the cascade's thresholds are chosen for, as in `dupq calibrate`\n"
           "  --json          one JSON object\n",
-      .options = {{"--split", true}, {"--seed", true}, {"--sweep", true}, {"--json", false}},
+      .options = {{"--split", true},
+                  {"--seed", true},
+                  {"--sweep", true},
+                  {"--json", false},
+                  {"--cascade", true},
+                  {"--aim", true}},
       .runs_model = true,
       .reads_texts = true,
       .least = 2,

@@ -61,6 +61,16 @@ inline void run_info(const arguments& args) {
   json::array kernels;
   for (const dupq::kernels* table : dupq::available_kernels()) kernels.push_back(text(table->name));
   const auto prompts = take(dupq::prompt_list::read(model.file()));
+  const bool has_cascade = model.file().find(dupq::cascade_settings::lower_key).has_value();
+  json::value cascade;
+  if (has_cascade) {
+    const auto settings = dupq::cascade_settings::read(model.file());
+    if (!settings) throw failure(settings.error().in(args[0]));
+    cascade = json::object{{"lower", as_shortest(settings->band.lower)},
+                           {"upper", as_shortest(settings->band.upper)},
+                           {"threshold", as_shortest(settings->band.threshold)},
+                           {"cross_encoder", text(settings->name)}};
+  }
   json::object listed;
   prompts.for_each([&](std::string_view key, std::string_view value) { listed.emplace_back(key, text(value)); });
   const json::object o{{"kind", text(name(c.kind))},
@@ -79,6 +89,7 @@ inline void run_info(const arguments& args) {
                        {"prompt", prompts.used().empty() ? json::value() : text(prompts.used())},
                        {"activation", cross ? text(name(c.activation)) : json::value()},
                        {"threshold", model.threshold() ? json::value(as_shortest(*model.threshold())) : json::value()},
+                       {"cascade", cascade},
                        {"weights", text(c.weights == dupq::weight_type::int8 ? "int8" : weight_types(model.file()))},
                        {"file_bytes", count(model.file().bytes().size())},
                        {"workspace_bytes", count(dupq::workspace_bytes(c))},

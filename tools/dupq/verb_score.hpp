@@ -63,6 +63,8 @@ class pair_stream {
     answer();
   }
 
+  std::uint64_t done() const noexcept { return done_; }
+
  private:
   /// The row's object without its closing brace, since it goes on.
   std::string_view open_object(const text_row& row) {
@@ -117,7 +119,7 @@ inline void run_score(const arguments& args) {
   if (!file)
     for (const option& o : text_option_list)
       if (args.has(o.name)) throw usage_error(std::string(o.name) + " needs --pairs FILE");
-  session s(args[0], args);
+  session s(args[0], args, true, args.text("--cascade"));
   const float threshold = s.threshold(args);
   if (!file) {
     const std::string first[] = {args[1]}, second[] = {args[2]};
@@ -129,15 +131,18 @@ inline void run_score(const arguments& args) {
                                                        : "\tdifferent\n"));
     out.commit();
     if (s.truncated() != 0) std::fprintf(stderr, "cut to %zu tokens\n", s.tokens());
+    s.report_cascade(1);
     return;
   }
   const std::string to = args.text("-o").value_or("-");
   row_source rows(args, *file, row_kind::pair);
   rows.check_name(to);
   output_file out(to);
-  pair_stream(s, rows, out, threshold).run();
+  pair_stream pairs(s, rows, out, threshold);
+  pairs.run();
   out.commit();
   rows.report(s.truncated(), s.tokens(), s.cross() ? "pair" : "text");
+  s.report_cascade(pairs.done());
 }
 
 inline verb score_verb() {
@@ -150,8 +155,12 @@ inline verb score_verb() {
           "duplicate (1, 0, or nothing without a threshold; in JSON Lines the keys, true, false or null) added; with\n"
           "-0 only these two. The result has the format and the line ends of FILE, and is UTF-8, whatever FILE is.\n"
           "`--pairs -` answers row by row.\n"
-          "  --threshold T   duplicates score T or more (default: the model's threshold)\n",
-      .options = {{"--pairs", true}, {"-o", true}, {"--threshold", true}},
+          "  --threshold T   duplicates score T or more (default: the model's threshold)\n"
+          "  --cascade CROSS.gguf  M.gguf is a bi-encoder, and pairs that it is unsure of are judged by this\n"
+          "                  cross-encoder, as `dupq calibrate --cascade` chose; their scores lie from 0 to 1, those "
+          "of\n"
+          "                  pairs that are surely different below, and of those that are surely duplicates above\n",
+      .options = {{"--pairs", true}, {"-o", true}, {"--threshold", true}, {"--cascade", true}},
       .runs_model = true,
       .reads_texts = true,
       .most = 3,

@@ -59,7 +59,7 @@ enum class errc : std::uint16_t {
   exists_already,  ///< something of that name is there
   in_use,          ///< somebody else writes to it
   damaged,         ///< a file of an index that contradicts itself, or another one of it
-  wrong_model,     ///< an index made with another model: the subject has both names
+  wrong_model,     ///< an index, or a cascade, made with another model: the subject has both names
   no_such_id,      ///< no text has that id
 };
 

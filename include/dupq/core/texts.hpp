@@ -36,6 +36,10 @@ class texts {
               std::ranges::begin(typed)[static_cast<std::ranges::range_difference_t<const Range>>(i)]);
         }) {}
 
+  /// What `at(context, i)` gives for i in 0..size-1.
+  constexpr texts(const void* context, std::size_t size, std::string_view (*at)(const void*, std::size_t)) noexcept
+      : range_(context), size_(size), at_(at) {}
+
   std::size_t size() const noexcept { return size_; }
   bool empty() const noexcept { return size_ == 0; }
   std::string_view operator[](std::size_t i) const noexcept { return at_(range_, i); }
