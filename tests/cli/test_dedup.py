@@ -83,6 +83,11 @@ class Pairs(Dedup):
         self.assertEqual(rows[1][:2] + rows[1][3:], ["2", "6", "good\nbad", "good\nbad"])
         self.assertEqual(len(rows), 2)
 
+    def test_no_folder_for_temporary_files_is_needed(self):
+        environment = {**os.environ, "TMPDIR": str(self.folder / "nowhere")}
+        done = self.run_tool("dedup", self.model("bert"), "--threshold", "0", stdin="good\ngood\n", env=environment)
+        self.assertEqual((done.returncode, done.stdout.count(b"\n")), (0, 2), done.stderr)
+
     def test_empty_and_single(self):
         for words in ([], ["--top", "1"], ["--nearest", "3"]):
             self.assertEqual(self.dedup("--threshold", "0", *words, stdin=""), [])

@@ -83,8 +83,9 @@ class output_file {
 
   /// The folder for temporary files of what does not fit into memory: the output's own, or the system's.
   std::string scratch_folder() const {
+    std::error_code there_is_none;
     const std::filesystem::path folder =
-        target_.empty() ? std::filesystem::temp_directory_path() : os::path_of(target_).parent_path();
+        target_.empty() ? std::filesystem::temp_directory_path(there_is_none) : os::path_of(target_).parent_path();
     return folder.empty() ? "." : os::name_of(folder);
   }
 

@@ -25,11 +25,12 @@ struct scored_pair {
   operator dupq::match() const noexcept { return {first, second, score}; }
 };
 
-/// Best first; equal scores in the order of the rows.
-inline bool comes_before(const scored_pair& a, const scored_pair& b) noexcept {
+/// Best first; equal scores in the order of the rows. (No function: what sorts gets this inlined, and is twice as
+/// fast.)
+inline constexpr auto comes_before = [](const scored_pair& a, const scored_pair& b) noexcept {
   if (a.score != b.score) return a.score > b.score;
   return a.first != b.first ? a.first < b.first : a.second < b.second;
-}
+};
 
 class pair_sorter {
  public:
