@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <dupq/core/thread_pool.hpp>
+#include <dupq/index.hpp>
 #include <dupq/search/nearest.hpp>
 #include <memory>
 #include <new>
@@ -17,6 +18,7 @@
 
 #include "golden/models.hpp"
 #include "tool/model_folder.hpp"
+#include "unit/temporary_folder.hpp"
 
 extern "C" {
 void* __libc_malloc(std::size_t);
@@ -237,6 +239,50 @@ TEST_CASE("texts whose normaliser is a list of steps are encoded without allocat
   }
   CHECK(calls == 0);
   CHECK_FALSE(failed);
+}
+
+TEST_CASE("an index is searched without allocating, whatever its segments are") {
+  const golden::converted bert("bert");
+  const dupq::model m = bert.open();
+  auto encoder = dupq::bi_encoder::make(m);
+  REQUIRE(encoder);
+  const temporary_folder temporary;
+  const std::string folder = temporary.file("i");
+  {
+    auto w = dupq::index_writer::create(folder, m, "bert.gguf");
+    REQUIRE(w);
+    const auto texts = golden::texts();
+    REQUIRE(w->add(*encoder, texts));
+    REQUIRE(w->add(*encoder, {"what is good", "India"}));
+    REQUIRE(w->remove({"1"}));
+    REQUIRE(w->commit());
+  }
+  const auto index = dupq::index_reader::open(folder);
+  REQUIRE(index);
+  REQUIRE(index->check_model(m, "bert.gguf"));
+  std::vector<float> query(index->dim());
+  dupq::neighbour room[5];
+  bool failed = false;
+  std::size_t letters = 0, removed = 0, found = 0;
+  {
+    const watch now;
+    failed |= !encoder->encode("what is good", query);
+    const auto hits = index->search(query, room);
+    failed |= !hits;
+    if (hits)
+      for (const dupq::neighbour& hit : *hits) {
+        const auto text = index->text(hit.row), id = index->id(hit.row);
+        failed |= !text || !id;
+        if (text && id) letters += text->size() + id->size();
+      }
+    for (std::size_t row = 0; row < index->rows(); ++row) removed += index->removed(row);
+    found = index->find("2").value_or(999);
+  }
+  CHECK(calls == 0);
+  CHECK_FALSE(failed);
+  CHECK(letters > 0);
+  CHECK(removed == 1);
+  CHECK(found == 1);
 }
 
 TEST_CASE("a model over the caller's memory allocates nothing") {

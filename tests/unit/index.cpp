@@ -282,7 +282,7 @@ TEST_CASE("folders that are no index, or not a new one") {
   fails(index_writer::open(folder), errc::no_such_file, "i/manifest.gguf: no such file");
   CHECK(!std::filesystem::exists(folder));
   fails(index_writer::create(temporary.file("no/such"), made_up::model()), errc::cannot_write, "no/such");
-  fails(index_writer::create(temporary.write("file", "text"), made_up::model()), errc::cannot_write, "file");
+  fails(index_writer::create(temporary.write("file", "text"), made_up::model()), errc::exists_already, "file");
   temporary.write("notes.txt", "text");
   fails(index_writer::create(temporary.file(""), made_up::model()), errc::exists_already, "exists already");
   CHECK(std::filesystem::exists(temporary.file("notes.txt")));

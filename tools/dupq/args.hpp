@@ -20,6 +20,7 @@ namespace dupq_tool {
 struct option {
   std::string_view name;  ///< with its dashes
   bool takes_value = false;
+  bool repeats = false;  ///< may be given several times
 };
 
 class arguments {
@@ -38,7 +39,7 @@ class arguments {
         const std::string name = word.substr(0, equals);
         const auto o = std::find_if(known.begin(), known.end(), [&](const option& k) { return k.name == name; });
         if (o == known.end()) throw usage_error("unknown option " + printable(name));
-        if (has(name)) throw usage_error(name + " is given twice");
+        if (has(name) && !o->repeats) throw usage_error(name + " is given twice");
         std::string value;
         if (!o->takes_value) {
           if (equals != std::string::npos) throw usage_error(name + " takes no value");
@@ -64,6 +65,13 @@ class arguments {
     const auto o = find(name);
     if (o == options_.end()) return std::nullopt;
     return o->second;
+  }
+  /// The values of an option that may be given several times.
+  std::vector<std::string> all(std::string_view name) const {
+    std::vector<std::string> values;
+    for (const auto& [known, value] : options_)
+      if (known == name) values.push_back(value);
+    return values;
   }
   std::string needed(std::string_view name) const {
     const auto value = text(name);

@@ -1,6 +1,7 @@
 // How the command-line tool reports what it cannot do: exceptions that `main` turns into one line and an exit status.
 #pragma once
 
+#include <cstring>
 #include <dupq/core/error.hpp>
 #include <stdexcept>
 #include <string>
@@ -14,9 +15,14 @@ class failure : public std::runtime_error {
   explicit failure(const dupq::error& e) : std::runtime_error(text(e)) {}
 
  private:
-  static std::string text(const dupq::error& e) {
+  static std::string text(dupq::error e) {
+    std::string why;
+    if (e.code == dupq::errc::cannot_write && e.found != 0) {
+      why = std::string(": ") + std::strerror(static_cast<int>(e.found));
+      e.expected = e.found = 0;
+    }
     char line[512];
-    return {line, e.format(line, sizeof line)};
+    return std::string(line, e.format(line, sizeof line)) + why;
   }
 };
 

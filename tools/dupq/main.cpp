@@ -18,16 +18,20 @@
 #include "verb_dedup.hpp"
 #include "verb_encode.hpp"
 #include "verb_eval.hpp"
+#include "verb_index.hpp"
 #include "verb_info.hpp"
 #include "verb_score.hpp"
+#include "verb_search.hpp"
 #include "verb_tokenize.hpp"
 
 namespace dupq_tool {
 namespace {
 
 const std::vector<verb>& verbs() {
-  static const std::vector<verb> all{convert_verb(), info_verb(), tokenize_verb(),  encode_verb(),
-                                     score_verb(),   eval_verb(), calibrate_verb(), dedup_verb()};
+  static const std::vector<verb> all{convert_verb(),      info_verb(),      tokenize_verb(),     encode_verb(),
+                                     score_verb(),        eval_verb(),      calibrate_verb(),    dedup_verb(),
+                                     index_create_verb(), index_add_verb(), index_remove_verb(), index_compact_verb(),
+                                     index_info_verb(),   search_verb()};
   return all;
 }
 
@@ -39,7 +43,7 @@ std::string version() {
 std::string help() {
   std::string text = "usage: dupq VERB ...\nDecides whether two questions are duplicates.\n\n";
   for (const verb& v : verbs())
-    text += "  " + std::string(v.name) + std::string(11 - v.name.size(), ' ') + std::string(v.summary) + '\n';
+    text += "  " + std::string(v.name) + std::string(15 - v.name.size(), ' ') + std::string(v.summary) + '\n';
   return text + "\n`dupq VERB --help` says more. \"-\" is standard input or output.\n";
 }
 
@@ -85,10 +89,15 @@ int main_with(const std::vector<std::string>& words) {
     if (words.empty()) return fail(2, "usage: dupq VERB ...\n`dupq --help` lists the verbs");
     if (words[0] == "--help" || words[0] == "-h") return print(help()), 0;
     if (words[0] == "--version") return print(version()), 0;
-    for (const verb& v : verbs())
-      if (v.name == words[0]) chosen = &v;
+    const std::string two = words[0] + ' ' + (words.size() > 1 ? words[1] : "");
+    std::string list;
+    for (const verb& v : verbs()) {
+      if (v.name == words[0] || v.name == two) chosen = &v;
+      if (v.name.starts_with(words[0] + ' ')) list += (list.empty() ? "" : ", ") + std::string(v.name);
+    }
+    if (chosen == nullptr && !list.empty()) return fail(2, "dupq: " + list + "; `dupq --help` says what they do");
     if (chosen == nullptr) return fail(2, "dupq: no verb " + printable(words[0]) + "; `dupq --help` lists them");
-    run(std::span(words).subspan(1), *chosen);
+    run(std::span(words).subspan(chosen->name == two ? 2 : 1), *chosen);
     return 0;
   } catch (const closed_pipe&) {
     return 0;

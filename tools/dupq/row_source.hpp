@@ -93,6 +93,12 @@ inline row_choice choose_rows(const arguments& args, const std::string& path, ro
     choice.columns = std::move(list);
     choice.chosen = true;
   }
+  if (const auto name = args.text("--id")) {
+    if (!fields && choice.format != text_format::jsonl)
+      throw usage_error("--id needs a file with a header (csv or tsv) or keys (jsonl)");
+    if (name->empty()) throw usage_error("--id needs a name");
+    choice.id_column = *name;
+  }
   return choice;
 }
 

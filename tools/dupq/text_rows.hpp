@@ -30,7 +30,8 @@ struct row_choice {
   /// The names of one text column, two, or two and the label's. They are looked up in a header or in an object; without
   /// those only their number matters.
   std::vector<std::string> columns = {};
-  bool chosen = false;  ///< by the user; otherwise a single column may have any name where it stands alone
+  std::string id_column = {};  ///< of a text's id; empty: there is none
+  bool chosen = false;         ///< by the user; otherwise a single column may have any name where it stands alone
   bool skip_bad = false;
   std::optional<char> separator = std::nullopt;
   std::optional<quote_rule> quotes = std::nullopt;
@@ -40,6 +41,7 @@ struct row_choice {
 /// One row: a text, a pair (two texts), or a labelled pair (two texts and a label). Views live until the next one.
 struct text_row {
   std::vector<std::string_view> texts;
+  std::string_view id;     ///< where ids are read
   int label = -1;          ///< 0 or 1 where labels are read
   std::uint64_t line = 0;  ///< where the row begins; for `nul`, the number of its first text
   csv_record record;       ///< the row as it stands in the file
@@ -66,6 +68,7 @@ class row_reader {
   char separator() const noexcept {
     return choice_.separator.value_or(format() == text_format::csv || format() == text_format::nul ? ',' : '\t');
   }
+  bool has_ids() const noexcept { return !choice_.id_column.empty(); }
   const std::string& header() const noexcept { return header_; }
   const char* line_ending() const noexcept { return ending_; }  ///< the header's, or "\n"
 
@@ -111,7 +114,7 @@ class row_reader {
       if (missing == nullptr) return take_header(header, s);
       if (!why) why = bad_row(input_, 1, "no column " + *missing);
     }
-    if (choice_.chosen || choice_.columns.size() != 1 || most != 1) throw failure(*why);
+    if (choice_.chosen || choice_.columns.size() != 1 || most != 1 || has_ids()) throw failure(*why);
     csv_.separate_by(separators[0]);
     csv_.peek(header);
     clean(header);
@@ -127,6 +130,10 @@ class row_reader {
       if (found == header.fields.end()) return &wanted;
       positions_.push_back(static_cast<std::size_t>(found - header.fields.begin()));
     }
+    if (!has_ids()) return nullptr;
+    const auto id = std::find(header.fields.begin(), header.fields.end(), choice_.id_column);
+    if (id == header.fields.end()) return &choice_.id_column;
+    id_position_ = static_cast<std::size_t>(id - header.fields.begin());
     return nullptr;
   }
 
@@ -163,6 +170,7 @@ class row_reader {
         return counted(row.record.fields.size(), "field") + " where the header has " + std::to_string(fields_);
       });
     for (std::size_t p : positions_) row.texts.push_back(row.record.fields[p]);
+    if (has_ids()) row.id = row.record.fields[id_position_];
     return take_label(row);
   }
 
@@ -242,6 +250,19 @@ class row_reader {
         return refuse(line_, [&] { return key + " is " + printable(json::print(*v)) + ", not a string"; });
       }
     }
+    return has_ids() ? read_object_id(row) : outcome::row;
+  }
+
+  /// An id is a string, or a whole number.
+  outcome read_object_id(text_row& row) {
+    const json::value* const v = row.object.find(choice_.id_column);
+    if (v == nullptr) return refuse(line_, [&] { return "no key " + choice_.id_column; });
+    const auto* const text = v->as<std::string>();
+    if (text == nullptr && v->as<std::int64_t>() == nullptr)
+      return refuse(line_, [&] {
+        return choice_.id_column + " is " + printable(json::print(*v)) + ", not a string or a whole number";
+      });
+    row.id = text != nullptr ? std::string_view(*text) : kept_.keep(json::print(*v));
     return outcome::row;
   }
 
@@ -329,7 +350,8 @@ class row_reader {
   const char* ending_ = "\n";
   std::size_t fields_ = 0;              ///< of the header
   std::vector<std::size_t> positions_;  ///< of the columns
-  text_store kept_;                     ///< texts of the row that are not as the input has them
+  std::size_t id_position_ = 0;
+  text_store kept_;  ///< texts of the row that are not as the input has them
   std::uint64_t line_ = 0, skipped_ = 0, blank_ = 0, broken_ = 0, first_broken_ = 0;
   std::string first_skipped_;
 };

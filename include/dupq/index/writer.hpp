@@ -38,6 +38,7 @@ class index_writer {
     if (model.dim == 0 || model.dim > most_dim) return error(errc::bad_limit, "dim", most_dim, model.dim);
     const bool made = os::make_folder(path.text());
     if (!made && errno != EEXIST) return os::file_error(errc::cannot_write, folder, errno);
+    if (!made && !only_leftovers(folder)) return error(errc::exists_already).in(folder);  // before a lock is made in it
     auto lock = writer_lock::take(folder);
     if (!lock) return lock.error();
     w.lock_ = std::move(*lock);
