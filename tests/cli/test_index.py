@@ -163,9 +163,9 @@ class Refused(Index):
         before = self.state(index)
         for name, change, says in (
                 ("manifest.gguf", lambda b: b[:300] + bytes([b[300] ^ 1]) + b[301:], "manifest.gguf: "),
-                ("manifest.gguf", lambda b: b[:900], "manifest.gguf: "),
+                ("manifest.gguf", lambda b: b[:-1], "manifest.gguf: the file ends too early"),
                 ("manifest.gguf", lambda b: b"", "manifest.gguf: not a GGUF"),
-                ("segment-2.gguf", lambda b: b[:500], "segment-2.gguf: the file ends too early"),
+                ("segment-2.gguf", lambda b: b[:500], "segment-2.gguf: vectors: the file ends too early"),
                 ("segment-2.gguf", lambda b: before["segment-1.gguf"], "segment-2.gguf: vectors: wrong shape"),
                 ("segment-1.gguf", None, "segment-1.gguf: no such file")):
             path = index / name
