@@ -180,19 +180,17 @@ class Refused(Index):
 
     @posix_only
     def test_two_writers(self):
+        import fcntl
         index = self.create()
-        first = subprocess.Popen([*COMMAND, "index", "add", index], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        try:
-            for _ in range(1000):
-                said = self.run_tool("index", "remove", index, "--id", "1")
-                if said.returncode == 1:
-                    break
-                self.ok("index", "add", index, self.file("t.csv", "id,question\n1,good\n"), "--id", "id")
-            self.assertIn("i: in use\n", said.stderr.decode())
+        before = self.state(index)
+        with open(index / "lock", "r+b") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as a writer does
+            for words in (["add", index], ["remove", index, "--id", "1"], ["compact", index]):
+                self.assertEqual(self.refused("index", *words), f"dupq: {index}: in use\n")
             self.assertEqual(len(self.all(index)), 6)  # readers are not disturbed
-        finally:
-            out, _ = first.communicate(b"late\n", timeout=60)
-        self.assertEqual(out.decode(), f"{index}: 7 texts\n")
+            self.assertEqual(self.info(index)["texts"], 6)
+        self.assertEqual(self.state(index), before)
+        self.ok("index", "remove", index, "--id", "1")
 
     @posix_only
     def test_a_writer_that_is_killed(self):
@@ -229,7 +227,7 @@ class Refused(Index):
         index = self.create()
         said = self.ok("index", "info", index)
         self.assertIn("texts       6\n", said)
-        self.assertIn(f"model       {self.model('bert').resolve()}\n", said)
+        self.assertRegex(said, r"model       .*[/\\]bert\.gguf\n")
         info = self.info(index)
         self.assertEqual(list(info), ["texts", "removed", "segments", "file_bytes", "dimensions", "similarity", "model",
                                       "digest", "changes"])
