@@ -32,8 +32,7 @@ class Windows(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
-        cls.keeper.stdin.close()
-        cls.keeper.wait(30)
+        wine.let_go(cls.keeper)
 
     def start(self, *words, **options):
         return subprocess.Popen([wine.WINE, *map(str, words)], env=wine.ENVIRONMENT, stdin=subprocess.PIPE,

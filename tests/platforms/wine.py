@@ -61,8 +61,22 @@ def start():
 
 
 def keep():
-    """A program that waits until its input is closed, and keeps Wine's services meanwhile."""
-    return subprocess.Popen([WINE, "cmd"], env=ENVIRONMENT, stdin=subprocess.PIPE, start_new_session=True, **QUIET)
+    """A program that waits until its input is closed, and keeps Wine's services meanwhile. It runs when this returns: what
+    starts earlier than it could start the services."""
+    keeper = subprocess.Popen([WINE, "cmd"], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, start_new_session=True)
+    keeper.stdin.write(b"echo up and running\r\n")
+    keeper.stdin.flush()
+    while line := keeper.stdout.readline():
+        if b"up and running" in line:
+            return keeper
+    raise AssertionError("Wine does not start")
+
+
+def let_go(keeper):
+    keeper.stdin.close()
+    keeper.wait(60)
+    keeper.stdout.close()
 
 
 def end():
@@ -83,8 +97,7 @@ def main(step, *words):
         try:
             return subprocess.run(words, env={**ENVIRONMENT, "DUPQ": str(FOLDER / "dupq.exe"), "DUPQ_RUNNER": WINE}).returncode
         finally:
-            keeper.stdin.close()
-            keeper.wait(30)
+            let_go(keeper)
     elif step == "end":
         end()
     return 0
