@@ -5,7 +5,7 @@ import unittest
 
 from tool import Case
 
-VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup"]
+VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster"]
 
 
 class Usage(Case):

@@ -14,12 +14,14 @@
 #include "unfinished.hpp"
 #include "verb.hpp"
 #include "verb_calibrate.hpp"
+#include "verb_cluster.hpp"
 #include "verb_convert.hpp"
 #include "verb_dedup.hpp"
 #include "verb_encode.hpp"
 #include "verb_eval.hpp"
 #include "verb_index.hpp"
 #include "verb_info.hpp"
+#include "verb_match.hpp"
 #include "verb_score.hpp"
 #include "verb_search.hpp"
 #include "verb_tokenize.hpp"
@@ -31,7 +33,7 @@ const std::vector<verb>& verbs() {
   static const std::vector<verb> all{convert_verb(),      info_verb(),      tokenize_verb(),     encode_verb(),
                                      score_verb(),        eval_verb(),      calibrate_verb(),    dedup_verb(),
                                      index_create_verb(), index_add_verb(), index_remove_verb(), index_compact_verb(),
-                                     index_info_verb(),   search_verb()};
+                                     index_info_verb(),   search_verb(),    match_verb(),        cluster_verb()};
   return all;
 }
 

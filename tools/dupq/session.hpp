@@ -39,16 +39,21 @@ T take(dupq::result<T> r) {
   return std::move(*r);
 }
 
+/// The kernels that the user forces; null: the fastest.
+inline const dupq::kernels* chosen_kernels(const arguments& args) {
+  const auto name = args.text("--kernels");
+  if (!name) return nullptr;
+  if (const dupq::kernels* const table = name->empty() ? nullptr : dupq::find_kernels(*name)) return table;
+  std::string list;
+  for (const dupq::kernels* table : dupq::available_kernels()) (list += list.empty() ? "" : ", ") += table->name;
+  throw usage_error("--kernels cannot be " + printable(*name) + " (" + list + ")");
+}
+
 /// Opens a model with the kernels that the user forces, if any. `map`: its file is mapped, and not read.
 inline dupq::model open_model(const std::string& path, const arguments& args, bool gpu = false, bool map = true) {
-  const std::string kernels = args.text("--kernels").value_or("");
-  if (args.has("--kernels") && (kernels.empty() || dupq::find_kernels(kernels) == nullptr)) {
-    std::string list;
-    for (const dupq::kernels* table : dupq::available_kernels()) (list += list.empty() ? "" : ", ") += table->name;
-    throw usage_error("--kernels cannot be " + printable(kernels) + " (" + list + ")");
-  }
+  const dupq::kernels* const table = chosen_kernels(args);
   dupq::model_options options;
-  options.kernels = kernels;
+  if (table != nullptr) options.kernels = table->name;
   options.halves = gpu ? &dupq::keep_halves : nullptr;
   options.map = map;
   auto model = dupq::model::open(path, options);
