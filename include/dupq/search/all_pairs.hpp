@@ -72,13 +72,13 @@ struct pairs_plan {
     height = std::clamp<std::size_t>(blocks / (16 * workers), 1, strip_rows / block_rows) * block_rows;
     strips = std::min<std::size_t>((rows + height - 1) / height, workers == 1 ? 1 : 32 * workers);
     parts = workers == 1 ? 1 : 8 * workers;
-    // Lists take a fifth of what the columns take, at most, but have room for one block at least.
-    const std::size_t fifth = columns * dim * sizeof(float) / 5 / ((strips + parts) * sizeof(found_pairs::pair));
-    room = std::clamp<std::size_t>(fifth / (block_rows * block_rows), 1, 16) * block_rows * block_rows;
+    // Lists take a sixth of what the columns take, at most, but have room for one block at least.
+    const std::size_t sixth = columns * dim * sizeof(float) / 6 / ((strips + parts) * sizeof(found_pairs::pair));
+    room = std::clamp<std::size_t>(sixth / (block_rows * block_rows), 1, 16) * block_rows * block_rows;
   }
   std::size_t part_columns() const noexcept { return room / block_rows; }
 
-  std::size_t worker_bytes() const noexcept { return strip_memory::bytes(height, dim); }
+  std::size_t worker_bytes() const noexcept { return strip_memory::bytes(height, packed_layout(columns, dim)); }
   std::size_t list_bytes() const noexcept { return room * sizeof(found_pairs::pair); }
   std::size_t bytes() const noexcept {
     return round_up(packed_bytes(columns, dim), alignment) + workers * worker_bytes() +
@@ -139,7 +139,9 @@ class pairs_search {
                found_pairs& to) const noexcept {
     const float_environment ieee;
     to.count = 0, to.more = false;
-    strip left(k_, filters_, strip_memory(worker_memory_ + worker * plan_.worker_bytes(), plan_.height, plan_.dim));
+    strip left(k_, filters_,
+               strip_memory(worker_memory_ + worker * plan_.worker_bytes(), plan_.height,
+                            packed_layout(plan_.columns, plan_.dim)));
     left.fill(vectors_.data() + begin * plan_.dim, end - begin, others_);
     left.set_thresholds([&](std::size_t) { return options_.threshold; });
     const auto from = [&](std::size_t r) { return same_ ? begin + r + 1 : std::size_t{0}; };

@@ -12,10 +12,15 @@
 namespace dupq::inline DUPQ_ABI {
 namespace search_detail {
 
-/// dot / (|a| |b|), lengths at least 1e-12, as sentence_transformers.util.cos_sim.
+/// A vector's length as the cosine divides by it, at least 1e-12, as sentence_transformers.util.cos_sim.
+inline float length_of_square(float square) noexcept {
+  const float length = std::sqrt(square);
+  return length > 1e-12f ? length : 1e-12f;
+}
+
+/// dot / (|a| |b|)
 inline float cosine_of(float dot, float a_squared, float b_squared) noexcept {
-  const float a = std::sqrt(a_squared), b = std::sqrt(b_squared);
-  return dot / ((a > 1e-12f ? a : 1e-12f) * (b > 1e-12f ? b : 1e-12f));
+  return dot / (length_of_square(a_squared) * length_of_square(b_squared));
 }
 
 }  // namespace search_detail

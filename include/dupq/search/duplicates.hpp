@@ -21,28 +21,47 @@ namespace dupq::inline DUPQ_ABI {
 
 namespace search_detail {
 
-/// The scores of at most `block_rows` rows ([rows][dim]) with one vector; returns a bit for each that reaches the
-/// threshold.
-inline std::uint64_t scores(const kernels& k, similarity kind, std::size_t dim, const float* one, float one_squared,
-                            const float* rows_begin, const float* squares, std::size_t rows, float threshold,
-                            float* to) noexcept {
-  const float_environment ieee;
-  if (kind == similarity::cosine || kind == similarity::dot) k.dots(dim, one, rows, dim, rows_begin, to);
-  std::uint64_t reached = 0;
-  for (std::size_t r = 0; r < rows; ++r) {
-    if (kind == similarity::cosine)
-      to[r] = cosine_of(to[r], one_squared, squares[r]);
-    else if (kind != similarity::dot)
-      to[r] = similarity_of(kind, {one, dim}, {rows_begin + r * dim, dim}, &k);
-    reached |= std::uint64_t{to[r] >= threshold} << r;
-  }
-  return ieee.pinned(reached);
-}
+/// Scores of at most block_rows rows with as many others, and which of them reach the threshold.
+struct block_scores {
+  float scores[block_rows * block_rows];
+  std::uint64_t reached[block_rows];  ///< a bit for each column of a row
 
-inline void squares(const kernels& k, std::size_t dim, const float* rows_begin, std::size_t rows, float* to) noexcept {
-  const float_environment ieee;
-  for (std::size_t r = 0; r < rows; ++r) k.dots(dim, rows_begin + r * dim, 1, dim, rows_begin + r * dim, to + r);
-}
+  void fill(const kernels& k, const filter_kernels& filters, similarity kind, std::size_t dim, const float* x,
+            std::size_t rows, const float* y, std::size_t columns, float threshold) noexcept {
+    const float_environment ieee;
+    if (is_distance(kind)) {
+      for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t j = 0; j < columns; ++j)
+          scores[i * block_rows + j] = similarity_of(kind, {x + i * dim, dim}, {y + j * dim, dim}, &k);
+    } else {
+      filters.all_dots(dim, rows, x, columns, y, block_rows, scores);
+    }
+    if (kind == similarity::cosine) {
+      float left[block_rows], right[block_rows];
+      lengths(k, dim, x, rows, left);
+      lengths(k, dim, y, columns, right);
+      for (std::size_t i = 0; i < rows; ++i)
+        for (std::size_t j = 0; j < columns; ++j) {
+          float& score = scores[i * block_rows + j];
+          score = score / (left[i] * right[j]);
+        }
+    }
+    for (std::size_t i = 0; i < rows; ++i) {
+      std::uint64_t bits = 0;
+      for (std::size_t j = 0; j < columns; ++j) bits |= std::uint64_t{scores[i * block_rows + j] >= threshold} << j;
+      reached[i] = float_environment::pinned(bits);
+    }
+  }
+
+ private:
+  static void lengths(const kernels& k, std::size_t dim, const float* rows, std::size_t count, float* to) noexcept {
+    for (std::size_t r = 0; r < count; ++r) {
+      float square;
+      k.dots(dim, rows + r * dim, 1, dim, rows + r * dim, &square);
+      to[r] = length_of_square(square);
+    }
+  }
+};
 
 /// What workers found in one block. Matches are rare; a block of more than there is room for is searched again.
 struct block_matches {
@@ -99,7 +118,6 @@ template <class Found>
 result<void> find_plainly(std::span<const float> vectors, std::span<const float> others, bool same, std::size_t dim,
                           const kernels& k, const search_options& options, Found&& found) {
   const filter_kernels& filters = filter_of(k);
-  const bool by_dots = options.similarity == similarity::cosine || options.similarity == similarity::dot;
   const std::size_t n = vectors.size() / dim, across = others.size() / dim;
   bool first = true;
   const auto next = [&](std::size_t& a, std::size_t& b) {
@@ -109,20 +127,18 @@ result<void> find_plainly(std::span<const float> vectors, std::span<const float>
     return a < n;
   };
   const auto visit = [&](std::size_t a, std::size_t b, auto&& to) {
-    const float_environment ieee;
-    float left[block_rows], right[block_rows], dots[block_rows * block_rows];
+    block_scores block;
     const std::size_t rows = std::min(block_rows, n - a), columns = std::min(block_rows, across - b);
-    const float *const x = vectors.data() + a * dim, *const y = others.data() + b * dim;
-    squares(k, dim, x, rows, left);
-    squares(k, dim, y, columns, right);
-    if (by_dots) filters.all_dots(dim, rows, x, columns, y, block_rows, dots);
-    for (std::size_t i = 0; i < rows; ++i)
-      for (std::size_t j = same && b <= a + i ? a + i + 1 - b : 0; j < columns; ++j) {
-        float score = dots[i * block_rows + j];
-        if (options.similarity == similarity::cosine) score = cosine_of(score, left[i], right[j]);
-        if (!by_dots) score = similarity_of(options.similarity, {x + i * dim, dim}, {y + j * dim, dim}, &k);
-        if (float_environment::pinned(score) >= options.threshold && !to(match{a + i, b + j, score})) return false;
+    block.fill(k, filters, options.similarity, dim, vectors.data() + a * dim, rows, others.data() + b * dim, columns,
+               options.threshold);
+    for (std::size_t i = 0; i < rows; ++i) {
+      std::uint64_t bits = block.reached[i];
+      if (same && b <= a + i) bits &= a + i - b < block_rows - 1 ? ~std::uint64_t{0} << (a + i - b + 1) : 0;
+      for (; bits != 0; bits &= bits - 1) {
+        const auto j = static_cast<std::size_t>(std::countr_zero(bits));
+        if (!to(match{a + i, b + j, block.scores[i * block_rows + j]})) return false;
       }
+    }
     return true;
   };
   const std::size_t blocks = (n + block_rows - 1) / block_rows, columns = (across + block_rows - 1) / block_rows;
@@ -186,11 +202,10 @@ result<void> find_similar(std::span<const float> query, std::span<const float> v
   const std::size_t dim = query.size();
   if (const auto whole = check_rows(vectors, dim); !whole || vectors.empty()) return whole;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
+  const filter_kernels& filters = filter_of(k);
   const std::size_t n = vectors.size() / dim;
   // A worker takes many blocks at a time: one is done in less time than a thread needs to wake up.
   constexpr std::size_t strip = 16 * block_rows;
-  float square;
-  squares(k, dim, query.data(), 1, &square);
   bool first = true;
   const auto next = [&](std::size_t&, std::size_t& at) {
     if (!first) at += strip;
@@ -198,16 +213,14 @@ result<void> find_similar(std::span<const float> query, std::span<const float> v
     return at < n;
   };
   const auto visit = [&](std::size_t, std::size_t at, auto&& to) {
-    float lengths[block_rows], row_scores[block_rows];
+    block_scores block;
     for (const std::size_t end = std::min(n, at + strip); at < end; at += block_rows) {
       const std::size_t rows = std::min(block_rows, end - at);
-      const float* const b = vectors.data() + at * dim;
-      squares(k, dim, b, rows, lengths);
-      auto reached =
-          scores(k, options.similarity, dim, query.data(), square, b, lengths, rows, options.threshold, row_scores);
-      for (; reached != 0; reached &= reached - 1) {
-        const auto r = static_cast<std::size_t>(std::countr_zero(reached));
-        if (!to(match{0, at + r, row_scores[r]})) return false;
+      block.fill(k, filters, options.similarity, dim, query.data(), 1, vectors.data() + at * dim, rows,
+                 options.threshold);
+      for (std::uint64_t bits = block.reached[0]; bits != 0; bits &= bits - 1) {
+        const auto r = static_cast<std::size_t>(std::countr_zero(bits));
+        if (!to(match{0, at + r, block.scores[r]})) return false;
       }
     }
     return true;

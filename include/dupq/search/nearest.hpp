@@ -157,6 +157,7 @@ inline result<void> find_nearest(std::span<const float> queries, const packed_ro
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
   const filter_kernels& filters = filter_of(k);
   const std::size_t dim = rows.dim, workers = options.executor.count();
+  const packed_layout layout(rows.rows, dim);
   const auto go_on = [&](std::size_t done) {
     return !options.on_progress || options.on_progress(done, best.size()) || done == best.size();
   };
@@ -165,17 +166,17 @@ inline result<void> find_nearest(std::span<const float> queries, const packed_ro
   // Queries at a time, and memory for them: of this function, where they are few.
   std::size_t height = best.size() < 2 ? 1 : std::min(best.size(), strip_rows);
   const auto needed = [&] {
-    return strip_memory::shared_bytes(height, dim) + workers * strip_memory::own_bytes(height);
+    return strip_memory::shared_bytes(height, layout) + workers * strip_memory::own_bytes(height);
   };
-  scratch_memory memory({}, height > few || strip_memory::shared_bytes(height, dim) > sizeof local ? needed() : 0);
+  scratch_memory memory({}, height > few || strip_memory::shared_bytes(height, layout) > sizeof local ? needed() : 0);
   std::byte* shared_memory = memory.data();
   if (height <= few || shared_memory == nullptr) {
     height = std::min(height, few);
-    if (strip_memory::shared_bytes(height, dim) > sizeof local && shared_memory == nullptr) height = 1;
+    if (strip_memory::shared_bytes(height, layout) > sizeof local && shared_memory == nullptr) height = 1;
     if (shared_memory == nullptr) shared_memory = local;
   }
   const bool plainly =
-      dim > most_integers || (shared_memory == local && strip_memory::shared_bytes(height, dim) > sizeof local);
+      dim > most_integers || (shared_memory == local && strip_memory::shared_bytes(height, layout) > sizeof local);
   const std::size_t panels = (rows.rows + panel_width - 1) / panel_width;
   const std::size_t parts = workers == 1 ? 1 : std::min(4 * workers, (panels + chunk_panels - 1) / chunk_panels);
   const auto removed = [&](std::size_t, std::size_t row) {
@@ -189,8 +190,8 @@ inline result<void> find_nearest(std::span<const float> queries, const packed_ro
         add_nearest_plainly(queries.subspan(i * dim, dim), rows, options, k, best[i]);
     } else {
       shared_best shared(best.subspan(first, count));
-      std::byte* const own_memory = shared_memory + strip_memory::shared_bytes(height, dim);
-      strip filled(k, filters, strip_memory(shared_memory, nullptr, count, dim));
+      std::byte* const own_memory = shared_memory + strip_memory::shared_bytes(height, layout);
+      strip filled(k, filters, strip_memory(shared_memory, nullptr, height, layout));
       filled.fill(queries.data() + first * dim, count, rows);
       options.executor.run(parts, [&](std::size_t part, std::size_t worker) {
         const float_environment ieee_too;
@@ -223,7 +224,8 @@ result<void> nearest_neighbours(std::span<const float> vectors, std::size_t dim,
   const std::size_t best_bytes = height * (sizeof(best_neighbours) + most * sizeof(neighbour));
   const std::size_t strips =
       std::min((n + height - 1) / height, std::clamp(n * dim * sizeof(float) / 5 / best_bytes, workers, 32 * workers));
-  const std::size_t packed = round_up(packed_bytes(n, dim), alignment), each = strip_memory::bytes(height, dim);
+  const std::size_t packed = round_up(packed_bytes(n, dim), alignment),
+                    each = strip_memory::bytes(height, packed_layout(n, dim));
   const scratch_memory memory(options.memory, packed + workers * each + strips * best_bytes);
   if (memory.data() == nullptr)
     return error(errc::out_of_memory, "search", packed + workers * each + strips * best_bytes);
@@ -248,7 +250,7 @@ result<void> nearest_neighbours(std::span<const float> vectors, std::size_t dim,
               mine[r].add({row, similarity_of(options.similarity, rows->row(first + r), rows->row(row), &k)});
         return;
       }
-      strip left(k, filters, strip_memory(memory.data() + packed + worker * each, height, dim));
+      strip left(k, filters, strip_memory(memory.data() + packed + worker * each, height, packed_layout(n, dim)));
       left.fill(vectors.data() + first * dim, count, *rows);
       add_nearest(left, filters, *rows, 0, panels, 0, shared,
                   [&](std::size_t r, std::size_t row) { return row == first + r; });

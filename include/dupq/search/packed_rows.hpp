@@ -1,10 +1,5 @@
 // Vectors with their integer form beside them, which searches read first: a quarter of the bytes, and many times the
 // speed. The integers only say which rows cannot match; a score is always computed from the vectors themselves.
-//
-// With x = x' + e and y = y' + f, where x' and y' are what the integers stand for, Cauchy and Schwarz bound what they
-// leave out: x.y <= x'.y' + |e||y'| + |x||f|. After the first part of the numbers, what is left adds at most |x2||y2|.
-// All of it is in units of the similarity: for the cosine rows are taken as if they had the length 1, for a distance
-// x.y >= (|x|^2 + |y|^2 - distance^2) / 2, and the sum of differences is never below the root of their squares.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +18,8 @@
 #include "../core/platform.hpp"
 #include "../device/cpu/cpu.hpp"
 #include "../device/cpu/filter.hpp"
+#include "row_bounds.hpp"
+#include "sketch.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -45,131 +42,47 @@ struct pack_options {
 
 namespace search_detail {
 
-/// Before the panels: what is known of all rows together.
+/// Before everything else: what is known of all rows together.
 struct packed_head {
-  float most_length = 0;
-  float most_error = 0;
-  float most_rest = 0;  ///< the length of a row's second part
-  std::uint32_t split = 0;
+  row_maxima most;
+  float spread = 0;  ///< how far the basis of the sketches is from orthonormal, and products with it from exact
   std::uint32_t unused[12]{};
 };
 static_assert(sizeof(packed_head) == 64);
 
-/// Sums of more products may not fit 32 bits. Such rows, and packed forms of them, are compared by floats alone.
+/// Sums of more products may not fit 32 bits. Such rows are compared by floats alone.
 inline constexpr std::size_t most_integers = std::size_t{1} << 17;
 
-/// Numbers before the point at which a comparison asks whether to go on; a multiple of 16. Short rows are not parted.
-constexpr std::size_t split_of(std::size_t dim) noexcept { return dim < 64 ? round_up(dim, 16) : dim / 2 / 16 * 16; }
 constexpr std::size_t groups_of(std::size_t dim) noexcept { return (dim + 3) / 4; }
-constexpr std::size_t early_groups(std::size_t dim) noexcept { return std::min(split_of(dim) / 4, groups_of(dim)); }
-
 constexpr std::size_t panel_stride(std::size_t dim) noexcept {
   return groups_of(dim) * 4 * panel_width + sizeof(panel_tail);
 }
 
-/// How far computed sums over dim products of rows, and what is made of them, may be from the truth, in units of the
-/// rows' lengths: a few times the bound of 2^-24 for each of the additions of a lane.
-inline float rounding(std::size_t dim) noexcept { return (static_cast<float>(dim) / 16 + 16) * 0x1p-22f; }
+/// Where the parts of a packed form lie: the head, the basis of the sketches, their panels, and the rows' panels.
+struct packed_layout {
+  std::size_t rows, dim, sketch;
 
-/// A row as searches see it.
-struct row_form {
-  integer_row integers;
-  float length = 0;   ///< the root of its dot product with itself
-  bool plain = true;  ///< false where the bounds do not hold: not finite, or so large or small that squares are not
-
-  row_form(const integer_row& row, float square) noexcept : integers(row), length(std::sqrt(square)) {
-    plain = (square >= 1e-20f && square <= 1e20f) || (row.step == 0 && square == 0);
+  constexpr packed_layout(std::size_t rows_, std::size_t dim_) noexcept
+      : rows(rows_), dim(dim_), sketch(sketch_size(rows_, dim_)) {}
+  constexpr std::size_t panels() const noexcept { return (rows + panel_width - 1) / panel_width; }
+  constexpr std::size_t basis() const noexcept { return sizeof(packed_head); }
+  constexpr std::size_t sketches() const noexcept { return basis() + sketch * dim * sizeof(float); }
+  constexpr std::size_t whole() const noexcept {
+    return sketches() + (sketch == 0 ? 0 : panels() * panel_stride(sketch));
   }
-  float error(std::size_t dim) const noexcept { return std::sqrt(integers.error) + length * rounding(dim); }
-  float rest() const noexcept { return std::sqrt(integers.squares[1]) * 1.0001f; }
-  float unit(similarity kind) const noexcept { return kind == similarity::cosine && length > 0 ? 1 / length : 1.0f; }
-};
-
-inline row_form read_row(const kernels& k, const filter_kernels& filters, std::span<const float> x, float levels,
-                         std::size_t stride, std::uint32_t flip, std::byte* to) noexcept {
-  integer_row integers;
-  filters.integers(x.size(), split_of(x.size()), x.data(), levels, stride, flip, to, &integers);
-  float square = 0;
-  k.dots(x.size(), x.data(), 1, x.size(), x.data(), &square);
-  return {integers, square};
-}
-
-inline bool is_distance(similarity kind) noexcept {
-  return kind == similarity::euclidean || kind == similarity::manhattan;
-}
-
-/// Where a row that cannot be bounded stands, every comparison is made.
-inline void set_column(panel_tail& tail, std::size_t i, const row_form& row, similarity kind,
-                       std::size_t dim) noexcept {
-  const float length = row.length;
-  tail.length[i] = length > 1e-12f ? length : 1e-12f;
-  tail.start[i] = -128 * row.integers.sums[0];
-  tail.start_late[i] = -128 * row.integers.sums[1];
-  tail.scale[i] = 0;
-  tail.slack[i] = tail.slack_early[i] = std::numeric_limits<float>::infinity();
-  if (!row.plain) return;
-  const float unit = row.unit(kind), error = row.error(dim) * unit, rest = row.rest() * unit;
-  tail.scale[i] = row.integers.step * unit;
-  if (kind == similarity::cosine) {
-    tail.slack[i] = error + error * error / 2;
-    tail.slack_early[i] = tail.slack[i] + rest * rest / 2;
-  } else if (kind == similarity::dot) {
-    tail.slack[i] = tail.slack_early[i] = error;
-  } else {
-    tail.slack[i] = -length * length / 2;
-    tail.slack_early[i] = tail.slack[i] + rest * rest / 2;
-  }
-}
-
-/// A row of the other side: where its bound stands for each threshold.
-struct left_row {
-  float scale = 0;
-  float shift = std::numeric_limits<float>::infinity();  ///< below the threshold
-  float shift_early = shift;
-  float times = 1;   ///< what the threshold is multiplied with
-  float length = 0;  ///< at least 1e-12
-
-  left_row() = default;
-  left_row(const row_form& row, similarity kind, std::size_t dim, const packed_head& others) noexcept
-      : length(row.length > 1e-12f ? row.length : 1e-12f) {
-    if (!row.plain) return;
-    const float slack = rounding(dim), most = others.most_length;
-    if (kind == similarity::cosine) {
-      const float unit = row.unit(kind), error = row.error(dim) * unit, rest = row.rest() * unit;
-      scale = row.integers.step * unit;
-      shift = error + error * error / 2 + slack;
-      shift_early = shift + rest * rest / 2;
-    } else if (kind == similarity::dot) {
-      times = row.length > 0 ? 1 / row.length : 1.0f;
-      scale = row.integers.step * times;
-      shift = row.error(dim) * times * (most + others.most_error) + slack * most;
-      shift_early = shift + row.rest() * times * others.most_rest;
-    } else {
-      const float square = row.length * row.length;
-      scale = row.integers.step;
-      shift = row.error(dim) * (most + others.most_error) + row.length * others.most_error - square / 2 +
-              slack * (square + most * most);
-      shift_early = shift + row.rest() * row.rest() / 2;
-    }
-  }
-
-  row_bound bound(similarity kind, float threshold, std::size_t dim) const noexcept {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    if (!(shift < infinity)) return {0, -infinity, -infinity};
-    float t = threshold * times;
-    // No distance is below 0. A sum of differences has more roundings, one behind the other, than one of products.
-    if (is_distance(kind)) t = threshold > 0 ? infinity : -threshold * threshold / 2 * (1 + 16 * rounding(dim));
-    return {scale, t - shift, t - shift_early};
-  }
+  constexpr std::size_t bytes() const noexcept { return whole() + panels() * panel_stride(dim); }
 };
 
 inline const packed_head& head_of(const packed_rows& rows) noexcept {
   return *reinterpret_cast<const packed_head*>(rows.packed);
 }
-inline const std::byte* panels_of(const packed_rows& rows) noexcept { return rows.packed + sizeof(packed_head); }
-inline const panel_tail& tail_of(const packed_rows& rows, std::size_t panel) noexcept {
-  return *reinterpret_cast<const panel_tail*>(panels_of(rows) + panel * panel_stride(rows.dim) +
-                                              groups_of(rows.dim) * 4 * panel_width);
+inline const float* basis_of(const packed_rows& rows) noexcept {
+  return reinterpret_cast<const float*>(rows.packed + packed_layout(rows.rows, rows.dim).basis());
+}
+inline float length_of(const packed_rows& rows, std::size_t row) noexcept {
+  const std::byte* const panel =
+      rows.packed + packed_layout(rows.rows, rows.dim).whole() + row / panel_width * panel_stride(rows.dim);
+  return reinterpret_cast<const panel_tail*>(panel + groups_of(rows.dim) * 64)->length[row % panel_width];
 }
 
 /// The largest of floats that are not negative, which workers find together.
@@ -187,37 +100,86 @@ class shared_maximum {
   std::atomic<std::uint32_t> most_{0};
 };
 
-/// One panel: rows first..first+15, as many of them as there are.
-inline void pack_panel(const kernels& k, const filter_kernels& filters, std::span<const float> vectors, std::size_t dim,
-                       similarity kind, std::size_t first, std::byte* to, shared_maximum (&most)[3]) noexcept {
-  const std::size_t rows = std::min(panel_width, vectors.size() / dim - first), integers = groups_of(dim) * 64;
-  if (rows < panel_width) std::memset(to, 0, integers);
-  panel_tail tail{};
-  float maxima[3] = {};
-  for (std::size_t i = 0; i < rows; ++i) {
-    const row_form row =
-        read_row(k, filters, vectors.subspan((first + i) * dim, dim), 64, 4 * panel_width, 0x80808080u, to + i * 4);
-    set_column(tail, i, row, kind, dim);
-    if (!row.plain) continue;
-    maxima[0] = std::max(maxima[0], row.length);
-    maxima[1] = std::max(maxima[1], row.error(dim));
-    maxima[2] = std::max(maxima[2], row.rest());
+/// Packs rows for searches, a panel at a time.
+class packer {
+ public:
+  packer(std::span<const float> vectors, std::size_t dim, similarity kind, const kernels& k, std::byte* to) noexcept
+      : vectors_(vectors), layout_(vectors.size() / dim, dim), kind_(kind), k_(k), filters_(filter_of(k)), to_(to) {}
+
+  const packed_layout& layout() const noexcept { return layout_; }
+
+  /// The directions of the sketches. The panels' room is scratch memory until they are written.
+  void find_basis(const executor& workers) noexcept {
+    if (layout_.sketch == 0) return;
+    auto* const scratch = reinterpret_cast<float*>(to_ + layout_.sketches());
+    const float off = sketch_basis::find(vectors_, layout_.dim, layout_.sketch, k_, workers, scratch, basis());
+    spread_ = off + rounding(layout_.dim) * std::sqrt(static_cast<float>(layout_.sketch));
   }
-  for (std::size_t i = rows; i < panel_width; ++i)
-    tail.slack[i] = tail.slack_early[i] = -std::numeric_limits<float>::infinity();
-  std::memcpy(to + integers, &tail, sizeof tail);
-  for (std::size_t i = 0; i < 3; ++i) most[i].take(maxima[i]);
-}
+  void pack(std::size_t panel) noexcept {
+    const std::size_t first = panel * panel_width, rows = std::min(panel_width, layout_.rows - first);
+    const float* const x = vectors_.data() + first * layout_.dim;
+    std::byte* const whole = to_ + layout_.whole() + panel * panel_stride(layout_.dim);
+    std::byte* const sketch = to_ + layout_.sketches() + panel * panel_stride(layout_.sketch);
+    float sketches[panel_width * (2048 / 3)];
+    if (layout_.sketch != 0) filters_.all_dots(layout_.dim, rows, x, layout_.sketch, basis(), layout_.sketch, sketches);
+    panel_tail tail = empty_tail(), sketch_tail = empty_tail();
+    if (rows < panel_width) {
+      std::memset(whole, 0, groups_of(layout_.dim) * 64);
+      if (layout_.sketch != 0) std::memset(sketch, 0, groups_of(layout_.sketch) * 64);
+    }
+    row_maxima most;
+    for (std::size_t i = 0; i < rows; ++i) {
+      const float* const row = x + i * layout_.dim;
+      integer_row integers;
+      float square = 0;
+      k_.dots(layout_.dim, row, 1, layout_.dim, row, &square);
+      filters_.integers(layout_.dim, row, 64, 64, 0x80808080u, whole + i * 4, &integers);
+      const row_form form(integers, square, layout_.dim);
+      set_column(tail, i, form, integers.sum, kind_);
+      form.add_to(most);
+      if (layout_.sketch == 0) continue;
+      filters_.integers(layout_.sketch, sketches + i * layout_.sketch, 64, 64, 0x80808080u, sketch + i * 4, &integers);
+      const row_form short_form(integers, form, spread_);
+      set_column(sketch_tail, i, short_form, integers.sum, kind_);
+      short_form.add_to(most);
+    }
+    std::memcpy(whole + groups_of(layout_.dim) * 64, &tail, sizeof tail);
+    if (layout_.sketch != 0) std::memcpy(sketch + groups_of(layout_.sketch) * 64, &sketch_tail, sizeof tail);
+    most_[0].take(most.length), most_[1].take(most.error), most_[2].take(most.rest);
+  }
+  void finish() const noexcept {
+    const packed_head head{{most_[0].value(), most_[1].value(), most_[2].value()}, spread_};
+    std::memcpy(to_, &head, sizeof head);
+  }
+
+ private:
+  float* basis() const noexcept { return reinterpret_cast<float*>(to_ + layout_.basis()); }
+  static panel_tail empty_tail() noexcept {
+    panel_tail tail{};
+    for (float& slack : tail.slack) slack = -std::numeric_limits<float>::infinity();
+    return tail;
+  }
+
+  std::span<const float> vectors_;
+  packed_layout layout_;
+  similarity kind_;
+  const kernels& k_;
+  const filter_kernels& filters_;
+  std::byte* to_;
+  float spread_ = 0;
+  shared_maximum most_[3];
+};
 
 }  // namespace search_detail
 
-/// Bytes of the integer form of `rows` rows of `dim` numbers: a quarter of theirs, and 24 a row.
+/// Bytes of the integer form of `rows` rows of `dim` numbers: about a third of theirs.
 constexpr std::size_t packed_bytes(std::size_t rows, std::size_t dim) noexcept {
-  return sizeof(search_detail::packed_head) + (rows + panel_width - 1) / panel_width * search_detail::panel_stride(dim);
+  return search_detail::packed_layout(rows, dim).bytes();
 }
 
 /// Writes the integer form of `vectors`, [n][dim], to `memory`: packed_bytes(n, dim) bytes, aligned to 4 and best to
-/// 64. The view refers to both. Errors: wrong_size, too_small, not_aligned.
+/// 64. The view refers to both. The bytes are the same for every table and executor. Errors: wrong_size, too_small,
+/// not_aligned.
 inline result<packed_rows> pack_rows(std::span<const float> vectors, std::size_t dim, std::span<std::byte> memory,
                                      const pack_options& options = {}) noexcept {
   using namespace search_detail;
@@ -227,21 +189,21 @@ inline result<packed_rows> pack_rows(std::span<const float> vectors, std::size_t
   if (memory.size() < needed) return error(errc::too_small, "memory", needed, memory.size());
   if (reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(panel_tail) != 0)
     return error(errc::not_aligned, "memory", alignof(panel_tail));
+  packed_rows rows{vectors.data(), memory.data(), n, dim, options.similarity};
+  if (n == 0) return rows;
+  const float_environment ieee;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
-  const filter_kernels& filters = filter_of(k);
-  const std::size_t panels = (n + panel_width - 1) / panel_width;
+  packer to(vectors, dim, options.similarity, k, memory.data());
+  to.find_basis(options.executor);
   constexpr std::size_t at_a_time = 16;  // panels
-  std::byte* const first = memory.data() + sizeof(packed_head);
-  shared_maximum most[3];
+  const std::size_t panels = to.layout().panels();
   options.executor.run((panels + at_a_time - 1) / at_a_time, [&](std::size_t task, std::size_t) {
-    const float_environment ieee;
+    const float_environment ieee_too;
     const std::size_t end = std::min(panels, (task + 1) * at_a_time);
-    for (std::size_t p = task * at_a_time; p < end; ++p)
-      pack_panel(k, filters, vectors, dim, options.similarity, p * panel_width, first + p * panel_stride(dim), most);
+    for (std::size_t p = task * at_a_time; p < end; ++p) to.pack(p);
   });
-  const packed_head head{most[0].value(), most[1].value(), most[2].value(), static_cast<std::uint32_t>(split_of(dim))};
-  std::memcpy(memory.data(), &head, sizeof head);
-  return packed_rows{vectors.data(), memory.data(), n, dim, options.similarity};
+  to.finish();
+  return rows;
 }
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -15,69 +15,58 @@ namespace dupq::inline DUPQ_ABI {
 
 namespace scalar_kernels {
 
+/// The pairs of a row and the sixteen rows of a panel that can count, a bit each.
+inline unsigned reached(const filter_side& side, std::size_t r, std::size_t p) noexcept {
+  const std::byte* const panel = side.panels + p * side.panel_bytes();
+  const std::uint8_t* const a = side.a + r * side.groups * 4;
+  panel_tail tail;
+  std::memcpy(&tail, panel + side.groups * 64, sizeof tail);
+  for (std::size_t k = 0; k < side.groups; ++k)
+    for (std::size_t i = 0; i < panel_width; ++i)
+      for (std::size_t c = 0; c < 4; ++c)
+        tail.start[i] += a[4 * k + c] * static_cast<std::int8_t>(panel[(k * panel_width + i) * 4 + c]);
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < panel_width; ++i) {
+    const float v = static_cast<float>(tail.start[i]) * side.bounds[r].scale;
+    bits |= unsigned{v * tail.scale[i] + tail.slack[i] >= side.bounds[r].least} << i;
+  }
+  return bits;
+}
 inline filter_result filter(const filter_args& g) noexcept {
   filter_result result;
-  for (std::size_t p = 0; p < g.count; ++p) {
-    const std::byte* const panel = g.panels + p * g.panel_bytes();
-    panel_tail tail;
-    std::memcpy(&tail, panel + g.groups * 64, sizeof tail);
+  for (std::size_t p = 0; p < g.count; ++p)
     for (std::size_t r = 0; r < g.m; ++r) {
-      const std::uint8_t* const a = g.a + r * g.groups * 4;
-      const row_bound& bound = g.bounds[r];
-      std::int32_t sums[panel_width];
-      std::memcpy(sums, tail.start, sizeof sums);
-      const auto add = [&](std::size_t from, std::size_t to) {
-        for (std::size_t k = from; k < to; ++k)
-          for (std::size_t i = 0; i < panel_width; ++i)
-            for (std::size_t c = 0; c < 4; ++c)
-              sums[i] += a[4 * k + c] * static_cast<std::int8_t>(panel[(k * panel_width + i) * 4 + c]);
-      };
-      const auto reached = [&](const float* slack, float least) {
-        unsigned bits = 0;
-        for (std::size_t i = 0; i < panel_width; ++i) {
-          const float v = static_cast<float>(sums[i]) * bound.scale;
-          bits |= unsigned{v * tail.scale[i] + slack[i] >= least} << i;
-        }
-        return bits;
-      };
       ++result.tiles;
-      add(0, g.early);
-      if (g.early < g.groups && reached(tail.slack_early, bound.least_early) == 0) continue;
+      if (g.sketch.groups != 0 && reached(g.sketch, r, p) == 0) continue;
       ++result.late;
-      for (std::size_t i = 0; i < panel_width; ++i) sums[i] += tail.start_late[i];
-      add(g.early, g.groups);
-      const unsigned bits = reached(tail.slack, bound.least);
+      const unsigned bits = reached(g.whole, r, p);
       if (bits == 0) continue;
       ++result.found;
       g.masks[r * g.mask_stride + p] = static_cast<std::uint16_t>(bits);
     }
-  }
   return result;
 }
 
-inline void integers(std::size_t n, std::size_t split, const float* x, float levels, std::size_t stride,
-                     std::uint32_t flip, std::byte* q, integer_row* out) noexcept {
-  *out = {};
-  float most = 0;
+inline void integers(std::size_t n, const float* x, float levels, std::size_t stride, std::uint32_t flip, std::byte* q,
+                     integer_row* out) noexcept {
+  float most = 0, error[16] = {}, square[16] = {}, sum[16] = {};
   for (std::size_t i = 0; i < n; ++i) most = std::fabs(x[i]) > most ? std::fabs(x[i]) : most;
-  const float inverse = most >= least_range ? levels / most : 0.0f;
-  out->step = most / levels;
+  const float inverse = most >= least_range ? levels / most : 0.0f, step = most / levels;
   for (std::size_t group = 0; group * 4 < n; ++group, q += stride) {
-    std::uint8_t four[4] = {128, 128, 128, 128};
-    for (std::size_t i = group * 4, c = 0; c < 4 && i < n; ++c, ++i) {
-      const std::int32_t v = std::clamp(rounded(x[i] * inverse + formulas::round_magic), -127, 127);
-      const float d = x[i] - out->step * static_cast<float>(v);
-      out->error += d * d;
-      const std::size_t part = i < split ? 0 : 1;
-      out->squares[part] += x[i] * x[i];
-      out->sums[part] += v;
-      four[c] = static_cast<std::uint8_t>(v + 128);
+    std::uint32_t bytes = 0;
+    for (std::size_t i = group * 4; i < group * 4 + 4; ++i) {
+      const float v = i < n ? x[i] : 0.0f, t = fused(v, inverse, formulas::round_magic);
+      const float whole = t - formulas::round_magic, d = fused(-step, whole, v);
+      error[i % 16] = fused(d, d, error[i % 16]);
+      square[i % 16] = fused(v, v, square[i % 16]);
+      sum[i % 16] = sum[i % 16] + whole;
+      const auto byte = static_cast<std::uint32_t>(std::clamp<std::int32_t>(rounded(t) + 128, 0, 255));
+      bytes |= byte << 8 * (i % 4);
     }
-    std::uint32_t bytes;
-    std::memcpy(&bytes, four, 4);
     bytes ^= flip;
-    std::memcpy(q, &bytes, 4);
+    for (std::size_t c = 0; c < 4; ++c) q[c] = static_cast<std::byte>(bytes >> 8 * c & 255);
   }
+  *out = {step, sum_lanes(error), sum_lanes(square), whole_number(sum_lanes(sum))};
 }
 
 inline void all_dots(std::size_t n, std::size_t a_rows, const float* a, std::size_t b_rows, const float* b,

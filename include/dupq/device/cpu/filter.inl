@@ -8,88 +8,86 @@ template <int Rows, int Panels>
 struct filter_tile {
   DUPQ_ISA DUPQ_NOINLINE static void run(const filter_args& g, std::size_t row, std::size_t panel,
                                          filter_result& result) noexcept {
-    const std::size_t panel_bytes = g.panel_bytes();
-    const std::byte* const b = g.panels + panel * panel_bytes;
-    const std::uint8_t* const a = g.a + row * 4 * g.groups;
-    const row_bound* const bounds = g.bounds + row;
-    const std::byte* const tails = b + g.groups * 64;
-    i32x16 sums[Rows * Panels];
-    DUPQ_UNROLL
-    for (int p = 0; p < Panels; ++p) {
-      const i32x16 start = load(tail_of(tails, panel_bytes, p).start);
-      DUPQ_UNROLL
-      for (int r = 0; r < Rows; ++r) sums[r * Panels + p] = start;
-    }
     ++result.tiles;
-    multiply(sums, a, b, panel_bytes, g.groups, 0, g.early);
-    if (g.early < g.groups && !any_early(sums, bounds, tails, panel_bytes)) return;
-    ++result.late;
-    DUPQ_UNROLL
-    for (int p = 0; p < Panels; ++p) {
-      const i32x16 start = load(tail_of(tails, panel_bytes, p).start_late);
-      DUPQ_UNROLL
-      for (int r = 0; r < Rows; ++r) sums[r * Panels + p] = plus(sums[r * Panels + p], start);
+    if (g.sketch.groups != 0) {
+      const tile_side side(g.sketch, row, panel);
+      i32x16 sums[Rows * Panels];
+      multiply(side, sums);
+      if (!any(side, sums)) return;
     }
-    multiply(sums, a, b, panel_bytes, g.groups, g.early, g.groups);
-    if (set_masks(sums, bounds, tails, panel_bytes, g.masks + row * g.mask_stride + panel, g.mask_stride))
-      ++result.found;
+    ++result.late;
+    const tile_side side(g.whole, row, panel);
+    i32x16 sums[Rows * Panels];
+    multiply(side, sums);
+    if (set_masks(side, sums, g.masks + row * g.mask_stride + panel, g.mask_stride)) ++result.found;
   }
 
  private:
-  DUPQ_LANE static const panel_tail& tail_of(const std::byte* tails, std::size_t panel_bytes, int p) noexcept {
-    return *reinterpret_cast<const panel_tail*>(tails + static_cast<std::size_t>(p) * panel_bytes);
-  }
-  DUPQ_LANE static void multiply(i32x16 (&sums)[Rows * Panels], const std::uint8_t* a, const std::byte* b,
-                                 std::size_t panel_bytes, std::size_t groups, std::size_t from,
-                                 std::size_t to) noexcept {
-    const auto* weights = reinterpret_cast<const std::int8_t*>(b) + from * 64;
-    for (std::size_t k = from; k < to; ++k, weights += 64) {
+  struct tile_side {
+    const std::uint8_t* a;
+    const row_bound* bounds;
+    const std::byte* panels;
+    std::size_t panel_bytes, groups;
+
+    DUPQ_LANE tile_side(const filter_side& side, std::size_t row, std::size_t panel) noexcept
+        : a(side.a + row * 4 * side.groups),
+          bounds(side.bounds + row),
+          panels(side.panels + panel * side.panel_bytes()),
+          panel_bytes(side.panel_bytes()),
+          groups(side.groups) {}
+    DUPQ_LANE const panel_tail& tail(int p) const noexcept {
+      return *reinterpret_cast<const panel_tail*>(panels + static_cast<std::size_t>(p) * panel_bytes + groups * 64);
+    }
+    DUPQ_LANE f32x16 bound(i32x16 sum, f32x16 row_scale, int p) const noexcept {
+      return fused(mul(to_float(sum), row_scale), load(tail(p).scale), load(tail(p).slack));
+    }
+  };
+
+  DUPQ_LANE static void multiply(const tile_side& side, i32x16 (&sums)[Rows * Panels]) noexcept {
+    DUPQ_UNROLL
+    for (int p = 0; p < Panels; ++p) {
+      const i32x16 start = load(side.tail(p).start);
+      DUPQ_UNROLL
+      for (int r = 0; r < Rows; ++r) sums[r * Panels + p] = start;
+    }
+    const auto* b = reinterpret_cast<const std::int8_t*>(side.panels);
+    for (std::size_t k = 0; k < side.groups; ++k, b += 64) {
       i8x64 w[Panels];
       DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) w[p] = load_bytes(weights + static_cast<std::size_t>(p) * panel_bytes);
+      for (int p = 0; p < Panels; ++p) w[p] = load_bytes(b + static_cast<std::size_t>(p) * side.panel_bytes);
       DUPQ_UNROLL
       for (int r = 0; r < Rows; ++r) {
         std::int32_t four;
-        std::memcpy(&four, a + (static_cast<std::size_t>(r) * groups + k) * 4, 4);
+        std::memcpy(&four, side.a + (static_cast<std::size_t>(r) * side.groups + k) * 4, 4);
         const i32x16 x = splat(four);
         DUPQ_UNROLL
         for (int p = 0; p < Panels; ++p) sums[r * Panels + p] = add_products(sums[r * Panels + p], x, w[p]);
       }
     }
   }
-  DUPQ_LANE static f32x16 bound_of(i32x16 sum, f32x16 row_scale, const float* scale, const float* slack) noexcept {
-    return fused(mul(to_float(sum), row_scale), load(scale), load(slack));
-  }
-  DUPQ_LANE static bool any_early(const i32x16 (&sums)[Rows * Panels], const row_bound* bounds, const std::byte* tails,
-                                  std::size_t panel_bytes) noexcept {
+  DUPQ_LANE static bool any(const tile_side& side, const i32x16 (&sums)[Rows * Panels]) noexcept {
     unsigned reached = 0;
     DUPQ_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      const f32x16 scale = splat(bounds[r].scale);
-      f32x16 best = bound_of(sums[r * Panels], scale, tail_of(tails, panel_bytes, 0).scale,
-                             tail_of(tails, panel_bytes, 0).slack_early);
+      const f32x16 scale = splat(side.bounds[r].scale);
+      f32x16 best = side.bound(sums[r * Panels], scale, 0);
       DUPQ_UNROLL
-      for (int p = 1; p < Panels; ++p) {
-        const panel_tail& tail = tail_of(tails, panel_bytes, p);
-        best = greater(best, bound_of(sums[r * Panels + p], scale, tail.scale, tail.slack_early));
-      }
-      reached |= at_least(best, splat(bounds[r].least_early));
+      for (int p = 1; p < Panels; ++p) best = greater(best, side.bound(sums[r * Panels + p], scale, p));
+      reached |= at_least(best, splat(side.bounds[r].least));
     }
     return reached != 0;
   }
-  DUPQ_LANE static bool set_masks(const i32x16 (&sums)[Rows * Panels], const row_bound* bounds, const std::byte* tails,
-                                  std::size_t panel_bytes, std::uint16_t* masks, std::size_t stride) noexcept {
-    unsigned any = 0, bits[Rows * Panels];
+  DUPQ_LANE static bool set_masks(const tile_side& side, const i32x16 (&sums)[Rows * Panels], std::uint16_t* masks,
+                                  std::size_t stride) noexcept {
+    unsigned any_bit = 0, bits[Rows * Panels];
     DUPQ_UNROLL
     for (int r = 0; r < Rows; ++r) {
-      const f32x16 scale = splat(bounds[r].scale), least = splat(bounds[r].least);
+      const f32x16 scale = splat(side.bounds[r].scale), least = splat(side.bounds[r].least);
       DUPQ_UNROLL
-      for (int p = 0; p < Panels; ++p) {
-        const panel_tail& tail = tail_of(tails, panel_bytes, p);
-        any |= bits[r * Panels + p] = at_least(bound_of(sums[r * Panels + p], scale, tail.scale, tail.slack), least);
-      }
+      for (int p = 0; p < Panels; ++p)
+        any_bit |= bits[r * Panels + p] = at_least(side.bound(sums[r * Panels + p], scale, p), least);
     }
-    if (any == 0) return false;
+    if (any_bit == 0) return false;
     for (int r = 0; r < Rows; ++r)
       for (int p = 0; p < Panels; ++p)
         if (bits[r * Panels + p] != 0)
@@ -116,46 +114,34 @@ DUPQ_ISA inline filter_result filter(const filter_args& g) noexcept {
   return result;
 }
 
-DUPQ_ISA inline void integers(std::size_t n, std::size_t split, const float* x, float levels, std::size_t stride,
-                              std::uint32_t flip, std::byte* q, integer_row* out) noexcept {
+DUPQ_ISA inline void integers(std::size_t n, const float* x, float levels, std::size_t stride, std::uint32_t flip,
+                              std::byte* q, integer_row* out) noexcept {
   f32x16 most = splat(0.0f);
-  std::size_t i = 0;
   const std::size_t whole = n / 16 * 16;
-  for (; i < whole; i += 16) {
-    const f32x16 v = load(x + i);
-    most = greater(greater(v, sub(splat(0.0f), v)), most);
-  }
-  if (i < n) {
-    const f32x16 v = load_first(x + i, n - i, 0.0f);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const f32x16 v = i < whole ? load(x + i) : load_first(x + i, n - i, 0.0f);
     most = greater(greater(v, sub(splat(0.0f), v)), most);
   }
   const float top = max_lanes(most), step = top / levels;
   const f32x16 inverse = splat(top >= scalar_kernels::least_range ? levels / top : 0.0f), minus_step = splat(-step);
   const f32x16 magic = splat(formulas::round_magic);
-  f32x16 error = splat(0.0f);
-  out->step = step;
-  i = 0;
-  for (std::size_t part = 0; part < 2; ++part) {
-    f32x16 squares = splat(0.0f), sums = splat(0.0f);
-    for (const std::size_t end = part == 0 ? std::min(split, n) : n; i < end; i += 16) {
-      const f32x16 v = i < whole ? load(x + i) : load_first(x + i, n - i, 0.0f);
-      const f32x16 t = fused(v, inverse, magic), rounded = sub(t, magic), d = fused(minus_step, rounded, v);
-      error = fused(d, d, error);
-      squares = fused(v, v, squares);
-      sums = add(sums, rounded);
-      std::uint8_t bytes[16];
-      store_bytes(bytes, t, 128);
-      for (std::size_t g = 0; g < 4 && i + g * 4 < n; ++g) {
-        std::uint32_t four;
-        std::memcpy(&four, bytes + g * 4, 4);
-        four ^= flip;
-        std::memcpy(q + (i / 4 + g) * stride, &four, 4);
-      }
+  f32x16 error = splat(0.0f), squares = splat(0.0f), sums = splat(0.0f);
+  for (std::size_t i = 0; i < n; i += 16) {
+    const f32x16 v = i < whole ? load(x + i) : load_first(x + i, n - i, 0.0f);
+    const f32x16 t = fused(v, inverse, magic), rounded = sub(t, magic), d = fused(minus_step, rounded, v);
+    error = fused(d, d, error);
+    squares = fused(v, v, squares);
+    sums = add(sums, rounded);
+    std::uint8_t bytes[16];
+    store_bytes(bytes, t, 128);
+    for (std::size_t g = 0; g < 4 && i + g * 4 < n; ++g) {
+      std::uint32_t four;
+      std::memcpy(&four, bytes + g * 4, 4);
+      four ^= flip;
+      std::memcpy(q + (i / 4 + g) * stride, &four, 4);
     }
-    out->squares[part] = sum_lanes(squares);
-    out->sums[part] = static_cast<std::int32_t>(sum_lanes(sums));
   }
-  out->error = sum_lanes(error);
+  *out = {step, sum_lanes(error), sum_lanes(squares), whole_number(sum_lanes(sums))};
 }
 
 /// A x B dot products, so that their chains overlap and each number is read for several of them.
@@ -176,12 +162,17 @@ DUPQ_ISA void dots_tile(std::size_t n, const float* a, const float* b, std::size
       for (std::size_t r = 0; r < A; ++r) sums[r * B + c] = fused(x[r], v, sums[r * B + c]);
     }
   }
-  for (std::size_t r = 0; r < A; ++r)
+  if (i < n) {
+    f32x16 x[A];
+    for (std::size_t r = 0; r < A; ++r) x[r] = load_first(a + r * n + i, n - i, 0.0f);
     for (std::size_t c = 0; c < B; ++c) {
-      f32x16& sum = sums[r * B + c];
-      if (i < n) sum = fused(load_first(a + r * n + i, n - i, 0.0f), load_first(b + c * n + i, n - i, 0.0f), sum);
-      y[r * stride + c] = sum_lanes(sum);
+      const f32x16 v = load_first(b + c * n + i, n - i, 0.0f);
+      DUPQ_UNROLL
+      for (std::size_t r = 0; r < A; ++r) sums[r * B + c] = fused(x[r], v, sums[r * B + c]);
     }
+  }
+  DUPQ_UNROLL
+  for (std::size_t t = 0; t < A * B; ++t) y[t / B * stride + t % B] = sum_lanes(sums[t]);
 }
 DUPQ_ISA inline void all_dots(std::size_t n, std::size_t a_rows, const float* a, std::size_t b_rows, const float* b,
                               std::size_t stride, float* y) noexcept {

@@ -25,7 +25,8 @@ inline float fused(float a, float b, float c) noexcept {
   const double back = sum - product;
   const double lost = (product - (sum - back)) + (addend - back);
   auto bits = std::bit_cast<std::uint64_t>(sum);
-  if (lost != 0 && (bits & 1) == 0) bits += (lost > 0) == (sum > 0) ? std::uint64_t{1} : ~std::uint64_t{0};
+  const bool inexact = lost < 0 || lost > 0;  // it is NaN where the sum is infinite, and right as it is
+  if (inexact && (bits & 1) == 0) bits += (lost > 0) == (sum > 0) ? std::uint64_t{1} : ~std::uint64_t{0};
   return static_cast<float>(std::bit_cast<double>(bits));
 #endif
 }
