@@ -134,6 +134,19 @@ TEST_CASE("every table and executor packs the same bytes") {
   }
 }
 
+TEST_CASE("while a sketch's basis is sought, the panels' room is enough") {
+  using dupq::search_detail::packed_layout, dupq::search_detail::sketch_basis;
+  std::size_t sketched = 0;
+  for (std::size_t dim = 1; dim < 2'100; ++dim)
+    for (const std::size_t rows : {16'383u, 16'384u, 100'000u}) {
+      const packed_layout layout(rows, dim);
+      if (layout.sketch == 0) continue;
+      ++sketched;
+      CHECK(layout.bytes() - layout.sketches() >= sketch_basis::scratch_floats(dim) * sizeof(float));
+    }
+  CHECK(sketched == 2 * (2'048 - 95));
+}
+
 TEST_CASE("what cannot be packed is refused") {
   std::vector<float> rows(24);
   std::vector<std::byte> memory(dupq::packed_bytes(3, 8) + 4);

@@ -47,7 +47,8 @@ class segment_view {
     // Kernels like their rows at multiples of 64, where every writer puts them.
     const auto address = reinterpret_cast<std::uintptr_t>(packed->data());
     if (address % alignment != 0) return error(errc::misaligned, "packed", alignment, address % alignment);
-    if (search_detail::head_of({nullptr, packed->data()}).split != search_detail::split_of(model.dim))
+    const search_detail::packed_layout layout(static_cast<std::size_t>(rows), model.dim);
+    if (search_detail::head_of({nullptr, packed->data()}).sketch != layout.sketch)
       return error(errc::damaged, "packed");
     const auto order = read_tensor<std::int32_t>(*file, "order", tensor_type::i32, rows, 1);
     if (!order) return order.error();

@@ -93,45 +93,57 @@ class segment_writer {
     return out.pad();
   }
 
-  /// Panels are independent of each other, so the integer form is made of some rows at a time. What stands before them
-  /// is known when all have been made: they are made twice rather than kept.
+  /// The head and the sketches stand before the rows' panels and are known when all rows have been packed: the sketches
+  /// are kept until then, and the panels, three times as large, are made twice.
   result<void> write_packed(new_file& out) noexcept {
-    search_detail::packed_head all;
-    constexpr std::size_t head_bytes = sizeof all;
+    using namespace search_detail;
+    const float_environment ieee;
+    const packed_layout layout(rows_.size(), model_.dim);
+    const kernels& k = options_.kernels == nullptr ? *find_kernels() : *options_.kernels;
+    packer to(layout, options_.similarity, k);
+    const std::size_t sketch_bytes = layout.whole() - layout.sketches();
+    if (!sketches_.resize(sketch_bytes) || !basis_.resize(layout.sketch * layout.dim))
+      return error(errc::out_of_memory, "sketches", sketch_bytes).in(path_);
+    if (layout.sketch != 0) {
+      heap_list<float> scratch;
+      const std::size_t floats = sketch_basis::scratch_floats(layout.dim);
+      if (!scratch.resize(floats)) return error(errc::out_of_memory, "sketches", floats * sizeof(float)).in(path_);
+      to.find_basis([&](std::size_t i) { return rows_.vector(i); }, options_.executor, scratch.data(), basis_.data());
+    }
     for (const bool write : {false, true}) {
-      if (write)
-        if (const auto done = out.write(std::as_bytes(std::span(&all, 1))); !done) return done;
+      if (write) {
+        const packed_head head = to.head();
+        if (const auto done = out.write(std::as_bytes(std::span(&head, 1))); !done) return done;
+        if (const auto done = out.write(std::as_bytes(basis_.items())); !done) return done;
+        if (const auto done = out.write(sketches_.items()); !done) return done;
+      }
       for (std::size_t begin = 0; begin < rows_.size(); begin += piece_rows) {
-        const auto bytes = pack(begin, std::min(piece_rows, rows_.size() - begin));
+        const auto bytes = pack(to, layout, begin, std::min(piece_rows, rows_.size() - begin));
         if (!bytes) return bytes.error().in(path_);
-        search_detail::packed_head head;
-        std::memcpy(&head, bytes->data(), head_bytes);
-        join(all, head);
         if (write)
-          if (const auto done = out.write(bytes->subspan(head_bytes)); !done) return done;
+          if (const auto done = out.write(*bytes); !done) return done;
       }
     }
     return out.pad();
   }
 
-  /// What is known of all rows together, from what is known of some and of others.
-  static void join(search_detail::packed_head& all, const search_detail::packed_head& more) noexcept {
-    all.most_length = std::max(all.most_length, more.most_length);
-    all.most_error = std::max(all.most_error, more.most_error);
-    all.most_rest = std::max(all.most_rest, more.most_rest);
-    all.split = more.split;
-  }
-
-  /// The integer form of some rows.
-  result<std::span<const std::byte>> pack(std::size_t begin, std::size_t count) noexcept {
-    const std::size_t dim = model_.dim, bytes = packed_bytes(count, dim);
+  /// The panels of some rows; their sketches go to where they are kept.
+  result<std::span<const std::byte>> pack(search_detail::packer& to, const search_detail::packed_layout& layout,
+                                          std::size_t begin, std::size_t count) noexcept {
+    using namespace search_detail;
+    const std::size_t dim = model_.dim, panels = (count + panel_width - 1) / panel_width;
     vectors_.clear();
-    bool there = vectors_.reserve(count * dim) && packed_.resize(bytes);
+    bool there = vectors_.reserve(count * dim) && packed_.resize(panels * panel_stride(dim));
     for (std::size_t i = begin; there && i < begin + count; ++i) there = vectors_.append(rows_.vector(i), dim);
-    if (!there) return error(errc::out_of_memory, "packed", bytes);
-    const auto done = pack_rows(vectors_.items(), dim, packed_.items().first(bytes), options_);
-    if (!done) return done.error();
-    return std::span<const std::byte>(packed_.data(), bytes);
+    if (!there) return error(errc::out_of_memory, "packed", panels * panel_stride(dim));
+    options_.executor.run(panels, [&](std::size_t p, std::size_t) {
+      const float_environment ieee;
+      std::byte* const sketch =
+          layout.sketch == 0 ? nullptr : sketches_.data() + (begin / panel_width + p) * panel_stride(layout.sketch);
+      to.pack(vectors_.data() + p * panel_width * dim, std::min(panel_width, count - p * panel_width),
+              packed_.data() + p * panel_stride(dim), sketch);
+    });
+    return std::span<const std::byte>(packed_.data(), panels * panel_stride(dim));
   }
 
   template <class At>
@@ -155,6 +167,8 @@ class segment_writer {
   heap_list<std::int32_t> order_;
   heap_list<float> vectors_;
   heap_list<std::byte> packed_;
+  heap_list<std::byte> sketches_;
+  heap_list<float> basis_;
 };
 
 }  // namespace dupq::inline DUPQ_ABI::index_detail

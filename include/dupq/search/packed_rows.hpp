@@ -45,8 +45,9 @@ namespace search_detail {
 /// Before everything else: what is known of all rows together.
 struct packed_head {
   row_maxima most;
-  float spread = 0;  ///< how far the basis of the sketches is from orthonormal, and products with it from exact
-  std::uint32_t unused[12]{};
+  float spread = 0;          ///< how far the basis of the sketches is from orthonormal, and products with it from exact
+  std::uint32_t sketch = 0;  ///< numbers of a sketch, packed_layout::sketch
+  std::uint32_t unused[11]{};
 };
 static_assert(sizeof(packed_head) == 64);
 
@@ -100,28 +101,26 @@ class shared_maximum {
   std::atomic<std::uint32_t> most_{0};
 };
 
-/// Packs rows for searches, a panel at a time.
+/// Packs the rows of a set, a panel at a time: in one block, or wherever a panel and its sketch are wanted.
 class packer {
  public:
-  packer(std::span<const float> vectors, std::size_t dim, similarity kind, const kernels& k, std::byte* to) noexcept
-      : vectors_(vectors), layout_(vectors.size() / dim, dim), kind_(kind), k_(k), filters_(filter_of(k)), to_(to) {}
+  packer(const packed_layout& layout, similarity kind, const kernels& k) noexcept
+      : layout_(layout), kind_(kind), k_(k), filters_(filter_of(k)) {}
 
-  const packed_layout& layout() const noexcept { return layout_; }
-
-  /// The directions of the sketches. The panels' room is scratch memory until they are written.
-  void find_basis(const executor& workers) noexcept {
+  /// Finds the basis of the sketches, if there are any: row(i) is row i of the set, `scratch` has room for
+  /// sketch_basis::scratch_floats(dim) floats, and `basis`, [layout.sketch][dim], outlives this.
+  template <class Row>
+  void find_basis(Row&& row, const executor& workers, float* scratch, float* basis) noexcept {
     if (layout_.sketch == 0) return;
-    auto* const scratch = reinterpret_cast<float*>(to_ + layout_.sketches());
-    const float off = sketch_basis::find(vectors_, layout_.dim, layout_.sketch, k_, workers, scratch, basis());
+    basis_ = basis;
+    const float off = sketch_basis::find(row, layout_.rows, layout_.dim, layout_.sketch, k_, workers, scratch, basis);
     spread_ = off + rounding(layout_.dim) * std::sqrt(static_cast<float>(layout_.sketch));
   }
-  void pack(std::size_t panel) noexcept {
-    const std::size_t first = panel * panel_width, rows = std::min(panel_width, layout_.rows - first);
-    const float* const x = vectors_.data() + first * layout_.dim;
-    std::byte* const whole = to_ + layout_.whole() + panel * panel_stride(layout_.dim);
-    std::byte* const sketch = to_ + layout_.sketches() + panel * panel_stride(layout_.sketch);
-    float sketches[panel_width * (2048 / 3)];
-    if (layout_.sketch != 0) filters_.all_dots(layout_.dim, rows, x, layout_.sketch, basis(), layout_.sketch, sketches);
+
+  /// Writes the panel of `rows` rows, at most sixteen, and that of their sketches.
+  void pack(const float* x, std::size_t rows, std::byte* whole, std::byte* sketch) noexcept {
+    float sketches[panel_width * most_sketched / 3];
+    if (layout_.sketch != 0) filters_.all_dots(layout_.dim, rows, x, layout_.sketch, basis_, layout_.sketch, sketches);
     panel_tail tail = empty_tail(), sketch_tail = empty_tail();
     if (rows < panel_width) {
       std::memset(whole, 0, groups_of(layout_.dim) * 64);
@@ -147,25 +146,24 @@ class packer {
     if (layout_.sketch != 0) std::memcpy(sketch + groups_of(layout_.sketch) * 64, &sketch_tail, sizeof tail);
     most_[0].take(most.length), most_[1].take(most.error), most_[2].take(most.rest);
   }
-  void finish() const noexcept {
-    const packed_head head{{most_[0].value(), most_[1].value(), most_[2].value()}, spread_};
-    std::memcpy(to_, &head, sizeof head);
+  /// What stands before the panels, when all have been packed.
+  packed_head head() const noexcept {
+    return {
+        {most_[0].value(), most_[1].value(), most_[2].value()}, spread_, static_cast<std::uint32_t>(layout_.sketch)};
   }
 
  private:
-  float* basis() const noexcept { return reinterpret_cast<float*>(to_ + layout_.basis()); }
   static panel_tail empty_tail() noexcept {
     panel_tail tail{};
     for (float& slack : tail.slack) slack = -std::numeric_limits<float>::infinity();
     return tail;
   }
 
-  std::span<const float> vectors_;
   packed_layout layout_;
   similarity kind_;
   const kernels& k_;
   const filter_kernels& filters_;
-  std::byte* to_;
+  const float* basis_ = nullptr;
   float spread_ = 0;
   shared_maximum most_[3];
 };
@@ -193,16 +191,23 @@ inline result<packed_rows> pack_rows(std::span<const float> vectors, std::size_t
   if (n == 0) return rows;
   const float_environment ieee;
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
-  packer to(vectors, dim, options.similarity, k, memory.data());
-  to.find_basis(options.executor);
+  const packed_layout layout(n, dim);
+  packer to(layout, options.similarity, k);
+  // The panels' room is scratch memory until they are written.
+  to.find_basis([&](std::size_t i) { return vectors.data() + i * dim; }, options.executor,
+                reinterpret_cast<float*>(memory.data() + layout.sketches()),
+                reinterpret_cast<float*>(memory.data() + layout.basis()));
   constexpr std::size_t at_a_time = 16;  // panels
-  const std::size_t panels = to.layout().panels();
-  options.executor.run((panels + at_a_time - 1) / at_a_time, [&](std::size_t task, std::size_t) {
+  options.executor.run((layout.panels() + at_a_time - 1) / at_a_time, [&](std::size_t task, std::size_t) {
     const float_environment ieee_too;
-    const std::size_t end = std::min(panels, (task + 1) * at_a_time);
-    for (std::size_t p = task * at_a_time; p < end; ++p) to.pack(p);
+    const std::size_t end = std::min(layout.panels(), (task + 1) * at_a_time);
+    for (std::size_t p = task * at_a_time; p < end; ++p)
+      to.pack(vectors.data() + p * panel_width * dim, std::min(panel_width, n - p * panel_width),
+              memory.data() + layout.whole() + p * panel_stride(dim),
+              memory.data() + layout.sketches() + p * panel_stride(layout.sketch));
   });
-  to.finish();
+  const packed_head head = to.head();
+  std::memcpy(memory.data(), &head, sizeof head);
   return rows;
 }
 
