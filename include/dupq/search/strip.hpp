@@ -50,10 +50,11 @@ struct strip_memory {
     return shared_bytes(rows, others) + own_bytes(rows);
   }
   strip_memory() = default;
+  /// Without `own` only the shared part is there.
   strip_memory(std::byte* shared, std::byte* own, std::size_t rows, const packed_layout& others) noexcept {
     const auto take = [](std::byte*& from, auto*& to, std::size_t bytes) {
       to = reinterpret_cast<std::remove_reference_t<decltype(to)>>(from);
-      from += round_up(bytes, alignment);
+      if (from != nullptr) from += round_up(bytes, alignment);
     };
     const std::size_t m = padded(rows);
     take(shared, integers, shared_part(rows, others.dim, 1));
