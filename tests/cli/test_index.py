@@ -211,6 +211,7 @@ class Refused(Index):
         self.assertIn("lock: cannot be written: Permission denied", self.refused("index", "add", index))
         self.assertEqual(len(self.all(index)), 6)
 
+    @posix_only
     @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")
     def test_a_disk_that_is_full(self):
         """As far as a limit of a file's size shows it; tests/crash has every write."""
