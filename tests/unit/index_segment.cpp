@@ -36,9 +36,9 @@ TEST_CASE("pieces are packed as the whole is, with and without sketches") {
   for (const std::size_t n : {1u, 17u, 5'000u, 16'400u}) {
     const made_rows rows(n, 96);
     const dupq::index_model model{"m.gguf",
-                                                std::string_view("0123456789abcdef0123456789abcdef"
-                                                                 "0123456789abcdef0123456789abcdef"),
-                                                96};
+                                  std::string_view("0123456789abcdef0123456789abcdef"
+                                                   "0123456789abcdef0123456789abcdef"),
+                                  96};
     const temporary_folder folder;
     const std::string path = folder.file("s.gguf");
     REQUIRE(dupq::index_detail::segment_writer(path.c_str(), model, rows, dupq::pack_options{}).run());
