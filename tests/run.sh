@@ -4,15 +4,15 @@
 #   sanitized  clang++ with AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests and the command line
 #   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (40 where CI=true, 5 elsewhere)
 #
-# tests/run.sh [--quick]     --quick leaves the larger real model (all-mpnet-base-v2, a download of 400 MB) out
+# tests/run.sh [--quick]     --quick leaves the larger real model (all-mpnet-base-v2) and Spark out, downloads of 400 MB each
 # Environment: FUZZ_SECONDS, DUPQ_TEST_BUILD (where to build; default build/tests)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${DUPQ_TEST_BUILD:-$root/build/tests}
-models="all-MiniLM-L6-v2;all-mpnet-base-v2"
+models="all-MiniLM-L6-v2;all-mpnet-base-v2" spark=ON
 for argument in "$@"; do
   case $argument in
-    --quick) models="all-MiniLM-L6-v2" ;;
+    --quick) models="all-MiniLM-L6-v2" spark=OFF ;;
     *) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
   esac
 done
@@ -28,6 +28,8 @@ if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-40}; else seconds=${FUZZ_S
   g++-mingw-w64-x86-64-posix=x86_64-w64-mingw32-g++-posix wine64="/usr/lib/wine/wine64"
 "$root/tools/install_packages.sh" "g++-$(g++ -dumpversion | cut -d. -f1)-multilib=/usr/lib/gcc/x86_64-linux-gnu/*/32/libstdc++.a"
 
+if [ "$spark" = ON ]; then "$root/tools/install_packages.sh" default-jre-headless=java; fi
+
 jobs=$(nproc)
 step() { echo "== $1"; }
 configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON -DDUPQ_BUILD_TESTS=ON "${@:2}" >"$build/$1.log" 2>&1 ||
@@ -35,7 +37,7 @@ configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON -DDUPQ_B
 mkdir -p "$build"
 
 step "building with g++"
-configure main -DCMAKE_CXX_COMPILER=g++ "-DDUPQ_TEST_MODELS=$models"
+configure main -DCMAKE_CXX_COMPILER=g++ "-DDUPQ_TEST_MODELS=$models" -DDUPQ_TEST_SPARK=$spark
 cmake --build "$build/main" -j "$jobs"
 step "building with clang++ and sanitizers"
 configure sanitized -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" -DDUPQ_SANITIZE=address,undefined \
