@@ -26,7 +26,8 @@ using std::size_t;
 
 int calls(dupq::result<dupq::model>& model, dupq::result<dupq::bi_encoder>& encoder, dupq::encoder_options options,
           std::vector<std::string> questions, std::vector<std::string> others, std::vector<float> floats,
-          std::vector<float> scores, std::vector<int> labels, size_t dim, std::span<const std::byte> bytes,
+          std::vector<float> scores, std::vector<int> labels, std::vector<dupq::match> matches, size_t rows, size_t dim,
+          std::span<const std::byte> bytes,
           std::span<std::byte> storage, std::span<std::byte> workspace) {
   dupq::thread_pool pool;
 %s
