@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <dupq/index.hpp>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -32,20 +33,25 @@ class current_index {
   const dupq::index_reader& operator*() const noexcept { return index_; }
   const dupq::index_reader* operator->() const noexcept { return &index_; }
   void refresh() {
-    const auto now = written();
-    if (now == written_) return;
+    const std::string now = written();
+    if (now.empty() || now == written_) return;
     index_ = take(dupq::index_reader::open(folder_));
     written_ = now;
   }
 
  private:
-  std::filesystem::file_time_type written() const {
-    std::error_code none;
-    return std::filesystem::last_write_time(os::path_of(folder_) / "manifest.gguf", none);
+  /// The beginning of the manifest, in which a digest of all of it stands. Its time of writing would not do: two
+  /// changes within a system's smallest step of time look like one.
+  std::string written() const {
+    std::ifstream manifest(os::path_of(folder_) / "manifest.gguf", std::ios::binary);
+    std::string start(512, '\0');
+    manifest.read(start.data(), static_cast<std::streamsize>(start.size()));
+    start.resize(static_cast<std::size_t>(manifest.gcount()));
+    return start;
   }
 
   std::string folder_;
-  std::filesystem::file_time_type written_;
+  std::string written_;
   dupq::index_reader index_;
 };
 
