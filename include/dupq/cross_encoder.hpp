@@ -18,16 +18,16 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
 
  public:
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size.
-  result<void> score(texts a, texts b, std::span<float> out) noexcept { return activated(logits(a, b, out), out); }
+  result<void> score(texts a, texts b, std::span<float> out) noexcept { return list<true>(a, b, out, unwatched()); }
   /// The same, watched. Errors: also cancelled.
   result<void> score(texts a, texts b, std::span<float> out, const call_options& options) noexcept {
-    return activated(logits(a, b, out, options), out);
+    return list<true>(a, b, out, watch(options, a.size()));
   }
   /// The model's output before its activation. Errors: wrong_size.
-  result<void> logits(texts a, texts b, std::span<float> out) noexcept { return logit_list(a, b, out, unwatched()); }
+  result<void> logits(texts a, texts b, std::span<float> out) noexcept { return list<false>(a, b, out, unwatched()); }
   /// The same, watched. Errors: also cancelled.
   result<void> logits(texts a, texts b, std::span<float> out, const call_options& options) noexcept {
-    return logit_list(a, b, out, watch(options, a.size()));
+    return list<false>(a, b, out, watch(options, a.size()));
   }
   /// The score of one pair.
   result<float> score(std::string_view a, std::string_view b) noexcept {
@@ -35,9 +35,9 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
     float out = 0;
     const float_environment ieee;
     unwatched nobody;
-    logits_range(
+    range<true>(
         0, 1, this->alone(), nobody, [&](std::size_t) { return a; }, [&](std::size_t) { return b; }, &out);
-    return ieee.pinned(activate(out));
+    return ieee.pinned(out);
   }
 
  private:
@@ -47,30 +47,24 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
     return this->model_.config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;
   }
 
-  result<void> activated(const result<void>& done, std::span<float> out) const noexcept {
-    const float_environment ieee;
-    if (done)
-      for (float& x : out) x = activate(x);
-    return done;
-  }
-
-  template <class Watch>
-  result<void> logit_list(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
+  /// Scores or logits of a list. Each is what it is to be when it is written: a call that is cancelled leaves some.
+  template <bool Scores, class Watch>
+  result<void> list(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
     if (const auto here = this->ready(); !here) return here;
     if (const auto right = check_scores(a, b, out); !right) return right;
     this->for_ranges(
         a.size(), a.size(), watch, [&](std::size_t i) { return this->likely_tokens(a[i].size() + b[i].size()); },
         [&](std::size_t begin, std::size_t end, batch<D>& one) {
-          logits_range(
+          range<Scores>(
               begin, end, one, watch, [&](std::size_t i) { return a[i]; }, [&](std::size_t i) { return b[i]; },
               out.data());
         });
     return watch.outcome();
   }
 
-  template <class Watch, class First, class Second>
-  void logits_range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, First&& a, Second&& b,
-                    float* out) noexcept {
+  template <bool Scores, class Watch, class First, class Second>
+  void range(std::size_t begin, std::size_t end, batch<D>& one, Watch& watch, First&& a, Second&& b,
+             float* out) noexcept {
     const model& m = this->model_;
     this->run_packed(
         begin, end, one, watch,
@@ -82,6 +76,8 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
           const auto& buffers = full.buffers();
           m.weights().head.forward(device, buffers.first(n), buffers.headed(n), matrix<float>(out + first, n, 1),
                                    buffers.scratch);
+          if constexpr (Scores)
+            for (float& x : std::span(out + first, n)) x = activate(x);
         });
   }
 };

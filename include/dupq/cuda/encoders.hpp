@@ -114,13 +114,17 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
   /// The score of pair (a[i], b[i]) to out[i]: the logit through the model's activation. Errors: wrong_size,
   /// gpu_failed, cancelled.
   result<void> score(texts a, texts b, std::span<float> out, const call_options& options = {}) noexcept {
-    const auto done = logits(a, b, out, options);
-    if (done && engine_.model().config().activation == score_activation::sigmoid)
-      for (float& x : out) x = formulas::sigmoid(x);
-    return done;
+    return list(a, b, out, options, engine_.model().config().activation == score_activation::sigmoid);
   }
   /// The model's output before its activation. Errors: wrong_size, gpu_failed, cancelled.
   result<void> logits(texts a, texts b, std::span<float> out, const call_options& options = {}) noexcept {
+    return list(a, b, out, options, false);
+  }
+
+ private:
+  using base::base;
+
+  result<void> list(texts a, texts b, std::span<float> out, const call_options& options, bool sigmoid) noexcept {
     if (const auto right = check_scores(a, b, out); !right) return right;
     return engine_.run(
         a.size(), watch(options, a.size()),
@@ -128,12 +132,9 @@ class cross_encoder : public encoder<cross_encoder<Runtime>, model_kind::cross_e
           return encode_pair(engine_.model(), engine_.prompt(), a[i], b[i], ids, engine_.options().special_tokens);
         },
         [&](std::size_t first, std::size_t count, const float* logits) {
-          std::copy_n(logits, count, out.data() + first);
+          for (std::size_t i = 0; i < count; ++i) out[first + i] = sigmoid ? formulas::sigmoid(logits[i]) : logits[i];
         });
   }
-
- private:
-  using base::base;
 };
 
 }  // namespace dupq::inline DUPQ_ABI::gpu
