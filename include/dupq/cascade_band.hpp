@@ -56,13 +56,13 @@ struct band_choice {
 
 /// What a cascade must be as good as.
 enum class band_aim : std::uint8_t {
-  cross_encoder,  ///< the cross-encoder alone
-  best,           ///< the best that any band reaches: the two together may be better than either alone
+  cross,  ///< the cross-encoder alone
+  best,   ///< the best that any band reaches: the two together may be better than either alone
 };
 
 struct band_options {
   double loss = 0.002;  ///< by so much the F1 may stay below the aim's
-  band_aim aim = band_aim::cross_encoder;
+  band_aim aim = band_aim::cross;
 };
 
 namespace band_detail {

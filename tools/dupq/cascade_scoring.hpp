@@ -18,7 +18,7 @@
 namespace dupq_tool {
 
 inline dupq::band_options band_options(const arguments& args) {
-  return {.aim = args.choice("--aim", {"cross", "best"}) == 1 ? dupq::band_aim::best : dupq::band_aim::cross_encoder};
+  return {.aim = args.choice("--aim", {"cross", "best"}) == 1 ? dupq::band_aim::best : dupq::band_aim::cross};
 }
 
 /// A cascade's cross-encoder, beside the session of its bi-encoder.
