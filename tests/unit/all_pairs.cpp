@@ -12,7 +12,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "search_rows.hpp"
@@ -100,7 +99,8 @@ TEST_CASE("large sets, whose sketches are asked before the rows, lose nothing") 
   static_assert(dupq::search_detail::sketch_size(n, dim) == 32);
   add_odd_rows(rows, dim);
   const dupq::kernels& fastest = *dupq::find_kernels();
-  for (const auto& [kind, threshold] : {std::pair{dupq::similarity::cosine, 0.9f}, {dupq::similarity::dot, 2.5f}}) {
+  for (const dupq::similarity kind : {dupq::similarity::cosine, dupq::similarity::dot}) {
+    const float threshold = kind == dupq::similarity::cosine ? 0.9f : 2.5f;
     const dupq::search_options options{.threshold = threshold, .similarity = kind};
     std::vector<found_match> expected;
     // The definition itself would take a minute here; this one is compared with it above.
@@ -120,7 +120,8 @@ TEST_CASE("large sets, whose sketches are asked before the rows, lose nothing") 
 }
 
 TEST_CASE("every table and executor packs the same bytes") {
-  for (const auto& [n, dim] : {std::pair<std::size_t, std::size_t>{50, 7}, {130, 64}, {16'400, 96}}) {
+  for (const std::size_t n : {50u, 130u, 16'400u}) {
+    const std::size_t dim = n == 50 ? 7 : n == 130 ? 64 : 96;
     auto rows = around_centres(n, dim, 0.5f, 2.0f);
     std::vector<std::byte> first;
     dupq::thread_pool pool(3);
