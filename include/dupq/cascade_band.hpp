@@ -3,10 +3,10 @@
 #pragma once
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -114,7 +114,8 @@ class edges {
         rows[m++] = one;
     }
     std::sort(rows.get(), rows.get() + m, [](const row& a, const row& b) { return a.similarity < b.similarity; });
-    edge below{.similarity = -FLT_MAX};  // beyond all that was seen nothing is known, so bands may go on for ever
+    edge below{.similarity = -std::numeric_limits<float>::max()};  // beyond all that was seen nothing is known, so
+                                                                   // bands may go on for ever
     for (std::size_t i = 0; i < m; ++i) {
       if (i == 0 || rows[i].similarity != rows[i - 1].similarity) {
         if (i != 0) below.similarity = metrics_detail::between(rows[i - 1].similarity, rows[i].similarity);
@@ -122,14 +123,14 @@ class edges {
       }
       below.add(rows[i].called, rows[i].duplicate);
     }
-    below.similarity = FLT_MAX;
+    below.similarity = std::numeric_limits<float>::max();
     list_[size_++] = below;
   }
 
   std::size_t size() const noexcept { return size_; }
   band everything() const noexcept { return {0, size_ - 1}; }
   std::size_t unsure(band b) const noexcept { return static_cast<std::size_t>(always_.pairs + width(b)); }
-  float lower(band b) const noexcept { return b.begin == 0 ? -FLT_MAX : at(b.begin); }
+  float lower(band b) const noexcept { return b.begin == 0 ? -std::numeric_limits<float>::max() : at(b.begin); }
   float upper(band b) const noexcept { return at(b.end); }
 
   confusion counts(band b) const noexcept {
@@ -187,7 +188,9 @@ class edges {
   }
 
  private:
-  float at(std::size_t i) const noexcept { return std::clamp(list_[i].similarity, -FLT_MAX, FLT_MAX); }
+  float at(std::size_t i) const noexcept {
+    return std::clamp(list_[i].similarity, -std::numeric_limits<float>::max(), std::numeric_limits<float>::max());
+  }
   std::int64_t width(band b) const noexcept { return list_[b.end].pairs - list_[b.begin].pairs; }
 
   // F1 = 2 tp / (positive + called) is at least part / whole where 2 whole tp - part (positive + called) is at least 0.
