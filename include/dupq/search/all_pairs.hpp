@@ -16,11 +16,12 @@
 
 namespace dupq::inline DUPQ_ABI::search_detail {
 
-/// Memory of the caller's, or from the heap for as long as this lives; there may be none.
+/// Memory of the caller's, where it is enough and aligned, or from the heap for as long as this lives; there may be
+/// none.
 class scratch_memory {
  public:
   scratch_memory(std::span<std::byte> given, std::size_t needed) noexcept {
-    if (given.size() >= needed)
+    if (given.size() >= needed && reinterpret_cast<std::uintptr_t>(given.data()) % alignment == 0)
       data_ = given.data();
     else
       data_ = owned_ = static_cast<std::byte*>(os::allocate(needed));
@@ -108,7 +109,7 @@ class pairs_search {
   }
 
   result<void> run() {
-    const std::size_t blocks = (plan_.rows + block_rows - 1) / block_rows, across = block_count(plan_.columns);
+    const std::size_t blocks = block_count(plan_.rows), across = block_count(plan_.columns);
     total_ = same_ ? blocks * (blocks + 1) / 2 : blocks * across;
     for (std::size_t row = 0; row < plan_.rows;) {
       const std::size_t left = (plan_.rows - row + plan_.height - 1) / plan_.height;
