@@ -21,6 +21,7 @@ FLOORS = [
     ("workspace.hpp", 4), ("model.hpp", 4), ("encoder.hpp", 4), ("bi_encoder.hpp", 4),
     ("cross_encoder.hpp", 4),
     ("index/", 5), ("index.hpp", 5), ("cascade.hpp", 5),
+    ("training/", 5), ("training.hpp", 5),
     ("cuda/", 5),
     ("dupq.hpp", 6), ("cuda.cuh", 6),
 ]
