@@ -266,6 +266,9 @@ class trainable_reference {
       x.row(r)[i] = static_cast<float>(training_formulas::gelu(at));
     });
   }
+  void add(matrix<const float> x, matrix<float> y) const noexcept {
+    each(y, [&](float& to, std::size_t r, std::size_t i) { to = to + x.row(r)[i]; });
+  }
   void tanh_gradient(matrix<const float> y, matrix<float> dy) const noexcept {
     each(dy, [&](float& to, std::size_t r, std::size_t i) {
       const auto at = static_cast<double>(y.row(r)[i]);
