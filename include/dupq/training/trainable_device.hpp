@@ -63,6 +63,8 @@ concept trainable_device = requires(const D d, const linear<host_memory>& weight
   { d.norm_gradient(norm, /*x^*/ in, /*inverse*/ numbers, /*d_y*/ in, /*d_x*/ out) } noexcept;
   // d_gain = sum over rows of d_y * x^; d_bias = that of d_y
   { d.norm_sums(/*x^*/ in, /*d_y*/ in, /*d_gain*/ floats, /*d_bias*/ floats) } noexcept;
+  // y = y + x
+  { d.add(/*x*/ in, /*y*/ out) } noexcept;
   // sums over the rows: the gradient of a bias
   { d.column_sums(in, floats) } noexcept;
   // y = gelu(x) = x Phi(x), Phi the normal distribution's cumulative function
