@@ -41,9 +41,7 @@ class cpu_trainable {
   void norm_sums(matrix<const float> x, matrix<const float> dy, float* gain, float* bias) const noexcept {
     own_->column_sums(x.rows, x.columns, x.data, dy.data, gain, bias);
   }
-  void add(matrix<const float> x, matrix<float> y) const noexcept {
-    own_->add_to(x.rows * x.columns, x.data, y.data);
-  }
+  void add(matrix<const float> x, matrix<float> y) const noexcept { own_->add_to(x.rows * x.columns, x.data, y.data); }
   void column_sums(matrix<const float> x, float* sums) const noexcept {
     own_->column_sums(x.rows, x.columns, nullptr, x.data, nullptr, sums);
   }

@@ -1,5 +1,5 @@
-// One transformer layer in training: the forward pass that keeps what its gradient needs, and the gradient, both for one
-// block of texts; and then the gradients of the layer's weights, for all blocks together.
+// One transformer layer in training: the forward pass that keeps what its gradient needs, and the gradient, both for
+// one block of texts; and then the gradients of the layer's weights, for all blocks together.
 #pragma once
 
 #include <cstddef>
@@ -116,9 +116,7 @@ struct layer_pass {
   const parameters& weights;
   const step_dropout& dropout;
 
-  attention_shape shape() const noexcept {
-    return {model.heads, model.head_dim(), weights.expanded(), weights.span()};
-  }
+  attention_shape shape() const noexcept { return {model.heads, model.head_dim(), weights.expanded(), weights.span()}; }
   dropout_places places() const noexcept { return {model.heads}; }
 
   /// y = dropped(x): `place` says which.
@@ -159,8 +157,8 @@ struct layer_pass {
   /// into a matrix once more. The sums of `relative` are of the block's texts; null where there are none.
   template <class Below>
   void backward(std::size_t n, const kept_layer& kept, const training_block& b, const block_room& room,
-                matrix<float> gradient, float* relative, const layer_sums& sums, float* own_sums, layer_factors& factors,
-                Below&& below) const noexcept {
+                matrix<float> gradient, float* relative, const layer_sums& sums, float* own_sums,
+                layer_factors& factors, Below&& below) const noexcept {
     const trained_layer& layer = weights.layers()[n];
     const std::size_t tokens = b.texts.tokens(), d = model.hidden, at = b.first_token;
     const auto rows = [&](float* all, std::size_t columns) {
@@ -204,9 +202,7 @@ struct layer_pass {
   }
 
   /// How many tasks make the gradients of a layer's parameters from `factors` and `sums`.
-  std::size_t weight_tasks() const noexcept {
-    return 3 * groups(model.hidden) + groups(model.intermediate) + 1;
-  }
+  std::size_t weight_tasks() const noexcept { return 3 * groups(model.hidden) + groups(model.intermediate) + 1; }
   void weight_gradient(std::size_t n, std::size_t task, const layer_factors& factors, const layer_sums& sums,
                        std::size_t blocks) const noexcept {
     const trained_layer& layer = weights.layers()[n];

@@ -31,7 +31,8 @@ struct parameter {
   std::size_t size() const noexcept { return rows * columns; }
 };
 
-/// A matrix and its bias in training. `forward` is y = x W^T + b, `backward` d_x = d_y W; their panels follow the values.
+/// A matrix and its bias in training. `forward` is y = x W^T + b, `backward` d_x = d_y W; their panels follow the
+/// values.
 struct trained_linear {
   parameter* weight = nullptr;  ///< the first of `parts` equal ones, which lie one behind the other
   parameter* bias = nullptr;
@@ -84,8 +85,9 @@ class parameters {
       dense = matrix_of(from, {name_buffer("cls")}, c.hidden, c.hidden);
       classifier = matrix_of(from, {name_buffer("cls.output")}, 1, c.hidden);
     }
-    relative = c.relative_buckets == 0 ? nullptr
-                                       : add(from, "attn_rel_b", ".weight", c.relative_buckets, c.heads, true);
+    // No weight decay: by its name it is a bias, and those do not decay in the usual groups of parameters.
+    relative =
+        c.relative_buckets == 0 ? nullptr : add(from, "attn_rel_b", ".weight", c.relative_buckets, c.heads, false);
     span_ = c.max_length;
     const std::uint64_t distances = std::uint64_t{c.heads} * (2 * std::uint64_t{span_} - 1) + slack;
     expanded_ = c.relative_buckets == 0 ? nullptr : from.take<float>(distances);
@@ -123,8 +125,8 @@ class parameters {
     return {};
   }
 
-  std::span<parameter> all() noexcept { return {list_, count_}; }
-  std::span<const parameter> all() const noexcept { return {list_, count_}; }
+  std::span<parameter> all() noexcept { return {list_, list_ == nullptr ? 0 : count_}; }
+  std::span<const parameter> all() const noexcept { return {list_, list_ == nullptr ? 0 : count_}; }
   std::span<const trained_layer> layers() const noexcept { return {layers_, layer_count_}; }
 
   /// How many tasks bring the panels up to date with the values.

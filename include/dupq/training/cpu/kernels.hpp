@@ -38,13 +38,19 @@ struct training_kernels {
                        const std::uint32_t* keys, const float* x, float* y) noexcept;
   /// Of each column, [rows][stride]: dp = p * (dp - sum of p dp) * scale; sums over 4 partial sums, row mod 4.
   void (*softmax_gradient)(std::size_t rows, std::size_t stride, float scale, const float* p, float* dp) noexcept;
-  /// One step of AdamW; g may be null: a gradient of zeros.
+  /// One step of AdamW (see adamw.hpp); g may be null: a gradient of zeros. A first moment below least_first in
+  /// magnitude and a second one below least_second become 0: no parameter sees the difference, and a moment that decays
+  /// for long would become a denormal, which many CPUs are slow at.
   void (*adamw)(std::size_t n, const adamw_factors& f, const float* g, float* p, float* m, float* v) noexcept;
   /// The sum of squares, over 16 partial sums, in double.
   double (*squares)(std::size_t n, const float* x) noexcept;
   /// y = y + x
   void (*add_to)(std::size_t n, const float* x, float* y) noexcept;
+  /// x = x * factor
+  void (*multiply)(std::size_t n, float factor, float* x) noexcept;
 };
+
+inline constexpr float least_first = 1e-30f, least_second = 1e-36f;
 
 namespace formulas {
 
@@ -176,9 +182,9 @@ inline void adamw(std::size_t n, const adamw_factors& f, const float* g, float* 
   for (std::size_t i = 0; i < n; ++i) {
     const float gradient = g == nullptr ? 0.0f : g[i] * f.scale;
     const float kept = p[i] * f.decay, part = gradient * f.rest1, square = gradient * f.rest2;
-    m[i] = fused(m[i], f.beta1, part);
-    const float old = v[i] * f.beta2;
-    v[i] = fused(square, gradient, old);
+    const float first = fused(m[i], f.beta1, part), old = v[i] * f.beta2, second = fused(square, gradient, old);
+    m[i] = (first > 0.0f - first ? first : 0.0f - first) >= least_first ? first : 0.0f;
+    v[i] = second >= least_second ? second : 0.0f;
     p[i] = fused(-f.rate, m[i] / fused(std::sqrt(v[i]), f.root, f.epsilon), kept);
   }
 }
@@ -198,9 +204,13 @@ inline void add_to(std::size_t n, const float* x, float* y) noexcept {
   for (std::size_t i = 0; i < n; ++i) y[i] = y[i] + x[i];
 }
 
-inline constexpr training_kernels training_table{training_norm,    norm_output,   norm_gradient, column_sums,
-                                                 training_gelu,    gelu_gradient, drop,          drop_columns,
-                                                 softmax_gradient, adamw,         squares,       add_to};
+inline void multiply(std::size_t n, float factor, float* x) noexcept {
+  for (std::size_t i = 0; i < n; ++i) x[i] = x[i] * factor;
+}
+
+inline constexpr training_kernels training_table{
+    training_norm, norm_output,      norm_gradient, column_sums, training_gelu, gelu_gradient, drop,
+    drop_columns,  softmax_gradient, adamw,         squares,     add_to,        multiply};
 
 }  // namespace scalar_kernels
 }  // namespace dupq::inline DUPQ_ABI

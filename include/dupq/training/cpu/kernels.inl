@@ -201,8 +201,9 @@ DUPQ_ISA inline void adamw(std::size_t n, const adamw_factors& f, const float* g
   for (; i + 16 <= n; i += 16) {
     const f32x16 gradient = g == nullptr ? splat(0.0f) : mul(load(g + i), scale);
     const f32x16 kept = mul(load(p + i), decay), part = mul(gradient, rest1), square = mul(gradient, rest2);
-    const f32x16 first = fused(load(m + i), beta1, part), old = mul(load(v + i), beta2);
-    const f32x16 second = fused(square, gradient, old);
+    f32x16 first = fused(load(m + i), beta1, part), second = fused(square, gradient, mul(load(v + i), beta2));
+    first = zero_below(first, greater(first, sub(splat(0.0f), first)), splat(least_first));
+    second = zero_below(second, second, splat(least_second));
     store(m + i, first);
     store(v + i, second);
     store(p + i, fused(rate, div(first, fused(root(second), factor, epsilon)), kept));
@@ -233,8 +234,15 @@ DUPQ_ISA inline void add_to(std::size_t n, const float* x, float* y) noexcept {
   if (i < n) scalar_kernels::add_to(n - i, x + i, y + i);
 }
 
-inline constexpr training_kernels training_table{training_norm,    norm_output,   norm_gradient, column_sums,
-                                                 training_gelu,    gelu_gradient, drop,          drop_columns,
-                                                 softmax_gradient, adamw,         squares,       add_to};
+DUPQ_ISA inline void multiply(std::size_t n, float factor, float* x) noexcept {
+  const f32x16 factors = splat(factor);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) store(x + i, mul(load(x + i), factors));
+  if (i < n) scalar_kernels::multiply(n - i, factor, x + i);
+}
+
+inline constexpr training_kernels training_table{
+    training_norm, norm_output,      norm_gradient, column_sums, training_gelu, gelu_gradient, drop,
+    drop_columns,  softmax_gradient, adamw,         squares,     add_to,        multiply};
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS

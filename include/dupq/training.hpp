@@ -1,0 +1,6 @@
+// Everything to fine-tune a model: the trainer, and the losses. dupq.hpp does not include it.
+#pragma once
+
+#include "training/losses.hpp"
+#include "training/order.hpp"
+#include "training/trainer.hpp"
