@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
+#include "copy_panels.hpp"
 #include "cpu/tables.hpp"
 #include "trainable_device.hpp"
 
@@ -102,18 +103,7 @@ class cpu_trainable {
   }
 
   void pack(matrix<const float> x, std::size_t first_row, const column_panels<>& to) const noexcept {
-    for (std::size_t column = 0; column < to.columns; column += panel_width) {
-      float* panel = to.data + (column / panel_width * to.rows + first_row) * panel_width;
-      const std::size_t n = std::min(panel_width, to.columns - column);
-      for (std::size_t r = 0; r < x.rows; ++r, panel += panel_width) {
-        if (n == panel_width) {
-          std::copy_n(x.row(r) + column, panel_width, panel);
-        } else {
-          std::copy_n(x.row(r) + column, n, panel);
-          std::fill_n(panel + n, panel_width - n, 0.0f);
-        }
-      }
-    }
+    copy_panels(x, to.data + first_row * panel_width, to.rows);
   }
 
   void weight_gradient(const column_panels<>& dy, const column_panels<>& x, std::size_t first, std::size_t last,

@@ -8,6 +8,7 @@
 
 #include "../core/arena.hpp"
 #include "../core/config.hpp"
+#include "cpu/kernels.hpp"
 #include "parameters.hpp"
 #include "training_batch.hpp"
 

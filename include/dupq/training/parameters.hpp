@@ -14,6 +14,7 @@
 #include "../model.hpp"
 #include "../model/name_buffer.hpp"
 #include "../model/weights.hpp"
+#include "copy_panels.hpp"
 #include "trainable_device.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -65,6 +66,9 @@ class parameters {
     list_ = from.take<parameter>(most(c));
     layers_ = from.take<trained_layer>(c.layers);
     count_ = 0;
+    const std::uint64_t widest = std::max(c.hidden, c.intermediate) + std::uint64_t{slack};
+    zeros_ = from.take<float>(widest);
+    if (zeros_ != nullptr) std::fill_n(zeros_, widest, 0.0f);
     words = add(from, "token_embd", ".weight", c.vocabulary, c.hidden, true, false);
     positions = add(from, "position_embd", ".weight", c.positions, c.hidden, true);
     types = c.token_types == 0 ? nullptr : add(from, "token_types", ".weight", c.token_types, c.hidden, true);
@@ -147,7 +151,7 @@ class parameters {
     if (task % 2 == 0)
       k.transpose(w.rows, w.columns, w.stride, w.data, const_cast<float*>(m->forward.panels));
     else
-      copy_panels(w, const_cast<float*>(m->backward.panels));
+      copy_panels(w, const_cast<float*>(m->backward.panels), w.rows);
   }
 
   /// Each distance's bias, as attention_shape wants it: expanded from the buckets, or null.
@@ -215,6 +219,7 @@ class parameters {
     m.forward.outputs = m.backward.inputs = m.outputs;
     m.forward.inputs = m.backward.outputs = inputs;
     m.forward.bias = biases;
+    m.backward.bias = zeros_;  // products read ahead only in matrices that have one
     m.forward.panels = from.take<float>(round_up(m.outputs, panel_width) * std::uint64_t{inputs});
     m.backward.panels = from.take<float>(round_up(inputs, panel_width) * std::uint64_t{m.outputs});
     return m;
@@ -237,15 +242,6 @@ class parameters {
             from.panels[(o / panel_width * to.inputs + i) * panel_width + o % panel_width];
     std::copy_n(from.bias, to.outputs, to.bias->values);
   }
-  static void copy_panels(matrix<const float> w, float* panels) noexcept {
-    for (std::size_t first = 0; first < w.columns; first += panel_width) {
-      const std::size_t n = std::min(panel_width, w.columns - first);
-      for (std::size_t r = 0; r < w.rows; ++r, panels += panel_width) {
-        std::copy_n(w.row(r) + first, n, panels);
-        std::fill_n(panels + n, panel_width - n, 0.0f);
-      }
-    }
-  }
   void expand_relative() const noexcept {
     if (expanded_ == nullptr) return;
     const std::size_t width = 2 * span_ - 1, heads = relative->columns;
@@ -262,6 +258,7 @@ class parameters {
   trained_layer* layers_ = nullptr;
   std::size_t layer_count_ = 0;
   float* expanded_ = nullptr;
+  float* zeros_ = nullptr;
   std::size_t span_ = 0;
   float nowhere_ = 0;
 };
