@@ -74,8 +74,8 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
         [&](const D& device, std::size_t first, batch<D>& full) {
           const std::size_t n = full.texts();
           const auto& buffers = full.buffers();
-          m.weights().head.forward(device, buffers.first(n), buffers.headed(n), matrix<float>(out + first, n, 1),
-                                   buffers.scratch);
+          m.weights().head.forward(device, m.config().head_activation, buffers.first(n), buffers.headed(n),
+                                   matrix<float>(out + first, n, 1), buffers.scratch);
           if constexpr (Scores)
             for (float& x : std::span(out + first, n)) x = activate(x);
         });

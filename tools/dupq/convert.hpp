@@ -7,6 +7,7 @@
 #include <dupq/core/sha256.hpp>
 #include <dupq/model.hpp>
 #include <dupq/text/vocabulary.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ namespace dupq_tool {
 struct convert_options {
   weight_type type = weight_type::f32;
   tensor_layout layout = tensor_layout::packed;
+  std::optional<std::string> positive_label{};  ///< which of a classifier's two labels means duplicates: name or number
 };
 
 struct convert_summary {
@@ -44,11 +46,13 @@ struct convert_summary {
 inline void add_rare_keys(dupq::gguf::writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer) {
   const dupq::config& c = folder.config;
   const bool cut = c.dim() != c.pooled_dim() && c.kind == dupq::model_kind::bi_encoder;
-  const bool rare = c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine ||
+  const bool head = c.head_activation != dupq::head_activation::tanh;
+  const bool rare = c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine || head ||
                     !folder.prompts.used.empty() || !tokenizer.steps.empty();
   out.add("dupq.version", std::uint32_t{rare ? 2u : 1u});
   if (cut) out.add("dupq.truncate_dim", c.truncate_dim);
   if (c.similarity != dupq::similarity::cosine) out.add("dupq.similarity", name(c.similarity));
+  if (head) out.add("dupq.head_activation", name(c.head_activation));
   std::vector<std::string> names, texts;
   for (const auto& [name, text] : folder.prompts.all)
     if (!text.empty()) names.push_back(name), texts.push_back(text);
@@ -95,27 +99,6 @@ inline void add_model_keys(dupq::gguf::writer& out, const hf_folder& folder, con
   if (c.relative_buckets != 0) out.add("dupq.relative_buckets", c.relative_buckets);
 }
 
-/// A table of token types in which every row is a copy of the first: for models whose tokenizer makes no difference
-/// between the two texts of a pair.
-class one_token_type {
- public:
-  explicit one_token_type(const hf_weights& w) {
-    if (w.types == nullptr) return;
-    table_ = *w.types;
-    const std::size_t row = table_.bytes.size() / w.types->shape[0];
-    for (std::uint64_t i = 0; i < w.types->shape[0]; ++i)
-      rows_.insert(rows_.end(), table_.bytes.begin(), table_.bytes.begin() + static_cast<std::ptrdiff_t>(row));
-    table_.bytes = rows_;
-  }
-  one_token_type(const one_token_type&) = delete;
-  one_token_type& operator=(const one_token_type&) = delete;
-  const safetensors::tensor* get() const noexcept { return &table_; }
-
- private:
-  std::vector<std::byte> rows_;
-  safetensors::tensor table_{};
-};
-
 /// The bytes of all tensors, each padded.
 inline void produce(const std::vector<output_tensor>& tensors, tensor_layout layout, const byte_sink& sink) {
   constexpr std::byte zeros[dupq::alignment]{};
@@ -159,6 +142,18 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
   return round_model(*model_in_memory(file));
 }
 
+/// Where positions begin after the padding's: llama.cpp, whose layout `plain` is, knows no position of padding.
+inline void place_positions(hf_folder& model, const hf_tokenizer& tokenizer, const convert_options& options) {
+  if (!model.body.pad) return;
+  if (tokenizer.pad != *model.body.pad)
+    throw failure(os::name_of(model.transformer / "config.json") + ": pad_token_id: " +
+                  std::to_string(*model.body.pad) + " contradicts the tokenizer's " + std::to_string(tokenizer.pad));
+  if (options.layout != tensor_layout::plain) return;
+  ++model.body.skipped_positions;
+  --model.config.positions;
+  model.config.position_offset = 0;
+}
+
 /// Converts `folder` to the model file `path` ("-": standard output). What is missing, contradictory or not supported
 /// is a failure that names the file and the key or tensor, and int8 in the plain layout is wrong usage; then nothing is
 /// written.
@@ -167,16 +162,17 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
     throw usage_error("the type int8 needs the packed layout");
   const std::filesystem::path root = os::path_of(folder);
   foreign_folder::refuse(root);
-  const hf_folder model = read_hf_folder(root);
+  hf_folder model = read_hf_folder(root, options.positive_label);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
     throw failure(os::name_of(model.transformer / "config.json") +
                   ": intermediate_size: " + std::to_string(model.config.intermediate) +
                   " is too large for int8, at most " + std::to_string(dupq::model_limits::integer_inputs));
   const hf_tokenizer tokenizer = hf_tokenizer_reader::read(model);
+  place_positions(model, tokenizer, options);
   const hf_checkpoint weights(model.transformer);
-  hf_weights found = find_weights(weights, model.config);
-  const one_token_type untyped(found);
-  if (model.config.kind == dupq::model_kind::cross_encoder && !tokenizer.pairs_typed) found.types = untyped.get();
+  hf_weights found = find_weights(weights, model.config, model.body);
+  if (model.config.kind == dupq::model_kind::cross_encoder && !tokenizer.pairs_typed && found.types != nullptr)
+    found.types = found.made.first_row_repeated(*found.types);
   integer_matrices integers;
   if (options.type == weight_type::int8) integers = make_integers(model, tokenizer, found);
   const std::vector<output_tensor> tensors =
@@ -190,8 +186,10 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   out.write(header.items());
   produce(tensors, options.layout, [&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
+  std::vector<std::string> notes = tokenizer.notes;
+  if (!model.body.labels.note.empty()) notes.push_back(model.body.labels.note);
   return {model.config.kind, model.config.layers, tokenizer.pieces.size(), header.size() + writer.data_bytes(),
-          tokenizer.notes};
+          std::move(notes)};
 }
 
 }  // namespace dupq_tool

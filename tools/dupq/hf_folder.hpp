@@ -23,6 +23,7 @@ struct hf_folder {
   std::filesystem::path transformer;  ///< the folder of config.json, the tokenizer and the weights; mostly the same
   std::string name;                   ///< the folder's own name
   dupq::config config;
+  hf_body body;
   hf_prompts prompts;
   bool lowercase_before = false;  ///< texts are lower-cased before the tokenizer's own normalisation
   /// tokenizer_config.json with what sentence_bert_config.json changes in it; whoever reads all of it finishes it.
@@ -86,8 +87,9 @@ inline void require_no_traces(const hf_modules& modules, const std::filesystem::
   for (const char* trace : transformer_settings_names) check(trace);
 }
 
-/// Reads and checks everything but the tokenizer and the weights.
-inline hf_folder read_hf_folder(const std::filesystem::path& path) {
+/// Reads and checks everything but the tokenizer and the weights. `positive_label`: see read_labels.
+inline hf_folder read_hf_folder(const std::filesystem::path& path,
+                                const std::optional<std::string>& positive_label = {}) {
   if (!std::filesystem::exists(path)) throw failure(os::name_of(path) + ": no such folder");
   if (!std::filesystem::is_directory(path)) throw failure(os::name_of(path) + ": not a folder");
   hf_folder folder;
@@ -106,16 +108,20 @@ inline hf_folder read_hf_folder(const std::filesystem::path& path) {
   dupq::config& c = folder.config;
   json_node json = json_node::open(folder.transformer / "config.json");
   if (settings.config) json = json.changed_by(*settings.config, where_from_keys);
-  read_model_config(json, c);
+  read_model_config(json, c, folder.body, positive_label);
   check_task(settings, c.kind);
+  if (positive_label && c.kind == dupq::model_kind::bi_encoder)
+    throw failure(json.where() + ": architectures: no classifier: --positive-label is for models with two labels");
   if (c.kind == dupq::model_kind::bi_encoder)
     read_sentence_modules(modules, c);
   else if (modules.pooling() != nullptr)
-    throw failure(os::name_of(modules.path()) + ": Pooling: contradicts config.json's BertForSequenceClassification");
-  bool activated = false;
+    throw failure(os::name_of(modules.path()) + ": Pooling: contradicts config.json's " +
+                  folder.body.family->classifier());
+  std::optional<dupq::score_activation> activation;
   if (const auto own = folder.root / "config_sentence_transformers.json"; std::filesystem::exists(own))
-    folder.prompts = read_sentence_transformers(json_node::open(own), c, activated);
-  if (c.kind == dupq::model_kind::cross_encoder && !activated) c.activation = read_activation(json);
+    folder.prompts = read_sentence_transformers(json_node::open(own), c, activation);
+  if (c.kind == dupq::model_kind::cross_encoder)
+    c.activation = score_activation_of(json, folder.body.labels, activation ? activation : read_activation(json));
   finish_config(json, c.kind);
   c.max_length = read_max_length(folder, settings);
   return folder;

@@ -170,8 +170,9 @@ inline hf_prompts read_prompts(const json_node& json, dupq::model_kind kind) {
   return out;
 }
 
-/// Reads config_sentence_transformers.json. `activated`: whether it names an activation, which wins over config.json's.
-inline hf_prompts read_sentence_transformers(const json_node& json, dupq::config& config, bool& activated) {
+/// Reads config_sentence_transformers.json. `activation`: the one that it names, which wins over config.json's.
+inline hf_prompts read_sentence_transformers(const json_node& json, dupq::config& config,
+                                             std::optional<dupq::score_activation>& activation) {
   const bool encoder = config.kind == dupq::model_kind::bi_encoder;
   const char* const expected = encoder ? "SentenceTransformer" : "CrossEncoder";
   const std::string type = json.text_or("model_type", "SentenceTransformer");
@@ -192,7 +193,7 @@ inline hf_prompts read_sentence_transformers(const json_node& json, dupq::config
     }
     json.finish({"__version__", "requirements"});
   } else {
-    if (const auto v = json.get("activation_fn")) config.activation = activation_named(*v), activated = true;
+    if (const auto v = json.get("activation_fn")) activation = activation_named(*v);
     json.finish({"__version__", "requirements", "keep_in_fp32_modules"});
   }
   return prompts;

@@ -1,4 +1,5 @@
-// Finds a model's weights among a checkpoint's tensors: the one place that knows Hugging Face's names for them.
+// Finds a model's weights among a checkpoint's tensors (hf_family.hpp knows their names), and makes of some what BERT
+// and MPNet have in their place.
 #pragma once
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 
 #include "failure.hpp"
 #include "hf_checkpoint.hpp"
+#include "hf_config.hpp"
+#include "made_tensor.hpp"
 #include "safetensors.hpp"
 
 namespace dupq_tool {
@@ -27,13 +30,13 @@ struct hf_weights {
   pointer tokens, positions, types = nullptr, norm, norm_bias, relative = nullptr;
   std::vector<hf_layer> layers;
   pointer pooler = nullptr, pooler_bias = nullptr, classifier = nullptr, classifier_bias = nullptr;
+  made_tensors made;  ///< those of them that are in no file
 };
 
 /// Looks names up in their several spellings and remembers which tensors were used.
 class hf_names {
  public:
-  hf_names(const hf_checkpoint& file, dupq::architecture architecture)
-      : file_(file), prefix_(std::string(dupq::name(architecture)) + ".") {}
+  hf_names(const hf_checkpoint& file, const hf_family& family) : file_(file), prefix_(family.prefix) {}
 
   /// `more_rows`: there may be more of them than `shape` says.
   const safetensors::tensor* get(const std::string& name, std::vector<std::uint64_t> shape, bool more_rows = false) {
@@ -67,7 +70,9 @@ class hf_names {
       if (name.starts_with(prefix_)) name.remove_prefix(prefix_.size());
       if (name == "linear.weight" && t.shape.count == 2 && file_.find("linear.bias") == nullptr)
         fail(t, "the head of a ColBERT model, which has a vector for each token, is not supported");
-      if (used_.contains(&t) || !(name.starts_with("embeddings.") || name.starts_with("encoder."))) return;
+      const bool inside =
+          name.starts_with("embeddings.") || name.starts_with("encoder.") || name.starts_with("transformer.");
+      if (used_.contains(&t) || !inside) return;
       if (name == "embeddings.position_ids" || name == "embeddings.token_type_ids") return;
       fail(t, "is no part of the model that config.json describes");
     });
@@ -95,45 +100,56 @@ class hf_names {
   std::unordered_set<const safetensors::tensor*> used_;
 };
 
-inline hf_weights find_weights(const hf_checkpoint& file, const dupq::config& c) {
-  hf_names names(file, c.architecture);
-  const bool mpnet = c.architecture == dupq::architecture::mpnet;
-  const std::uint64_t hidden = c.hidden, inner = c.intermediate;
+/// The weights of a model that config.json describes so.
+inline hf_weights find_weights(const hf_checkpoint& file, const dupq::config& c, const hf_body& body) {
+  const hf_family& family = *body.family;
+  hf_names names(file, family);
+  const std::uint64_t hidden = c.hidden, inner = c.intermediate, skipped = body.skipped_positions;
   hf_weights w;
   w.tokens = names.get("embeddings.word_embeddings.weight", {c.vocabulary, hidden}, true);
-  w.positions = names.get("embeddings.position_embeddings.weight", {c.positions, hidden});
-  if (c.token_types != 0) w.types = names.get("embeddings.token_type_embeddings.weight", {c.token_types, hidden});
+  w.positions = names.get("embeddings.position_embeddings.weight", {skipped + c.positions, hidden});
+  if (skipped != 0) w.positions = w.made.rows_from(*w.positions, skipped);
+  if (family.token_types)
+    w.types = names.get("embeddings.token_type_embeddings.weight", {c.token_types, hidden});
+  else if (c.token_types != 0)
+    w.types = w.made.zeros("embeddings.token_type_embeddings.weight", {c.token_types, hidden}, *w.tokens);
   w.norm = names.get("embeddings.LayerNorm.weight", {hidden});
   w.norm_bias = names.get("embeddings.LayerNorm.bias", {hidden});
   if (c.relative_buckets != 0)
     w.relative = names.get("encoder.relative_attention_bias.weight", {c.relative_buckets, c.heads});
-  const std::string attention = mpnet ? "attention.attn." : "attention.self.";
   for (std::uint32_t i = 0; i < c.layers; ++i) {
-    const std::string layer = "encoder.layer." + std::to_string(i) + ".";
-    const auto both = [&](const std::string& name, std::uint64_t outputs, std::uint64_t inputs,
-                          hf_layer::pointer& matrix, hf_layer::pointer& bias) {
-      matrix = names.get(layer + name + ".weight", {outputs, inputs});
-      bias = names.get(layer + name + ".bias", {outputs});
+    const std::string layer = std::string(family.layer) + std::to_string(i) + ".";
+    const auto both = [&](std::string_view name, std::uint64_t outputs, std::uint64_t inputs, hf_layer::pointer& matrix,
+                          hf_layer::pointer& bias) {
+      matrix = names.get(layer + std::string(name) + ".weight", {outputs, inputs});
+      bias = names.get(layer + std::string(name) + ".bias", {outputs});
     };
-    const auto norm = [&](const std::string& name, hf_layer::pointer& weight, hf_layer::pointer& bias) {
-      weight = names.get(layer + name + ".weight", {hidden});
-      bias = names.get(layer + name + ".bias", {hidden});
+    const auto norm = [&](std::string_view name, hf_layer::pointer& weight, hf_layer::pointer& bias) {
+      weight = names.get(layer + std::string(name) + ".weight", {hidden});
+      bias = names.get(layer + std::string(name) + ".bias", {hidden});
     };
     hf_layer& l = w.layers.emplace_back();
-    both(attention + (mpnet ? "q" : "query"), hidden, hidden, l.query, l.query_bias);
-    both(attention + (mpnet ? "k" : "key"), hidden, hidden, l.key, l.key_bias);
-    both(attention + (mpnet ? "v" : "value"), hidden, hidden, l.value, l.value_bias);
-    both(mpnet ? "attention.attn.o" : "attention.output.dense", hidden, hidden, l.output, l.output_bias);
-    norm(mpnet ? "attention.LayerNorm" : "attention.output.LayerNorm", l.attention_norm, l.attention_norm_bias);
-    both("intermediate.dense", inner, hidden, l.up, l.up_bias);
-    both("output.dense", hidden, inner, l.down, l.down_bias);
-    norm("output.LayerNorm", l.norm, l.norm_bias);
+    both(family.query, hidden, hidden, l.query, l.query_bias);
+    both(family.key, hidden, hidden, l.key, l.key_bias);
+    both(family.value, hidden, hidden, l.value, l.value_bias);
+    both(family.output, hidden, hidden, l.output, l.output_bias);
+    norm(family.attention_norm, l.attention_norm, l.attention_norm_bias);
+    both(family.up, inner, hidden, l.up, l.up_bias);
+    both(family.down, hidden, inner, l.down, l.down_bias);
+    norm(family.norm, l.norm, l.norm_bias);
   }
   if (c.kind == dupq::model_kind::cross_encoder) {
-    w.pooler = names.get("pooler.dense.weight", {hidden, hidden});
-    w.pooler_bias = names.get("pooler.dense.bias", {hidden});
-    w.classifier = names.get("classifier.weight", {1, hidden});
-    w.classifier_bias = names.get("classifier.bias", {1});
+    const std::string dense(family.head_dense), output(family.head_output);
+    const std::uint32_t labels = body.labels.count;
+    w.pooler = names.get(dense + ".weight", {hidden, hidden});
+    w.pooler_bias = names.get(dense + ".bias", {hidden});
+    w.classifier = names.get(output + ".weight", {labels, hidden});
+    w.classifier_bias = names.get(output + ".bias", {labels});
+    if (labels == 2) {
+      const std::uint32_t yes = body.labels.positive, no = 1 - yes;
+      w.classifier = w.made.difference(*w.classifier, {1, hidden}, yes, no);
+      w.classifier_bias = w.made.difference(*w.classifier_bias, {1}, yes, no);
+    }
   }
   names.check_rest();
   return w;

@@ -18,6 +18,7 @@ inline void run_convert(const arguments& args) {
   constexpr tensor_layout layouts[] = {tensor_layout::packed, tensor_layout::plain};
   options.type = types[args.choice("--type", {"f32", "f16", "int8"})];
   options.layout = layouts[args.choice("--layout", {"packed", "plain"})];
+  options.positive_label = args.text("--positive-label");
   const convert_summary made = convert(args[0], to, options);
   for (const std::string& note : made.notes) std::fprintf(stderr, "dupq: note: %s\n", note.c_str());
   if (to == "-") return;
@@ -29,17 +30,20 @@ inline void run_convert(const arguments& args) {
 }
 
 inline verb convert_verb() {
-  return {.name = "convert",
-          .summary = "Hugging Face folder to model file",
-          .usage = "DIR -o M.gguf [--type f32|f16|int8] [--layout packed|plain]",
-          .help =
-              "Reads config.json, the tokenizer's files, the pooling's and model.safetensors of DIR.\n"
-              "  --type T        how weights are stored (default f32); int8 also computes with integers: faster, a "
-              "quarter\n"
-              "                  of the size, vectors with a cosine of about 0.998 to those of f32; packed only\n"
-              "  --layout L      packed: as the kernels read them (default); plain: as llama.cpp names them\n",
-          .options = {{"-o", true}, {"--type", true}, {"--layout", true}},
-          .run = run_convert};
+  return {
+      .name = "convert",
+      .summary = "Hugging Face folder to model file",
+      .usage = "DIR -o M.gguf [--type f32|f16|int8] [--layout packed|plain] [--positive-label L]",
+      .help =
+          "Reads config.json, the tokenizer's files, the pooling's and model.safetensors of DIR.\n"
+          "  --type T        how weights are stored (default f32); int8 also computes with integers: faster, a "
+          "quarter\n"
+          "                  of the size, vectors with a cosine of about 0.998 to those of f32; packed only\n"
+          "  --layout L      packed: as the kernels read them (default); plain: as llama.cpp names them\n"
+          "  --positive-label L  which of a classifier's two labels means duplicates, its name or 0 or 1; only where\n"
+          "                  id2label does not say it\n",
+      .options = {{"-o", true}, {"--type", true}, {"--layout", true}, {"--positive-label", true}},
+      .run = run_convert};
 }
 
 }  // namespace dupq_tool

@@ -14,6 +14,8 @@ enum class model_kind : std::uint8_t { bi_encoder, cross_encoder };
 /// How the matrices are stored and multiplied: as floats, or as 8-bit integers with exact integer sums.
 enum class weight_type : std::uint8_t { f32, int8 };
 enum class score_activation : std::uint8_t { identity, sigmoid };
+/// What stands between the two products of a cross-encoder's head.
+enum class head_activation : std::uint8_t { tanh, gelu, relu };
 
 /// How two vectors are compared, as sentence_transformers' similarity_pairwise has it: distances are negative.
 enum class similarity : std::uint8_t { cosine, dot, euclidean, manhattan };
@@ -43,6 +45,7 @@ struct pooling {
 struct config {
   dupq::architecture architecture = dupq::architecture::bert;
   model_kind kind = model_kind::bi_encoder;
+  dupq::head_activation head_activation = dupq::head_activation::tanh;  ///< cross-encoders
   std::uint32_t layers = 0;
   std::uint32_t hidden = 0;
   std::uint32_t heads = 0;
@@ -88,6 +91,10 @@ constexpr std::string_view name(model_kind k) noexcept {
 }
 constexpr std::string_view name(score_activation a) noexcept {
   return a == score_activation::identity ? "identity" : "sigmoid";
+}
+constexpr std::string_view name(head_activation a) noexcept {
+  constexpr std::string_view names[3] = {"tanh", "gelu", "relu"};
+  return names[static_cast<std::size_t>(a)];
 }
 constexpr std::string_view name(weight_type t) noexcept { return t == weight_type::f32 ? "f32" : "int8"; }
 constexpr std::string_view name(similarity s) noexcept {

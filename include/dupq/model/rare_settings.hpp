@@ -1,6 +1,7 @@
 // What few checkpoints ask for: a prompt before a text, means that are weighted, modes in another order, vectors that
-// are cut, other similarities than the cosine, normalisers of several steps. It is a table of functions so that a
-// program without such models need not contain them: model::open brings it along, model::load takes it as an option.
+// are cut, other similarities than the cosine, other heads than BERT's, normalisers of several steps. It is a table of
+// functions so that a program without such models need not contain them: model::open brings it along, model::load takes
+// it as an option.
 #pragma once
 
 #include <algorithm>
@@ -80,6 +81,10 @@ inline result<void> read(const gguf::file& file, config& c) noexcept {
   while (kind < 4 && name(static_cast<similarity>(kind)) != like) ++kind;
   if (kind == 4) return error(errc::wrong_value, "dupq.similarity");
   c.similarity = static_cast<similarity>(kind);
+  static constexpr std::string_view heads[] = {name(head_activation::tanh), name(head_activation::gelu),
+                                               name(head_activation::relu)};
+  c.head_activation = static_cast<head_activation>(keys.choice("dupq.head_activation", heads));
+  if (!keys.done()) return keys.done().error();
   const auto prompts = prompt_list::read(file);
   return prompts ? result<void>() : prompts.error();
 }
