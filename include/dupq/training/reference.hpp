@@ -114,12 +114,14 @@ void weight_gradient(std::size_t rows, Gradient&& dy, Input&& x, std::size_t fir
     }
 }
 
-/// One head of one text: its softmax, and the gradients through it. Queries and keys count from the text's beginning.
-/// The highest score of each query, the sum of its exponentials, and what its gradient subtracts lie in `scratch`.
+/// One head of one text: its softmax, and the gradients through it. Queries and keys count from the text's beginning;
+/// `scratch` holds a probability and a score's gradient of each query and key.
 template <class T>
 class head_of_text {
  public:
-  static constexpr std::size_t scratch_bytes(std::size_t tokens) noexcept { return 3 * sizeof(double) * tokens; }
+  static constexpr std::size_t scratch_bytes(std::size_t tokens) noexcept {
+    return 2 * sizeof(double) * tokens * tokens;
+  }
 
   head_of_text(text_block texts, std::size_t text, const attention_shape& shape, std::size_t head, const T* relative,
                const attention_dropout& drops, matrix<const T> qkv, void* scratch) noexcept
@@ -135,10 +137,15 @@ class head_of_text {
         scratch_(static_cast<std::byte*>(scratch)) {
     for (std::size_t q = 0; q < n_; ++q) {
       double highest = -HUGE_VAL, sum = 0;
-      for (std::size_t k = 0; k < n_; ++k) highest = std::max(highest, score(q, k));
-      for (std::size_t k = 0; k < n_; ++k) sum += std::exp(score(q, k) - highest);
-      keep(q, 0, highest);
-      keep(q, 1, sum);
+      for (std::size_t k = 0; k < n_; ++k) {
+        keep(0, q, k, score(q, k));
+        highest = std::max(highest, kept(0, q, k));
+      }
+      for (std::size_t k = 0; k < n_; ++k) {
+        keep(0, q, k, std::exp(kept(0, q, k) - highest));
+        sum += kept(0, q, k);
+      }
+      for (std::size_t k = 0; k < n_; ++k) keep(0, q, k, kept(0, q, k) / sum);
     }
   }
 
@@ -155,12 +162,13 @@ class head_of_text {
   void gradients(matrix<const T> dy, T* sums, matrix<T> dqkv) noexcept {
     for (std::size_t q = 0; q < n_; ++q) {
       double along = 0;
-      for (std::size_t k = 0; k < n_; ++k) along += probability(q, k) * probability_gradient(dy, q, k);
-      keep(q, 2, along);
+      for (std::size_t k = 0; k < n_; ++k) {
+        keep(1, q, k, probability_gradient(dy, q, k));
+        along += probability(q, k) * kept(1, q, k);
+      }
+      for (std::size_t k = 0; k < n_; ++k) keep(1, q, k, probability(q, k) * (kept(1, q, k) - along));
     }
-    const auto score_gradient = [&](std::size_t q, std::size_t k) {
-      return probability(q, k) * (probability_gradient(dy, q, k) - kept(q, 2));
-    };
+    const auto score_gradient = [&](std::size_t q, std::size_t k) { return kept(1, q, k); };
     const double scale = 1 / std::sqrt(static_cast<double>(d_));
     for (std::size_t t = 0; t < n_; ++t)
       for (std::size_t i = 0; i < d_; ++i) {
@@ -195,9 +203,7 @@ class head_of_text {
     dot /= std::sqrt(static_cast<double>(d_));
     return relative_ == nullptr ? dot : dot + static_cast<double>(*(relative_ + q - k));
   }
-  double probability(std::size_t q, std::size_t k) const noexcept {
-    return std::exp(score(q, k) - kept(q, 0)) / kept(q, 1);
-  }
+  double probability(std::size_t q, std::size_t k) const noexcept { return kept(0, q, k); }
   double drop(std::size_t q, std::size_t k, double x) const noexcept {
     return keys_ == nullptr ? x : dropped(rule_, keys_[q], k, x);
   }
@@ -206,13 +212,13 @@ class head_of_text {
     for (std::size_t i = 0; i < d_; ++i) dot += static_cast<double>(dy.row(first_ + q)[column_ + i]) * at(k, 2, i);
     return drop(q, k, dot);
   }
-  // Numbers in double, in floats that may be aligned for floats only.
-  void keep(std::size_t q, std::size_t which, double x) noexcept {
-    std::memcpy(scratch_ + (3 * q + which) * sizeof x, &x, sizeof x);
+  // Numbers in double, in scratch that may be aligned for floats only.
+  void keep(std::size_t which, std::size_t q, std::size_t k, double x) noexcept {
+    std::memcpy(scratch_ + ((which * n_ + q) * n_ + k) * sizeof x, &x, sizeof x);
   }
-  double kept(std::size_t q, std::size_t which) const noexcept {
+  double kept(std::size_t which, std::size_t q, std::size_t k) const noexcept {
     double x;
-    std::memcpy(&x, scratch_ + (3 * q + which) * sizeof x, sizeof x);
+    std::memcpy(&x, scratch_ + ((which * n_ + q) * n_ + k) * sizeof x, sizeof x);
     return x;
   }
 
