@@ -21,6 +21,7 @@
 #include "hf_foreign.hpp"
 #include "hf_tokenizer.hpp"
 #include "hf_weights.hpp"
+#include "hub_cache.hpp"
 #include "model_output.hpp"
 #include "tensor_layout.hpp"
 #include "tensor_writer.hpp"
@@ -160,7 +161,7 @@ inline void place_positions(hf_folder& model, const hf_tokenizer& tokenizer, con
 inline convert_summary convert(const std::string& folder, const std::string& path, const convert_options& options) {
   if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
     throw usage_error("the type int8 needs the packed layout");
-  const std::filesystem::path root = os::path_of(folder);
+  const std::filesystem::path root = hub_cache::snapshot(os::path_of(folder));
   foreign_folder::refuse(root);
   hf_folder model = read_hf_folder(root, options.positive_label);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
