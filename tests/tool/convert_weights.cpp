@@ -20,7 +20,7 @@ std::string file_of(const model_folder& folder, const convert_options& options =
   return bytes;
 }
 
-std::string index_of(const made_tensors& tensors, const std::string& first, const std::string& second) {
+std::string index_of(const tensor_map& tensors, const std::string& first, const std::string& second) {
   std::string map;
   std::size_t i = 0;
   for (const auto& [name, t] : tensors)
@@ -32,7 +32,7 @@ std::string index_of(const made_tensors& tensors, const std::string& first, cons
 struct sharded {
   static constexpr const char *first = "model-00001-of-00002.safetensors", *second = "model-00002-of-00002.safetensors",
                               *index = "model.safetensors.index.json";
-  const made_tensors tensors = make_bert({});
+  const tensor_map tensors = make_bert({});
   model_folder folder{"bert"};
 
   sharded() {
@@ -121,7 +121,7 @@ TEST_CASE("rows of the table of words beyond the vocabulary are padding") {
   const model_folder folder("bert");
   reshape(folder, {});
   const std::string expected = file_of(folder);
-  made_tensors padded = make_bert({});
+  tensor_map padded = make_bert({});
   made_tensor& words = padded.at("embeddings.word_embeddings.weight");
   words.shape[0] += 33;
   words.values.resize(words.values.size() + 33 * words.shape[1], 7.0f);
@@ -227,7 +227,7 @@ TEST_CASE("ColBERT and SPLADE") {
   CHECK(with("config_sentence_transformers.json", R"({"model_type": "ColBERT"})") ==
         "config_sentence_transformers.json: model_type: \"ColBERT\"" + colbert);
   const model_folder head("bert");
-  made_tensors tensors = make_bert({});
+  tensor_map tensors = make_bert({});
   tensors["linear.weight"] = {{16, 32}, std::vector<float>(512)};
   head.write("model.safetensors", safetensors_of(tensors));
   CHECK(head.trouble() ==

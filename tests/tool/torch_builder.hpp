@@ -62,7 +62,7 @@ struct pickled {
 };
 
 /// The file of those tensors that `wanted` takes, as float32. `order`: what it says of the order of bytes.
-inline std::string torch_of(const made_tensors& tensors, const std::function<bool(const std::string&)>& wanted = {},
+inline std::string torch_of(const tensor_map& tensors, const std::function<bool(const std::string&)>& wanted = {},
                             const char* order = "little") {
   std::string keys;
   std::vector<std::pair<std::string, std::string>> entries{{"model/data.pkl", ""}, {"model/byteorder", order}};

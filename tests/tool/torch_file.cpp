@@ -99,7 +99,7 @@ TEST_CASE("parts of a storage, in any order") {
 }
 
 TEST_CASE("a folder with pytorch_model.bin is the same model") {
-  const made_tensors tensors = make_bert({});
+  const tensor_map tensors = make_bert({});
   const model_folder folder("bert");
   const auto converted = [&] {
     (void)folder.convert();
