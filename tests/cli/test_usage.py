@@ -5,7 +5,7 @@ import unittest
 
 from tool import Case
 
-VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster"]
+VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster", "train"]
 
 
 class Usage(Case):

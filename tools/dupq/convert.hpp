@@ -127,10 +127,9 @@ inline dupq::heap_list<std::byte> header_of(const dupq::gguf::writer& writer) {
   return std::move(*header);
 }
 
-/// The linear matrices as integers. What their inputs look like is measured: the float32 model is built in memory and
-/// run over the calibration texts.
-inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
-                                      const hf_weights& weights) {
+/// The model file in memory, in float32 and packed.
+inline std::vector<std::byte> file_in_memory(const hf_folder& folder, const hf_tokenizer& tokenizer,
+                                             const hf_weights& weights) {
   const convert_options options;
   const std::vector<output_tensor> tensors = lay_out(weights, tokenizer.pieces.size(), options.layout, options.type);
   const dupq::gguf::writer writer = describe(folder, tokenizer, options, tensors, "");
@@ -140,6 +139,14 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
   const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
   append(header.items());
   produce(tensors, options.layout, append);
+  return file;
+}
+
+/// The linear matrices as integers. What their inputs look like is measured: the float32 model is built in memory and
+/// run over the calibration texts.
+inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
+                                      const hf_weights& weights) {
+  const std::vector<std::byte> file = file_in_memory(folder, tokenizer, weights);
   return round_model(*model_in_memory(file));
 }
 
