@@ -52,23 +52,26 @@ class train_base {
   void open_folder(const arguments& args, bool for_head) {
     const std::filesystem::path root = os::path_of(path_);
     foreign_folder::refuse(root);
-    const hf_folder folder = read_hf_folder(root);
+    hf_folder folder = read_hf_folder(root);
     const hf_tokenizer tokenizer = hf_tokenizer_reader::read(folder);
+    place_positions(folder, tokenizer, {});
     const hf_checkpoint checkpoint(folder.transformer);
-    hf_weights weights = find_weights(checkpoint, folder.config);
+    hf_weights weights = find_weights(checkpoint, folder.config, folder.body);
     for (const std::string& note : tokenizer.notes) std::fprintf(stderr, "dupq: note: %s\n", note.c_str());
-    const one_token_type untyped(weights);
     const bool pairs = for_head || folder.config.kind == dupq::model_kind::cross_encoder;
-    if (pairs && !tokenizer.pairs_typed) weights.types = untyped.get();
-    if (for_head) read_pooler(checkpoint, folder.config);
+    if (pairs && !tokenizer.pairs_typed && weights.types != nullptr)
+      weights.types = weights.made.first_row_repeated(*weights.types);
+    if (for_head) read_pooler(checkpoint, folder);
     take(file_in_memory(folder, tokenizer, weights), args);
   }
 
   /// The dense layer of a checkpoint's own head, which a bi-encoder's model file does not keep.
-  void read_pooler(const hf_checkpoint& checkpoint, const dupq::config& c) {
+  void read_pooler(const hf_checkpoint& checkpoint, const hf_folder& folder) {
     const std::string name = "pooler.dense.weight";
-    if (!checkpoint.find(name) && !checkpoint.find(std::string(dupq::name(c.architecture)) + '.' + name)) return;
-    hf_names names(checkpoint, c.architecture);
+    const hf_family& family = *folder.body.family;
+    if (!checkpoint.find(name) && !checkpoint.find(std::string(family.prefix) + name)) return;
+    const dupq::config& c = folder.config;
+    hf_names names(checkpoint, family);
     const auto read = [](const safetensors::tensor& t) {
       std::vector<float> values(t.elements);
       t.read(0, values);
@@ -96,8 +99,6 @@ class train_base {
     const dupq::model& body = **this;
     const dupq::config& c = body.config();
     if (c.kind == dupq::model_kind::cross_encoder) throw failure(path_ + ": has a head: --new-head is for bi-encoders");
-    if (c.architecture != dupq::architecture::bert)
-      throw failure(path_ + ": --new-head needs a BERT body, this is " + std::string(name(c.architecture)));
     head_values head = seeded_head(c.hidden, seed);
     if (pooler_) head.dense = std::move(pooler_->dense), head.dense_bias = std::move(pooler_->dense_bias);
     std::vector<std::byte> image = with_head(body, head);
