@@ -9,6 +9,7 @@
 #include <dupq/core/thread_pool.hpp>
 #include <dupq/index.hpp>
 #include <dupq/search/nearest.hpp>
+#include <dupq/training.hpp>
 #include <memory>
 #include <new>
 #include <optional>
@@ -301,4 +302,35 @@ TEST_CASE("a model over the caller's memory allocates nothing") {
   }
   CHECK(done);
   CHECK(calls == 0);
+}
+
+TEST_CASE("a trainer takes what it says, once, and its steps nothing") {
+  for (const char* name : {"mpnet", "cross"}) {
+    const golden::converted file(name);
+    const dupq::model m = file.open();
+    const std::vector<std::string> a(4, "what is a long question?"), b(4, "a question?");
+    const std::vector<float> labels{1, 0, 1, 0};
+    dupq::trainer_options o;
+    o.steps = 10, o.texts = 8;
+    const auto bytes = dupq::trainer::memory_bytes(m, o);
+    REQUIRE(bytes);
+    std::optional<dupq::trainer> t;
+    bool done = true;
+    {
+      const watch now;
+      if (auto made = dupq::trainer::make(m, o)) t.emplace(std::move(*made));
+    }
+    REQUIRE(t.has_value());
+    CHECK(calls == 1);
+    CHECK(taken == *bytes);
+    {
+      const watch now;
+      for (int i = 0; i < 3; ++i)
+        done &= m.config().kind == dupq::model_kind::cross_encoder
+                    ? t->step(a, b, labels, dupq::cross_loss{}).has_value()
+                    : t->step(a, b, std::span(a).first(0), labels, dupq::online_contrastive_loss{}).has_value();
+    }
+    CHECK(done);
+    CHECK(calls == 0);
+  }
 }
