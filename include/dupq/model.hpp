@@ -88,7 +88,7 @@ struct contents {
   /// The tokenizer and the weights; counts what they need where `storage` has no memory.
   result<void> read(arena& storage, const model_options& options) noexcept {
     const float_environment ieee;
-    tokenizer_reader words(*file, storage, settings == nullptr ? nullptr : settings->text);
+    tokenizer_reader words(*file, storage, settings == nullptr ? nullptr : &settings->tokenizers);
     const auto t = words.read();
     if (!t) return t.error();
     if (*t) tokenizer = **t;  // nothing while storage is only counted

@@ -8,16 +8,23 @@ import unittest
 
 from tool import GOLDEN, Case
 
+SUBWORD_CASES = os.environ.get("DUPQ_SUBWORD_FOLDERS", GOLDEN.parent / "unicode" / "subword_folders.json")
 CASES = os.environ.get("DUPQ_TOKENIZER_FOLDERS", GOLDEN.parent / "unicode" / "tokenizer_folders.json")
 
 
 class TokenizerFolders(Case):
     def test_ids_are_those_of_tokenizers(self):
+        self.compare(CASES, 200)
+
+    def test_ids_of_other_tokenizers_than_wordpiece(self):
+        self.compare(SUBWORD_CASES, 200)
+
+    def compare(self, cases, least):
         folder, model = self.folder / "folder", self.folder / "model.gguf"
         shutil.copytree(GOLDEN / "bert", folder)
         sentence = json.loads((folder / "sentence_bert_config.json").read_text())
         count = 0
-        for number, line in enumerate(pathlib.Path(CASES).read_text(encoding="utf-8").splitlines()):
+        for number, line in enumerate(pathlib.Path(cases).read_text(encoding="utf-8").splitlines()):
             case = json.loads(line)
             for name in ("tokenizer.json", "tokenizer_config.json"):
                 (folder / name).write_text(json.dumps(case[name]))
@@ -28,7 +35,13 @@ class TokenizerFolders(Case):
             for text, expected, found in zip(case["texts"], case["ids"], got.splitlines(), strict=True):
                 self.assertEqual([int(i) for i in found.split()], expected, (number, text))
                 count += 1
-        self.assertGreater(count, 200)
+            if "pairs" not in case:
+                continue
+            got = self.ok("tokenize", model, "-0", "--pairs", stdin="".join(t + "\0" for t in case["texts"]))
+            for expected, found in zip(case["pairs"], got.splitlines(), strict=True):
+                self.assertEqual([int(i) for i in found.split()], expected, (number, "pairs"))
+                count += 1
+        self.assertGreater(count, least)
 
 
 if __name__ == "__main__":

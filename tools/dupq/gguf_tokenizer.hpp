@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <dupq/core/gguf_writer.hpp>
 #include <dupq/text/normalizer_steps.hpp>
+#include <dupq/text/pre_tokenizer.hpp>
+#include <dupq/text/unigram.hpp>
 #include <dupq/text/vocabulary.hpp>
 #include <span>
 #include <string>
@@ -14,6 +16,7 @@
 #include "failure.hpp"
 #include "hf_tokenizer.hpp"
 #include "json.hpp"
+#include "piece_trie_builder.hpp"
 
 namespace dupq_tool {
 
@@ -56,6 +59,16 @@ inline std::vector<std::string> gguf_vocabulary(const hf_tokenizer& t) {
   return out;
 }
 
+/// The vocabulary of a tokenizer that is not WordPiece, as it is; rows without a piece have made-up names.
+inline std::vector<std::string> subword_vocabulary(const hf_tokenizer& t) {
+  std::vector<std::string> out = t.pieces;
+  for (const added_token& a : t.added)
+    if (out[a.id].empty()) out[a.id] = a.content;
+  for (std::size_t id = 0; id < out.size(); ++id)
+    if (out[id].empty()) out[id] = "[PAD" + std::to_string(id) + "]";
+  return out;
+}
+
 inline std::vector<std::int32_t> token_types(const hf_tokenizer& t) {
   std::vector<std::int32_t> out;
   const auto number = [](token_type type) { return static_cast<std::int32_t>(type); };
@@ -78,9 +91,37 @@ inline void add_vocabulary_index(dupq::gguf::writer& out, const std::vector<std:
   out.add("dupq.vocab.table", std::span<const std::uint64_t>(table));
 }
 
+/// The pieces of a Unigram model, how they are found, and what is done to a text before.
+inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const std::vector<std::string>& tokens) {
+  std::vector<std::uint32_t> offsets;
+  std::uint64_t place = 0;
+  for (const std::string& token : tokens) {
+    offsets.push_back(static_cast<std::uint32_t>(place));
+    place += 8 + token.size();
+  }
+  if (place > 0xFFFFFFFFu) throw failure(t.source + ": model.vocab: larger than 4 GB");
+  std::vector<bool> special(t.pieces.size());
+  for (const added_token& a : t.added) special[a.id] = a.special;
+  std::vector<piece_trie_builder::entry> entries;
+  for (std::uint32_t id = 0; id < t.pieces.size(); ++id)
+    if (!t.pieces[id].empty() && id < t.unigram.scores.size()) entries.push_back({t.pieces[id], id, special[id]});
+  std::vector<double> scores = t.unigram.scores;
+  // Rows without a piece are never found; a score that is one of the others changes nothing.
+  scores.resize(tokens.size(), scores.front());
+  out.add("tokenizer.ggml.scores", std::span<const float>(std::vector<float>(scores.begin(), scores.end())));
+  out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
+  out.add(dupq::unigram::scores_key, std::span<const double>(scores));
+  out.add(dupq::unigram::longest_key, t.unigram.longest);
+  out.add(dupq::piece_trie::key, std::span<const std::uint64_t>(piece_trie_builder::build(entries)));
+  if (!t.unigram.byte_pieces.empty())
+    out.add(dupq::unigram::bytes_key, std::span<const std::int32_t>(t.unigram.byte_pieces));
+  if (!t.unigram.cut.empty()) out.add(dupq::pre_tokenizer::key, t.unigram.cut);
+}
+
 /// The tokenizer, with its vocabulary indexed.
 inline void add_tokenizer_keys(dupq::gguf::writer& out, const hf_tokenizer& t, const hf_folder& folder) {
-  const std::vector<std::string> tokens = gguf_vocabulary(t);
+  const bool wordpiece = t.kind == tokenizer_kind::wordpiece;
+  const std::vector<std::string> tokens = wordpiece ? gguf_vocabulary(t) : subword_vocabulary(t);
   std::vector<std::string> contents;
   std::vector<std::uint32_t> ids, flags;
   for (const added_token& a : t.added) {
@@ -90,7 +131,7 @@ inline void add_tokenizer_keys(dupq::gguf::writer& out, const hf_tokenizer& t, c
                     (a.single_word ? 8u : 0u));
   }
 
-  out.add("tokenizer.ggml.model", "bert");
+  out.add("tokenizer.ggml.model", wordpiece ? "bert" : "t5");
   out.add("tokenizer.ggml.tokens", tokens);
   out.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(token_types(t)));
   out.add("tokenizer.ggml.token_type_count", folder.config.token_types);
@@ -114,7 +155,10 @@ inline void add_tokenizer_keys(dupq::gguf::writer& out, const hf_tokenizer& t, c
   out.add("dupq.tokenizer.added_tokens", contents);
   out.add("dupq.tokenizer.added_ids", std::span<const std::uint32_t>(ids));
   out.add("dupq.tokenizer.added_flags", std::span<const std::uint32_t>(flags));
-  add_vocabulary_index(out, tokens);
+  if (wordpiece)
+    add_vocabulary_index(out, tokens);
+  else
+    add_unigram(out, t, tokens);
 }
 
 }  // namespace dupq_tool

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hf_charsmap.hpp"
 #include "json_file.hpp"
 
 namespace dupq_tool {
@@ -208,6 +209,8 @@ class hf_normalizer {
       if (const std::string& text = node.at("prepend").text(); !text.empty()) add({"prepend", text});
     } else if (type == "Replace") {
       read_replace(node);
+    } else if (type == "Precompiled") {
+      add({"precompiled", hf_charsmap::read(node.at("precompiled_charsmap"))});
     } else {
       node.at("type").fail(json::quote(type) + " is not supported");
     }

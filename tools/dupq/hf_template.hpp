@@ -9,8 +9,8 @@
 
 namespace dupq_tool {
 
-/// Supported are single texts as [CLS] A [SEP], and pairs as [CLS] A [SEP] B [SEP] with B of type 1, or, for MPNet, as
-/// <s> A </s></s> B </s>.
+/// Supported are single texts as [CLS] A [SEP], and pairs as [CLS] A [SEP] B [SEP] with B of type 1, or, for MPNet and
+/// all tokenizers but WordPiece, as <s> A </s></s> B </s>.
 class hf_template {
  public:
   hf_template(const json_node& post, bool mpnet) : post_(post), mpnet_(mpnet), type_(post.text_or("type", "")) {

@@ -1,7 +1,8 @@
-// A folder's WordPiece tokenizer, as transformers 5 makes it: from tokenizer.json, or from vocab.txt.
+// A folder's tokenizer, as transformers 5 makes it: from tokenizer.json, or WordPiece from vocab.txt.
 //
 // BertTokenizer and MPNetTokenizer are built anew: their pieces come from the file, everything else from
-// tokenizer_config.json and the class's defaults. PreTrainedTokenizerFast does what tokenizer.json says.
+// tokenizer_config.json and the class's defaults. PreTrainedTokenizerFast does what tokenizer.json says, and so is
+// every tokenizer read that is not WordPiece.
 #pragma once
 
 #include <algorithm>
@@ -21,37 +22,14 @@
 
 #include "hf_folder.hpp"
 #include "hf_normalizer.hpp"
+#include "hf_pre_tokenizer.hpp"
 #include "hf_special_tokens.hpp"
 #include "hf_template.hpp"
+#include "hf_tokenizer_data.hpp"
 #include "hf_vocabulary.hpp"
 #include "json_file.hpp"
 
 namespace dupq_tool {
-
-/// Everything that turns a text into ids.
-struct hf_tokenizer {
-  std::string source;               ///< the file it comes from
-  std::vector<std::string> pieces;  ///< by id, in Hugging Face's form ("##" continues a word); empty: no piece has it
-  std::vector<added_token> added;   ///< by id; cut out of the text before anything else
-  bool clean_text = true, split_cjk = true, lowercase = true, strip_accents = true;
-  std::vector<std::string> steps;  ///< the normalizer in a model file's words where it is not BERT's
-  std::uint32_t max_word_chars = 100;
-  std::uint32_t pair_separators = 1;
-  bool pairs_typed = true;  ///< the second text of a pair has a token type of its own
-  std::uint32_t unk = 0, cls = 0, sep = 0, pad = 0;
-  std::optional<std::uint32_t> mask;
-  std::vector<std::string> notes;  ///< what the folder says and transformers does not follow
-};
-
-/// A list of strings as a model file has it.
-inline std::string string_list(const std::vector<std::string>& strings) {
-  std::string out;
-  for (const std::string& s : strings) {
-    const std::uint64_t n = s.size();
-    out.append(reinterpret_cast<const char*>(&n), sizeof n).append(s);
-  }
-  return out;
-}
 
 /// Reads one tokenizer; `read` is the only entry.
 class hf_tokenizer_reader {
@@ -79,6 +57,7 @@ class hf_tokenizer_reader {
       out_.source = os::name_of(files_.vocab_path);
       read_vocab_txt();
     }
+    out_.pair_separators = mpnet_ || out_.kind != tokenizer_kind::wordpiece ? 2 : 1;
     if (built_anew_)
       read_settings();
     else
@@ -98,6 +77,8 @@ class hf_tokenizer_reader {
     std::optional<json_node> named = files_.setting("tokenizer_class");
     const json_node config = json_node::open(folder_.transformer / "config.json");
     if (!named) named = config.get("tokenizer_class");
+    if (const auto code = files_.setting("auto_map")) code->fail("a tokenizer with code of its own is not supported");
+    if (read_kind()) return;
     std::string name = named ? named->text() : mpnet_ ? "MPNetTokenizer" : "BertTokenizer";
     if (name.ends_with("Fast") && name != "PreTrainedTokenizerFast") name.resize(name.size() - 4);
     constexpr std::string_view bert[] = {"BertTokenizer",     "DistilBertTokenizer", "ElectraTokenizer",
@@ -108,10 +89,20 @@ class hf_tokenizer_reader {
     const bool fits =
         mpnet_ ? name == "MPNetTokenizer" : std::find(std::begin(bert), std::end(bert), name) != std::end(bert);
     if (built_anew_ && !fits) named->fail(json::quote(named->text()) + " is not supported");
-    if (const auto code = files_.setting("auto_map")) code->fail("a tokenizer with code of its own is not supported");
     if (!files_.json && !files_.has_vocab)
       throw failure(os::name_of(files_.json_path) + ": no such file, and no vocab.txt either");
     if (!files_.json && !built_anew_) named->fail(json::quote(named->text()) + " needs a tokenizer.json");
+  }
+
+  /// Whether the tokenizer is of another kind than WordPiece.
+  bool read_kind() {
+    if (!files_.json) return false;
+    const json_node model = files_.json->at("model");
+    const std::string type = model.text_or("type", model.get("unk_id") ? "Unigram" : "");
+    if (type == "Unigram") out_.kind = tokenizer_kind::unigram;
+    if (out_.kind == tokenizer_kind::wordpiece) return false;
+    built_anew_ = false;
+    return true;
   }
 
   special_defaults class_defaults() const {
@@ -130,8 +121,13 @@ class hf_tokenizer_reader {
 
   void read_pieces(const json_node& json) {
     const json_node model = json.at("model");
+    if (out_.kind == tokenizer_kind::unigram) {
+      out_.unk = read_unigram(model, vocabulary_, out_.unigram);
+      return;
+    }
     const std::string type = model.text_or("type", model.get("max_input_chars_per_word") ? "WordPiece" : "");
-    if (type != "WordPiece") model.fail("type " + json::quote(type) + " is not supported, only \"WordPiece\"");
+    if (type != "WordPiece")
+      model.fail("type " + json::quote(type) + " is not supported, only \"WordPiece\" and \"Unigram\"");
     const json_node vocab = model.at("vocab");
     const auto* entries = vocab.raw().as<json::object>();
     if (entries == nullptr) vocab.fail("an object of tokens and ids is expected");
@@ -209,6 +205,7 @@ class hf_tokenizer_reader {
   // ---- the rest, as tokenizer.json has it
 
   void follow_json(const json_node& json) {
+    if (out_.kind != tokenizer_kind::wordpiece) return follow_subword(json);
     const json_node model = json.at("model");
     if (const json_node prefix = model.at("continuing_subword_prefix"); prefix.text() != "##")
       prefix.fail(json::quote(prefix.text()) + " is not supported, only \"##\"");
@@ -218,6 +215,15 @@ class hf_tokenizer_reader {
     hf_normalizer normal(json.get("normalizer"));
     if (folder_.lowercase_before) normal.lowercase_before();
     if (const auto n = normal.switches()) return take(*n);
+    take_steps(json, normal);
+  }
+  void follow_subword(const json_node& json) {
+    hf_normalizer normal(json.get("normalizer"));
+    if (folder_.lowercase_before) normal.lowercase_before();
+    take_steps(json, normal);
+    out_.unigram.cut = hf_pre_tokenizer::read(json.get("pre_tokenizer"));
+  }
+  void take_steps(const json_node& json, const hf_normalizer& normal) {
     out_.steps = normal.words();
     take({normal.has("clean_text"), normal.has("split_cjk"), normal.has("strip_accents") || normal.has("strip_marks"),
           normal.has("lowercase")});
@@ -246,7 +252,7 @@ class hf_tokenizer_reader {
       out_.cls = *id("cls_token"), out_.sep = *id("sep_token");
       if (files_.json)
         if (const auto post = files_.json->get("post_processor")) read_template(*post, false);
-    } else {
+    } else if (out_.kind == tokenizer_kind::wordpiece) {
       const json_node unk = files_.json->at("model").at("unk_token");
       const auto piece = vocabulary_.piece(unk.text());
       if (!piece) unk.fail(json::quote(unk.text()) + " is not in the vocabulary");
@@ -261,7 +267,7 @@ class hf_tokenizer_reader {
   }
 
   void read_template(const json_node& post, bool followed) {
-    const hf_template around(post, mpnet_);
+    const hf_template around(post, out_.pair_separators == 2);
     if (followed) {
       around.require_supported();
       out_.cls = around.cls(), out_.sep = around.sep();
@@ -273,7 +279,6 @@ class hf_tokenizer_reader {
 
   /// Whether a model gets token types at all: where not, all tokens of a pair are of type 0.
   void read_types() {
-    out_.pair_separators = mpnet_ ? 2 : 1;
     out_.pairs_typed = built_anew_;
     if (const auto inputs = files_.setting("model_input_names")) {
       out_.pairs_typed = false;

@@ -46,8 +46,10 @@ class hf_vocabulary {
     }
   }
 
-  /// Different pieces.
-  std::uint32_t size() const { return static_cast<std::uint32_t>(ids_.size()); }
+  /// Different pieces, or what count_as() said.
+  std::uint32_t size() const { return std::max(static_cast<std::uint32_t>(ids_.size()), counted_); }
+  /// How many pieces there are for who numbers new tokens: a Unigram list counts each time a piece stands in it.
+  void count_as(std::uint32_t pieces) { counted_ = pieces; }
   std::optional<std::uint32_t> piece(const std::string& text) const { return look(ids_, text); }
   /// An added token, or else a piece.
   std::optional<std::uint32_t> find(const std::string& text) const {
@@ -69,6 +71,7 @@ class hf_vocabulary {
   }
 
   numbers ids_, added_ids_;
+  std::uint32_t counted_ = 0;
   std::map<std::uint32_t, added_token> added_;
 };
 

@@ -85,6 +85,7 @@ class writer {
 
   template <class T>
   static constexpr value_type type_of() noexcept {
+    if constexpr (std::is_same_v<T, double>) return value_type::f64;
     if constexpr (std::is_same_v<T, bool>) return value_type::boolean;
     if constexpr (std::is_same_v<T, float>) return value_type::f32;
     if constexpr (std::is_same_v<T, std::int32_t>) return value_type::i32;

@@ -13,6 +13,8 @@ inline constexpr std::uint32_t layers = 256, hidden = 65536, heads = 65536, inte
 
 /// Characters of a word that is cut into pieces; the tokenizer has room for no more.
 inline constexpr std::uint32_t word_chars = 200;
+/// Bytes of a piece of a Unigram or BPE vocabulary.
+inline constexpr std::uint32_t piece_bytes = 256;
 /// Tokens that are cut out of a text before anything else, each looked for everywhere.
 inline constexpr std::uint32_t added_tokens = 4096;
 

@@ -72,6 +72,7 @@ class metadata_reader {
     if (v->element != element) fail(errc::wrong_type, key);
     return *v;
   }
+  const gguf::file& file() const noexcept { return file_; }
   bool has(const char* key) const noexcept { return find(key).has_value(); }
   DUPQ_NOINLINE void fail(errc code, const char* key, std::uint64_t expected = 0, std::uint64_t found = 0) noexcept {
     if (done_) done_ = error(code, full_name(key), expected, found);

@@ -1,7 +1,7 @@
 // What few checkpoints ask for: a prompt before a text, means that are weighted, modes in another order, vectors that
-// are cut, other similarities than the cosine, other heads than BERT's, normalisers of several steps. It is a table of
-// functions so that a program without such models need not contain them: model::open brings it along, model::load takes
-// it as an option.
+// are cut, other similarities than the cosine, other heads than BERT's, normalisers of several steps, tokenizers other
+// than WordPiece. It is a table of functions so that a program without such models need not contain them: model::open
+// brings it along, model::load takes it as an option.
 #pragma once
 
 #include <algorithm>
@@ -23,6 +23,8 @@
 #include "encoder_options.hpp"
 #include "metadata.hpp"
 #include "prompts.hpp"
+#include "subword_keys.hpp"
+#include "tokenizer_keys.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -46,7 +48,7 @@ struct rare_settings {
   /// y is [texts][dim]: the vectors, pooled, normalised and cut. `room` has pooled_dim floats and one a token.
   void (*pool)(const kernels& table, const config& c, const token_batch& batch, std::size_t unpooled,
                const matrix<float>& x, float* room, const matrix<float>& y) noexcept;
-  const text_extension* text;  ///< reads texts whose normaliser is not BERT's own
+  other_tokenizers tokenizers;
 };
 
 namespace rare {
@@ -176,6 +178,6 @@ inline void pool(const kernels& k, const config& c, const token_batch& batch, st
 
 /// All of them.
 inline constexpr rare_settings all_settings{rare::read,        rare::prompt, rare::encode,
-                                            rare::encode_pair, rare::pool,   &general_text};
+                                            rare::encode_pair, rare::pool,   {&general_text, subword_reader::read}};
 
 }  // namespace dupq::inline DUPQ_ABI

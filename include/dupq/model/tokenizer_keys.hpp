@@ -19,19 +19,28 @@
 
 namespace dupq::inline DUPQ_ABI {
 
+/// What reads tokenizers that few programs need.
+struct other_tokenizers {
+  const text_extension* steps;  ///< texts whose normaliser is not BERT's own
+  /// Files whose tokenizer is not WordPiece.
+  result<std::optional<tokenizer>> (*subwords)(const gguf::file& file, arena& storage) noexcept;
+};
+
 /// Reads the vocabulary, its index and the special tokens. What files of other writers lack is made in `storage`: the
 /// index, and the list of special tokens. With an arena that has no memory it only counts bytes and gives no tokenizer.
 class tokenizer_reader {
  public:
-  /// `extension` reads texts whose normaliser is not BERT's own; without it a file of such a tokenizer is refused.
-  tokenizer_reader(const gguf::file& file, arena& storage, const text_extension* extension) noexcept
-      : read_(file), storage_(storage), extension_(extension) {}
+  /// Without `others`, files of tokenizers that are not WordPiece with BERT's own normaliser are refused.
+  tokenizer_reader(const gguf::file& file, arena& storage, const other_tokenizers* others) noexcept
+      : read_(file), storage_(storage), others_(others) {}
 
   result<std::optional<tokenizer>> read() noexcept {
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
     if (tokens.count == 0) read_.fail(errc::missing_key, "tokenizer.ggml.tokens");
-    if (read_.text("tokenizer.ggml.model", {}) != "bert" && read_.done())
+    if (read_.text("tokenizer.ggml.model", {}) != "bert" && read_.done()) {
+      if (others_ != nullptr) return others_->subwords(read_.file(), storage_);
       read_.fail(errc::unsupported, "tokenizer.ggml.model");
+    }
     if (!read_.done()) return read_.done().error();
     const auto words = read_vocabulary(tokens);
     if (!words) return words.error();
@@ -64,10 +73,10 @@ class tokenizer_reader {
     if (!added) return added.error();
     if (!storage_.has_memory()) return std::optional<tokenizer>();
     if (const gguf::value steps = read_.array(normalizer_steps::key, gguf::value_type::string); steps.count != 0) {
-      if (extension_ == nullptr) return error(errc::unsupported, normalizer_steps::key);
-      o.extension = extension_;
+      if (others_ == nullptr) return error(errc::unsupported, normalizer_steps::key);
+      o.extension = others_->steps;
       o.steps = normalizer_steps(steps.bytes, steps.count);
-      if (const auto sound = extension_->check(o.steps); !sound) return sound.error();
+      if (const auto sound = o.extension->check(o.steps); !sound) return sound.error();
     }
     if (!read_.done()) return read_.done().error();
     const auto made = tokenizer::make(**words, o, *added);
@@ -155,7 +164,7 @@ class tokenizer_reader {
 
   metadata_reader read_;
   arena& storage_;
-  const text_extension* extension_;
+  const other_tokenizers* others_;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -160,6 +160,11 @@ class stretch {
   /// The end of the whole text.
   const char* limit() const noexcept { return limit_; }
 
+  /// Whether the whole text begins here.
+  bool at_text_begin() const noexcept { return text_ == nullptr || begin_ == text_; }
+  /// Whether special tokens in the text are such, or characters like any others.
+  bool finds_tokens() const noexcept { return tokens_ != nullptr; }
+
   /// Looks further; true where that moved the end beyond `p`.
   bool extend(const char* p) noexcept {
     while (!closed_ && end_ <= p) look();

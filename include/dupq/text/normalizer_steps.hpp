@@ -9,6 +9,7 @@
 
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
+#include "charsmap.hpp"
 #include "unicode.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -29,6 +30,7 @@ enum class step_kind : std::uint8_t {
   prepend,      ///< a text goes before one that is not empty
   replace,      ///< a text for each place of another
   replace_run,  ///< a text for each run of characters of a set
+  precompiled,  ///< SentencePiece's map of characters: `text` is its bytes
 };
 
 /// One step and its operands.
@@ -72,6 +74,7 @@ class normalizer_steps {
       {"prepend", step_kind::prepend, 1},
       {"replace", step_kind::replace, 2},
       {"replace_run", step_kind::replace_run, 5},
+      {"precompiled", step_kind::precompiled, 1},
   };
 
   normalizer_steps() noexcept = default;
@@ -121,6 +124,7 @@ class normalizer_steps {
       case step_kind::replace: return characters(step.pattern);
       case step_kind::replace_run: return step.least;
       case step_kind::split_cjk: return 2;
+      case step_kind::precompiled: return charsmap::most_cluster + 1;
       default: return 1;
     }
   }
@@ -180,6 +184,7 @@ class normalizer_steps {
   }
 
   static bool is_sound(const normalizer_step& step) noexcept {
+    if (step.kind == step_kind::precompiled) return charsmap::is_sound(step.text);
     if (!step.text.empty() && characters(step.text) == 0) return false;
     if (step.kind == step_kind::replace)
       return characters(step.pattern) != 0 && characters(step.pattern) <= max_pattern;

@@ -14,6 +14,8 @@
 
 #include "../core/platform.hpp"
 #include "added_tokens.hpp"
+#include "charsmap.hpp"
+#include "graphemes.hpp"
 #include "normal_forms.hpp"
 #include "normalizer.hpp"
 #include "normalizer_steps.hpp"
@@ -54,6 +56,7 @@ class step_reader {
     std::string_view writing{};      ///< what is left of a text that goes in
     unicode::decomposition parts{};  ///< of a character that is being given out
     std::size_t part = 0;
+    unicode::cluster_breaks breaks{};
   };
 
   void copy(const step_reader& other) noexcept {
@@ -85,6 +88,7 @@ class step_reader {
       case step_kind::prepend: return prepend(s, level);
       case step_kind::replace: return replace(s, level);
       case step_kind::replace_run: return replace_run(s, level);
+      case step_kind::precompiled: return precompiled(s, level);
     }
     return end_of_text;
   }
@@ -299,6 +303,44 @@ class step_reader {
         items[kept++] = items[i];
     }
     return kept;
+  }
+
+  /// A cluster of up to most_cluster bytes is looked up as a whole, and where the map has no beginning of it, or it is
+  /// longer, its characters one by one. `held` is what comes next, `started` that it belongs to a long cluster.
+  char32_t precompiled(state& s, std::size_t level) noexcept {
+    char32_t* const cluster = memory_ + s.memory;
+    for (;;) {
+      if (!s.writing.empty()) return write(s);
+      if (s.head < s.size) {
+        const char32_t c = cluster[s.head++];
+        if (!maps(s, &c, 1)) return c;
+        continue;
+      }
+      s.head = s.size = 0;
+      if (s.held == none && (s.held = pull(level)) != end_of_text) s.breaks.joins(s.held);
+      if (s.held == end_of_text) return end_of_text;
+      std::size_t bytes = 0;
+      bool joined;
+      do {
+        cluster[s.size++] = s.held;
+        char utf8[4];
+        bytes += unicode::encode(s.held, utf8);
+        s.held = pull(level);
+        joined = s.held != end_of_text && s.breaks.joins(s.held);
+      } while (joined && bytes <= charsmap::most_cluster);
+      const bool whole = !s.started && !joined && bytes <= charsmap::most_cluster;
+      s.started = joined;
+      if (whole && maps(s, cluster, s.size)) s.size = 0;
+    }
+  }
+  /// Whether the map has a beginning of these characters; then its replacement is written next.
+  static bool maps(state& s, const char32_t* characters, std::size_t n) noexcept {
+    char utf8[charsmap::most_cluster + 4];
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < n; ++i) size += unicode::encode(characters[i], utf8 + size);
+    const auto found = charsmap(s.step.text).find({utf8, size});
+    if (found) s.writing = *found;
+    return found.has_value();
   }
 
   static char32_t take(char32_t& held) noexcept {

@@ -59,6 +59,24 @@ class vocabulary {
     return v;
   }
 
+  /// A list of tokens without an index, for those that have one of their own: nothing is found in it. Errors: as
+  /// view().
+  static result<vocabulary> list(std::span<const std::byte> tokens, std::uint64_t count,
+                                 std::span<const std::byte> offsets) noexcept {
+    if (count == 0 || count > max_count || tokens.size() > 0xFFFFFFFFu)
+      return error(errc::out_of_range, tokens_key, max_count, count);
+    if (offsets.size() != count * 4) return error(errc::wrong_size, offsets_key, count, offsets.size() / 4);
+    static constexpr std::byte no_slot[16]{};
+    const vocabulary v(tokens, static_cast<std::size_t>(count), offsets.data(), no_slot, 1);
+    std::uint64_t place = 0;
+    for (std::size_t id = 0; id < v.count_; ++id) {
+      if (load32(offsets.data() + id * 4) != place) return error(errc::bad_vocabulary, offsets_key);
+      if (const auto done = skip_token(tokens, place); !done) return done.error();
+    }
+    if (place != tokens.size()) return error(errc::wrong_size, tokens_key, place, tokens.size());
+    return v;
+  }
+
   /// 64-bit integers in the table of a vocabulary of `count` tokens.
   static constexpr std::size_t table_size(std::size_t count) noexcept {
     return 2 * std::bit_ceil(2 * std::max(count, std::size_t{1}));

@@ -33,6 +33,8 @@ enum class special_tokens : std::uint8_t {
 };
 
 class tokenizer;
+template <class Reader>
+class token_finder;
 
 /// How texts are read whose normaliser is a list of steps. It is a table of functions so that a program that has no
 /// such model need not contain them: `general_text` (general_text.hpp) is one, which model::open hands on.
@@ -49,6 +51,7 @@ struct tokenizer_options {
   normalization normal{};
   normalizer_steps steps{};                   ///< the normaliser where it is not BERT's: `normal` is not used then
   const text_extension* extension = nullptr;  ///< what reads texts by these steps
+  const void* pieces = nullptr;               ///< what else the extension has read of the model file
   std::uint32_t max_word_chars = 100;         ///< longer words are unknown; at most tokenizer::max_word_chars_limit
   std::int32_t unk = 0, cls = 0, sep = 0, pad = 0;
   std::uint32_t pair_separators = 1;  ///< separators between the texts of a pair: 1 BERT, 2 MPNet
@@ -108,6 +111,17 @@ class tokenizer {
     return {total, total, out.count > budget};
   }
 
+  /// The text's own ids, without special tokens around them; at most `max_length`, which `ids` has room for.
+  template <class Text>
+  encoding encode_bare(const Text& text, std::size_t max_length, std::span<std::int32_t> ids,
+                       special_tokens mode = special_tokens::parse) const noexcept {
+    max_length = std::min(max_length, ids.size());
+    token_sink out{ids.data(), 1, max_length, max_length};
+    add_text(text, mode, out);
+    const auto n = static_cast<std::uint32_t>(std::min(out.count, max_length));
+    return {n, n, out.count > max_length};
+  }
+
   /// How many ids `encode` writes, for a max_length of at least special_count(false).
   std::size_t count(std::string_view text, std::size_t max_length,
                     special_tokens mode = special_tokens::parse) const noexcept {
@@ -164,6 +178,8 @@ class tokenizer {
 
  private:
   friend struct general_reading;
+  template <class Reader>
+  friend class token_finder;
 
   tokenizer(const dupq::vocabulary& words, const tokenizer_options& options, const added_tokens& added) noexcept
       : words_(words), options_(options), added_(added) {
@@ -298,6 +314,9 @@ class tokenizer {
     }
     word.end_word();
   }
+
+  /// Whether a token that is looked for in normalised text may begin with this character.
+  bool may_start(char32_t c) const noexcept { return normalized_starts_[c % normalized_starts_.size()]; }
 
   /// A token found in normalised text, and the text after it.
   template <class Reader>

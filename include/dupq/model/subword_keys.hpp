@@ -1,0 +1,106 @@
+// The keys of a model file whose tokenizer is not WordPiece: they become a `tokenizer` over the file's bytes. Programs
+// that take no settings but the common ones do not contain it (rare_settings.hpp).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "../core/arena.hpp"
+#include "../core/error.hpp"
+#include "../core/gguf.hpp"
+#include "../text/unigram_text.hpp"
+#include "../text/vocabulary.hpp"
+#include "../text/wordpiece.hpp"
+#include "metadata.hpp"
+
+namespace dupq::inline DUPQ_ABI {
+
+/// Reads a tokenizer by `tokenizer.ggml.model`: "t5", which is Unigram. With an arena that has no memory it only counts
+/// bytes and gives no tokenizer.
+class subword_reader {
+ public:
+  static result<std::optional<tokenizer>> read(const gguf::file& file, arena& storage) noexcept {
+    return subword_reader(file, storage).run();
+  }
+
+ private:
+  subword_reader(const gguf::file& file, arena& storage) noexcept : read_(file), storage_(storage) {}
+
+  result<std::optional<tokenizer>> run() noexcept {
+    constexpr const char* kind_key = "tokenizer.ggml.model";
+    const std::string_view kind = read_.text(kind_key, {});
+    if (kind != "t5") read_.fail(errc::unsupported, kind_key);
+    const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
+    if (tokens.count == 0) read_.fail(errc::missing_key, "tokenizer.ggml.tokens");
+    if (!read_.done()) return read_.done().error();
+    return read_unigram(tokens);
+  }
+
+  result<std::optional<tokenizer>> read_unigram(const gguf::value& tokens) noexcept {
+    auto* const model = storage_.take<unigram_model>(1);
+    tokenizer_options o = read_options(tokens);
+    o.extension = &unigram_text, o.pieces = model;
+    unigram::settings s;
+    s.unknown = o.unk;
+    s.longest = read_.integer(unigram::longest_key, 1, unigram::most_bytes);
+    const gguf::value trie = required(piece_trie::key, gguf::value_type::u64);
+    const gguf::value scores = required(unigram::scores_key, gguf::value_type::f64);
+    s.byte_pieces = read_.array(unigram::bytes_key, gguf::value_type::i32).bytes;
+    const gguf::value cut = read_.array(pre_tokenizer::key, gguf::value_type::string);
+    if (!read_.done()) return read_.done().error();
+    if (model == nullptr) return std::optional<tokenizer>();
+    const auto pieces = unigram::view(trie.bytes, scores.bytes, static_cast<std::size_t>(tokens.count), s);
+    if (!pieces) return pieces.error();
+    const auto parts = pre_tokenizer::read(cut.bytes, cut.count);
+    if (!parts) return parts.error();
+    ::new (static_cast<void*>(model)) unigram_model{*pieces, *parts, unigram_reading::keeps_ascii(o.steps)};
+    return make(tokens, o);
+  }
+
+  gguf::value required(const char* key, gguf::value_type element) noexcept {
+    const gguf::value v = read_.array(key, element);
+    if (v.count == 0) read_.fail(errc::missing_key, key);
+    return v;
+  }
+
+  tokenizer_options read_options(const gguf::value& tokens) noexcept {
+    tokenizer_options o;
+    const auto last = static_cast<std::uint32_t>(tokens.count - 1);
+    for (const auto& [key, id] : {std::pair{"tokenizer.ggml.unknown_token_id", &tokenizer_options::unk},
+                                  {"tokenizer.ggml.seperator_token_id", &tokenizer_options::sep},
+                                  {"tokenizer.ggml.padding_token_id", &tokenizer_options::pad},
+                                  {"tokenizer.ggml.cls_token_id", &tokenizer_options::cls}})
+      o.*id = static_cast<std::int32_t>(read_.integer(key, 0, last));
+    o.pair_separators = read_.integer("dupq.tokenizer.pair_separators", 1, 2, 1);
+    const gguf::value steps = read_.array(normalizer_steps::key, gguf::value_type::string);
+    o.steps = normalizer_steps(steps.bytes, steps.count);
+    if (read_.done())
+      if (const auto sound = o.steps.check(); !sound) read_.fail(sound.error().code, normalizer_steps::key);
+    return o;
+  }
+
+  result<std::optional<tokenizer>> make(const gguf::value& tokens, const tokenizer_options& o) noexcept {
+    const gguf::value offsets = required("dupq.vocab.offsets", gguf::value_type::u32);
+    const gguf::value contents = read_.array("dupq.tokenizer.added_tokens", gguf::value_type::string);
+    const gguf::value ids = read_.array("dupq.tokenizer.added_ids", gguf::value_type::u32);
+    const gguf::value flags = read_.array("dupq.tokenizer.added_flags", gguf::value_type::u32);
+    if (!read_.done()) return read_.done().error();
+    const auto words = vocabulary::list(tokens.bytes, tokens.count, offsets.bytes);
+    if (!words) return words.error();
+    const auto added = added_tokens::view(contents.bytes, ids.bytes, flags.bytes, contents.count,
+                                          static_cast<std::size_t>(tokens.count));
+    if (!added) return added.error();
+    const auto made = tokenizer::make(*words, o, *added);
+    if (!made) return made.error();
+    return std::optional<tokenizer>(*made);
+  }
+
+  metadata_reader read_;
+  arena& storage_;
+};
+
+}  // namespace dupq::inline DUPQ_ABI
