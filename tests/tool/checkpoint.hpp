@@ -18,7 +18,7 @@ struct made_tensor {
   std::vector<std::uint64_t> shape;
   std::vector<float> values;
 };
-using made_tensors = std::map<std::string, made_tensor>;
+using tensor_map = std::map<std::string, made_tensor>;
 
 /// Numbers of a model, as config.json has them.
 struct made_shape {
@@ -26,8 +26,8 @@ struct made_shape {
 };
 
 /// The tensors of a BERT encoder; every value has few enough bits for all types of floats.
-inline made_tensors make_bert(const made_shape& s) {
-  made_tensors out;
+inline tensor_map make_bert(const made_shape& s) {
+  tensor_map out;
   std::uint32_t state = 1;
   const auto add = [&](const std::string& name, std::vector<std::uint64_t> shape, float middle) {
     made_tensor& t = out[name];
@@ -65,7 +65,7 @@ inline made_tensors make_bert(const made_shape& s) {
 }
 
 /// A safetensors file of those tensors that `wanted` takes, stored as `type` (F64, F32, F16 or BF16).
-inline std::string safetensors_of(const made_tensors& tensors, const std::string& type = "F32",
+inline std::string safetensors_of(const tensor_map& tensors, const std::string& type = "F32",
                                   const std::function<bool(const std::string&)>& wanted = {}) {
   std::string header, data;
   for (const auto& [name, t] : tensors) {

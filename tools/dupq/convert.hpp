@@ -21,6 +21,7 @@
 #include "hf_foreign.hpp"
 #include "hf_tokenizer.hpp"
 #include "hf_weights.hpp"
+#include "hub_cache.hpp"
 #include "model_output.hpp"
 #include "tensor_layout.hpp"
 #include "tensor_writer.hpp"
@@ -126,10 +127,9 @@ inline dupq::heap_list<std::byte> header_of(const dupq::gguf::writer& writer) {
   return std::move(*header);
 }
 
-/// The linear matrices as integers. What their inputs look like is measured: the float32 model is built in memory and
-/// run over the calibration texts.
-inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
-                                      const hf_weights& weights) {
+/// The model file in memory, in float32 and packed.
+inline std::vector<std::byte> file_in_memory(const hf_folder& folder, const hf_tokenizer& tokenizer,
+                                             const hf_weights& weights) {
   const convert_options options;
   const std::vector<output_tensor> tensors = lay_out(weights, tokenizer.pieces.size(), options.layout, options.type);
   const dupq::gguf::writer writer = describe(folder, tokenizer, options, tensors, "");
@@ -139,6 +139,14 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
   const auto append = [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); };
   append(header.items());
   produce(tensors, options.layout, append);
+  return file;
+}
+
+/// The linear matrices as integers. What their inputs look like is measured: the float32 model is built in memory and
+/// run over the calibration texts.
+inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenizer& tokenizer,
+                                      const hf_weights& weights) {
+  const std::vector<std::byte> file = file_in_memory(folder, tokenizer, weights);
   return round_model(*model_in_memory(file));
 }
 
@@ -160,7 +168,7 @@ inline void place_positions(hf_folder& model, const hf_tokenizer& tokenizer, con
 inline convert_summary convert(const std::string& folder, const std::string& path, const convert_options& options) {
   if (options.type == weight_type::int8 && options.layout != tensor_layout::packed)
     throw usage_error("the type int8 needs the packed layout");
-  const std::filesystem::path root = os::path_of(folder);
+  const std::filesystem::path root = hub_cache::snapshot(os::path_of(folder));
   foreign_folder::refuse(root);
   hf_folder model = read_hf_folder(root, options.positive_label);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)

@@ -1,20 +1,24 @@
-// The weights of a Hugging Face folder: model.safetensors, or the files that model.safetensors.index.json lists.
+// The weights of a Hugging Face folder: model.safetensors, else the files that model.safetensors.index.json lists, else
+// pytorch_model.bin, else the files that pytorch_model.bin.index.json lists.
 #pragma once
 
 #include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "failure.hpp"
 #include "folder_file.hpp"
 #include "json_file.hpp"
 #include "safetensors.hpp"
+#include "torch_file.hpp"
 
 namespace dupq_tool {
 
@@ -22,38 +26,67 @@ namespace dupq_tool {
 class hf_checkpoint {
  public:
   /// Failures name the file, and the tensor or key.
-  explicit hf_checkpoint(const std::filesystem::path& folder) : path_(folder / "model.safetensors") {
-    const auto index = folder / "model.safetensors.index.json";
-    if (std::filesystem::exists(path_) || !std::filesystem::exists(index))
-      add(path_);
+  explicit hf_checkpoint(const std::filesystem::path& folder) : path_(folder / weight_files[0]) {
+    for (const char* const name : weight_files) {
+      if (!std::filesystem::exists(folder / name)) continue;
+      path_ = folder / name;
+      break;
+    }
+    if (os::name_of(path_).ends_with(".json"))
+      read_index(path_);
     else
-      read_index(index);
+      add(path_);
   }
+
+  /// What weights are looked for in; the first that is there counts, as in transformers.
+  static constexpr const char* weight_files[] = {"model.safetensors", "model.safetensors.index.json",
+                                                 "pytorch_model.bin", "pytorch_model.bin.index.json"};
+
   /// The file that lists the tensors.
   std::string source() const { return os::name_of(path_); }
   const safetensors::tensor* find(std::string_view name) const noexcept {
     for (const auto& file : files_)
-      if (const safetensors::tensor* const t = file->tensors.find(name)) return t;
+      if (const safetensors::tensor* const t = file->find(name)) return t;
     return nullptr;
   }
   template <class F>
   void for_each(F&& f) const {
     for (const auto& file : files_)
-      for (const safetensors::tensor& t : file->tensors.tensors()) f(t);
+      for (const safetensors::tensor& t : file->tensors()) f(t);
   }
 
  private:
-  struct shard {
+  /// One file, of either format.
+  class shard {
+   public:
     explicit shard(const std::filesystem::path& path)
-        : mapped(open_folder_file(path)), tensors(mapped.bytes(), os::name_of(path)) {}
+        : mapped_(open_folder_file(path)), tensors_(read(mapped_.bytes(), os::name_of(path))) {}
 
-    dupq::mapped_file mapped;
-    safetensors::file tensors;
+    const safetensors::tensor* find(std::string_view name) const noexcept {
+      return std::visit([&](const auto& file) { return file.find(name); }, tensors_);
+    }
+    const std::vector<safetensors::tensor>& tensors() const noexcept {
+      return std::visit(
+          [](const auto& file) -> const auto& { return file.tensors(); }, tensors_);
+    }
+    const std::string& source() const noexcept {
+      return std::visit(
+          [](const auto& file) -> const auto& { return file.source(); }, tensors_);
+    }
+
+   private:
+    using either = std::variant<safetensors::file, torch_file>;
+
+    static either read(std::span<const std::byte> bytes, const std::string& name) {
+      if (name.ends_with(".bin")) return torch_file(bytes, name);
+      return safetensors::file(bytes, name);
+    }
+
+    dupq::mapped_file mapped_;
+    either tensors_;
   };
 
-  const safetensors::file& add(const std::filesystem::path& path) {
-    return files_.emplace_back(std::make_unique<shard>(path))->tensors;
-  }
+  const shard& add(const std::filesystem::path& path) { return *files_.emplace_back(std::make_unique<shard>(path)); }
 
   /// The index says of each tensor in which file it is; the files must agree.
   void read_index(const std::filesystem::path& path) {
@@ -71,14 +104,14 @@ class hf_checkpoint {
         listed[0].second.fail(json::quote(name) + " must lie inside the model's folder");
       const auto place = path.parent_path() / relative;
       if (!std::filesystem::exists(place)) listed[0].second.fail(json::quote(name) + " is not there");
-      const safetensors::file& file = add(place);
+      const shard& file = add(place);
       for (const auto& [tensor, where] : listed)
         if (file.find(tensor) == nullptr) where.fail("is not in " + json::quote(name));
       if (file.tensors().size() != listed.size()) refuse_unlisted(file, listed, path);
     }
   }
 
-  [[noreturn]] static void refuse_unlisted(const safetensors::file& file,
+  [[noreturn]] static void refuse_unlisted(const shard& file,
                                            const std::vector<std::pair<std::string, json_node>>& listed,
                                            const std::filesystem::path& index) {
     std::unordered_set<std::string_view> names;

@@ -13,6 +13,7 @@
 #include "hf_config.hpp"
 #include "hf_modules.hpp"
 #include "hf_sentence.hpp"
+#include "hub_cache.hpp"
 #include "json_file.hpp"
 
 namespace dupq_tool {
@@ -94,7 +95,7 @@ inline hf_folder read_hf_folder(const std::filesystem::path& path,
   if (!std::filesystem::is_directory(path)) throw failure(os::name_of(path) + ": not a folder");
   hf_folder folder;
   folder.root = path;
-  folder.name = os::name_of(std::filesystem::canonical(path).filename());
+  folder.name = hub_cache::model_name(std::filesystem::canonical(path));
   if (!is_utf8(folder.name) || folder.name.empty()) folder.name = "model";
 
   const hf_modules modules(folder.root);

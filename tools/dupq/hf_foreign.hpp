@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "failure.hpp"
+#include "hf_checkpoint.hpp"
 #include "json_file.hpp"
 
 namespace dupq_tool {
@@ -73,21 +74,15 @@ class foreign_folder {
 
   void refuse_weights() const {
     for (const path& folder : folders_)
-      for (const char* name : {"model.safetensors", "model.safetensors.index.json"})
+      for (const char* name : hf_checkpoint::weight_files)
         if (std::filesystem::exists(std::filesystem::symlink_status(folder / name))) return;
     struct format {
       const char *place, *name, *ending;
     };
-    constexpr format known[] = {{"", "PyTorch's pickle", "pytorch_model.bin"},
-                                {"", "PyTorch's pickle", "pytorch_model.bin.index.json"},
-                                {"", "TensorFlow", "tf_model.h5"},
-                                {"", "TensorFlow", ".ckpt.index"},
-                                {"", "Flax", "flax_model.msgpack"},
-                                {"", "ONNX", ".onnx"},
-                                {"onnx", "ONNX", ".onnx"},
-                                {"", "OpenVINO", "openvino_model.xml"},
-                                {"openvino", "OpenVINO", ".xml"},
-                                {"", "a model file already", ".gguf"},
+    constexpr format known[] = {{"", "TensorFlow", "tf_model.h5"},   {"", "TensorFlow", ".ckpt.index"},
+                                {"", "Flax", "flax_model.msgpack"},  {"", "ONNX", ".onnx"},
+                                {"onnx", "ONNX", ".onnx"},           {"", "OpenVINO", "openvino_model.xml"},
+                                {"openvino", "OpenVINO", ".xml"},    {"", "a model file already", ".gguf"},
                                 {"", "another name", ".safetensors"}};
     for (const format& f : known)
       for (const path& folder : folders_)

@@ -25,6 +25,7 @@
 #include "verb_score.hpp"
 #include "verb_search.hpp"
 #include "verb_tokenize.hpp"
+#include "verb_train.hpp"
 
 namespace dupq_tool {
 namespace {
@@ -33,7 +34,8 @@ const std::vector<verb>& verbs() {
   static const std::vector<verb> all{convert_verb(),      info_verb(),      tokenize_verb(),     encode_verb(),
                                      score_verb(),        eval_verb(),      calibrate_verb(),    dedup_verb(),
                                      index_create_verb(), index_add_verb(), index_remove_verb(), index_compact_verb(),
-                                     index_info_verb(),   search_verb(),    match_verb(),        cluster_verb()};
+                                     index_info_verb(),   search_verb(),    match_verb(),        cluster_verb(),
+                                     train_verb()};
   return all;
 }
 

@@ -6,6 +6,7 @@
 #include <dupq/model.hpp>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,10 +18,11 @@ namespace dupq_tool {
 /// A model over bytes in memory, which must outlive it, with storage from the heap.
 class model_in_memory {
  public:
-  explicit model_in_memory(std::span<const std::byte> file, const std::string& name = "")
+  /// `name`: what it is called in messages. `kernels`: the table to run; empty: the fastest.
+  explicit model_in_memory(std::span<const std::byte> file, const std::string& name = "", std::string_view kernels = {})
       : storage_(needed(file, name) / sizeof(line) + 1),
-        loaded_(
-            dupq::model::load(file, std::as_writable_bytes(std::span(storage_)), {.settings = &dupq::all_settings})) {
+        loaded_(dupq::model::load(file, std::as_writable_bytes(std::span(storage_)),
+                                  {.kernels = kernels, .settings = &dupq::all_settings})) {
     if (!loaded_) throw failure(loaded_.error().in(name));
   }
   const dupq::model& operator*() const noexcept { return *loaded_; }

@@ -23,14 +23,15 @@ class progress {
     if (shown_) std::fputs("\r\033[K", stderr);
   }
 
-  /// `done` units are; `fraction` of the work where the total is not known (0: not known either).
-  void update(std::uint64_t done, double fraction = 0) {
+  /// `done` units are; `fraction` of the work where the total is not known (0: not known either). `before`: what the
+  /// line begins with.
+  void update(std::uint64_t done, double fraction = 0, const std::string& before = {}) {
     const clock::time_point now = clock::now();
     if (!shows_ || now - drawn_ < std::chrono::milliseconds(100)) return;
     drawn_ = now;
     shown_ = true;
     const std::string line =
-        "\r" + text(done, fraction, std::chrono::duration<double>(now - start_).count()) + "\033[K";
+        "\r" + before + text(done, fraction, std::chrono::duration<double>(now - start_).count()) + "\033[K";
     std::fputs(line.c_str(), stderr);
     std::fflush(stderr);
   }

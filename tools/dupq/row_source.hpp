@@ -31,8 +31,9 @@ inline constexpr std::string_view text_option_help =
     "                  what is no text in its encoding is counted and becomes U+FFFD\n"
     "  --skip-bad      skip and count rows that cannot be read\n";
 
-/// Which rows a verb reads: single texts, pairs, or pairs with labels.
-enum class row_kind { text, pair, labelled };
+/// Which rows a verb reads: single texts, pairs, pairs with labels, or pairs with labels or a third text that is no
+/// duplicate, whose column is --negatives, or else `negative` where there are no labels.
+enum class row_kind { text, pair, labelled, positives };
 
 /// Whether a file's name ends so, in capitals or not.
 inline bool has_ending(std::string_view path, std::string_view ending) noexcept {
@@ -46,7 +47,7 @@ inline bool has_ending(std::string_view path, std::string_view ending) noexcept 
 inline text_format choose_format(const arguments& args, const std::string& path, row_kind kind) {
   if (args.has("-0")) {
     if (args.has("--format")) throw usage_error("-0 and --format exclude each other");
-    if (kind == row_kind::labelled) throw usage_error("-0 has no place for labels");
+    if (kind == row_kind::labelled || kind == row_kind::positives) throw usage_error("-0 has no place for labels");
     return text_format::nul;
   }
   using enum text_format;
@@ -92,6 +93,12 @@ inline row_choice choose_rows(const arguments& args, const std::string& path, ro
       throw usage_error("--columns needs " + std::to_string(choice.columns.size()) + " names");
     choice.columns = std::move(list);
     choice.chosen = true;
+  }
+  if (kind == row_kind::positives && (fields || choice.format == text_format::jsonl)) {
+    choice.else_negatives = "negative";
+    if (const auto name = args.text("--negatives")) choice.columns[2] = *name, choice.negatives = true;
+  } else if (args.has("--negatives") && kind == row_kind::positives) {
+    throw usage_error("--negatives needs a file with a header (csv or tsv) or keys (jsonl)");
   }
   if (const auto name = args.text("--id")) {
     if (!fields && choice.format != text_format::jsonl)

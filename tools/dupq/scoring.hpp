@@ -18,8 +18,9 @@
 
 namespace dupq_tool {
 
-/// The vectors of many texts, one after another, with progress.
-inline std::vector<float> encode_all(session& s, std::span<const std::string_view> texts) {
+/// The vectors of many texts, one after another, with progress. `s`: a session, or what encodes as one does.
+template <class Session>
+std::vector<float> encode_all(Session& s, std::span<const std::string_view> texts) {
   std::vector<float> vectors(texts.size() * s.dim());
   progress shown("questions", texts.size());
   for (std::size_t at = 0; at < texts.size(); at += s.chunk_texts()) {
@@ -53,8 +54,9 @@ inline labelled_pairs read_labelled(row_source& rows) {
 
 /// Scores the pairs whose numbers are given; returns as many scores. A bi-encoder reads each distinct question once.
 /// `questions` counts what the model read.
-inline std::vector<float> score_rows(session& s, const labelled_pairs& pairs, std::span<const std::size_t> rows,
-                                     std::uint64_t& questions) {
+template <class Session>
+std::vector<float> score_rows(Session& s, const labelled_pairs& pairs, std::span<const std::size_t> rows,
+                              std::uint64_t& questions) {
   std::vector<float> scores(rows.size());
   if (s.cross()) {
     questions = 2 * rows.size();

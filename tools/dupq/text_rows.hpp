@@ -32,13 +32,17 @@ struct row_choice {
   std::vector<std::string> columns = {};
   std::string id_column = {};  ///< of a text's id; empty: there is none
   bool chosen = false;         ///< by the user; otherwise a single column may have any name where it stands alone
+  bool negatives = false;      ///< the third column is a text as well, and no label
+  /// Where there is no column of labels: a column of that name, if there is one, is read as `negatives` has it.
+  std::string else_negatives = {};
   bool skip_bad = false;
   std::optional<char> separator = std::nullopt;
   std::optional<quote_rule> quotes = std::nullopt;
   text_encoding encoding = text_encoding::utf8;
 };
 
-/// One row: a text, a pair (two texts), or a labelled pair (two texts and a label). Views live until the next one.
+/// One row: a text, a pair (two texts), a labelled pair (two texts and a label), or three texts. Views live until the
+/// next one.
 struct text_row {
   std::vector<std::string_view> texts;
   std::string_view id;     ///< where ids are read
@@ -124,6 +128,10 @@ class row_reader {
 
   /// The first column that is not there, or null; the others' positions are noted.
   const std::string* find_columns(const csv_record& header) {
+    const auto has = [&](const std::string& name) {
+      return std::find(header.fields.begin(), header.fields.end(), name) != header.fields.end();
+    };
+    if (!choice_.else_negatives.empty() && !has(choice_.columns[2]) && has(choice_.else_negatives)) take_negatives();
     positions_.clear();
     for (const std::string& wanted : choice_.columns) {
       const auto found = std::find(header.fields.begin(), header.fields.end(), wanted);
@@ -135,6 +143,11 @@ class row_reader {
     if (id == header.fields.end()) return &choice_.id_column;
     id_position_ = static_cast<std::size_t>(id - header.fields.begin());
     return nullptr;
+  }
+
+  void take_negatives() {
+    choice_.columns[2] = choice_.else_negatives;
+    choice_.negatives = true;
   }
 
   void take_header(const csv_record& header, char separator) {
@@ -235,12 +248,15 @@ class row_reader {
     }
     const auto* const members = row.object.as<json::object>();
     if (members == nullptr) return refuse(line_, [&] { return printable(row.record.raw) + " is no JSON object"; });
+    if (!choice_.else_negatives.empty() && !row.object.find(choice_.columns[2]) &&
+        row.object.find(choice_.else_negatives))
+      take_negatives();
     for (const std::string& key : choice_.columns) {
       const json::value* v = row.object.find(key);
       if (v == nullptr && choice_.columns.size() == 1 && members->size() == 1 && !choice_.chosen)
         v = &members->front().second;
       if (v == nullptr) return refuse(line_, [&] { return "no key " + key; });
-      if (row.texts.size() == 2) {
+      if (row.texts.size() == 2 && !choice_.negatives) {
         if (const outcome label = set_label(row, json_label(*v), [&] { return json::print(*v); });
             label == outcome::bad)
           return label;
@@ -309,7 +325,7 @@ class row_reader {
 
   /// The third text of a labelled pair is its label.
   outcome take_label(text_row& row) {
-    if (row.texts.size() < 3) return outcome::row;
+    if (row.texts.size() < 3 || choice_.negatives) return outcome::row;
     const std::string_view text = row.texts[2];
     row.texts.pop_back();
     return set_label(row, text_label(text), [&] { return std::string(text); });

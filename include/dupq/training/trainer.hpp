@@ -40,7 +40,7 @@ class basic_trainer {
   }
 
   /// Starts from the values of `base`, whose matrices are floats or halves. Errors: moved_from, unsupported (8-bit
-  /// integers), bad_limit, out_of_memory.
+  /// integers, a head whose activation is not tanh), bad_limit, out_of_memory.
   static result<basic_trainer> make(const model& base, const trainer_options& options) noexcept {
     trainer_options all = options;
     if (const auto done = check(base, all); !done) return done.error();
@@ -219,6 +219,8 @@ class basic_trainer {
     const config& c = base.config();
     if (c.weights != weight_type::f32 || base.weights().in_halves)
       return error(errc::unsupported, "training of weights that are no floats").in(base.path());
+    if (c.kind == model_kind::cross_encoder && c.head_activation != head_activation::tanh)
+      return error(errc::unsupported, "training of a head without tanh").in(base.path());
     if (o.steps == 0) return error(errc::bad_limit, "trainer_options::steps", 1, 0);
     if (o.texts == 0) return error(errc::bad_limit, "trainer_options::texts", 1, 0);
     if (!(o.dropout >= 0 && o.dropout < 1)) return error(errc::bad_fraction, "trainer_options::dropout");

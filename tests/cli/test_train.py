@@ -1,0 +1,341 @@
+"""train: what it makes of the tiny models, that it is the same whatever computes it and however often it is stopped."""
+
+import csv
+import json
+import re
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from tool import COMMAND, GOLDEN, Case, posix_only
+from test_eval import HEADER, Labelled, quote
+
+BI = ("cosine", "contrastive", "online-contrastive", "mnr")
+FEW = ("--batch", 8, "--lr", "2e-3", "--warmup", 4)
+
+
+class Train(Labelled):
+    def train(self, base, *words, out="out.gguf", pairs=None):
+        """Trains, and returns what was said on stdout and stderr."""
+        done = self.run_tool("train", base, pairs or self.pairs, "-o", self.folder / out, *words)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return done.stdout.decode(), done.stderr.decode()
+
+    def trained(self, base, *words, out="out.gguf", pairs=None):
+        """The bytes of the model that a training makes."""
+        self.train(base, *words, out=out, pairs=pairs)
+        return (self.folder / out).read_bytes()
+
+    def not_trained(self, *words, status=1):
+        """Why a training that cannot be is refused."""
+        said = self.refused("train", *words, "-o", self.folder / "no.gguf", status=status)
+        self.assertFalse((self.folder / "no.gguf").exists())
+        return said
+
+    def log(self, name="log.csv"):
+        with open(self.folder / name, newline="") as file:
+            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+    def info(self, path):
+        return json.loads(self.ok("info", path, "--json", "--verify"))
+
+    def triplets(self):
+        return self.file("triplets.csv", "question1,question2,negative\n" + "".join(
+            f"{quote(a)},{quote(b)},{quote(c)}\n" for (a, b, _), (c, _, _) in zip(self.rows, self.rows[5:])))
+
+
+class Learning(Train):
+    def test_every_loss_falls(self):
+        for model, loss in [*(("bert", loss) for loss in BI), ("mpnet", "mnr"), ("cross", "cross")]:
+            with self.subTest(model=model, loss=loss):
+                said, _ = self.train(self.model(model), "--loss", loss, *FEW, "--epochs", 4, "--dropout", 0, "--log",
+                                     self.folder / "log.csv")
+                log = self.log()
+                size = sum(self.labels) if loss == "mnr" else len(self.labels)
+                steps = -(-size // 8)
+                self.assertEqual([row["step"] for row in log], list(range(1, 4 * steps + 1)))
+                total = 4 * steps
+                for t, row in enumerate(log):
+                    rate = 2e-3 * (t / 4 if t < 4 else (total - t) / (total - 4))
+                    self.assertAlmostEqual(row["lr"], rate, delta=1e-12)
+                    self.assertGreaterEqual(row["gradient_norm"], 0)
+                first, last = (sum(row["loss"] for row in part) for part in (log[:steps], log[-steps:]))
+                self.assertLess(last, 0.9 * first)
+                self.assertRegex(said, rf"^\S+out.gguf: {total} steps, loss {last / steps:.4f}, \d\.\d MB\n$")
+                info = self.info(self.folder / "out.gguf")
+                self.assertEqual((info["weights"], info["threshold"]), ("f32", None))
+
+    def test_learning_rate_0_changes_nothing(self):
+        still = ("--batch", 8, "--warmup", 4, "--max-steps", 1)
+        for model, loss in (("bert", "cosine"), ("mpnet", "mnr"), ("cross", "cross")):
+            base = self.model(model)
+            self.assertEqual(self.trained(base, "--loss", loss, *still), base.read_bytes())
+            self.assertEqual(self.trained(GOLDEN / model, "--loss", loss, *still), base.read_bytes())
+
+    def test_half_precision_is_widened_exactly(self):
+        half = self.folder / "half.gguf"
+        self.ok("convert", GOLDEN / "bert", "-o", half, "--type", "f16")
+        self.train(half, "--loss", "cosine", "--batch", 8, "--warmup", 4, "--max-steps", 1)
+        self.assertEqual(self.info(self.folder / "out.gguf")["weights"], "f32")
+        self.assertEqual(self.scores(self.folder / "out.gguf"), self.scores(half))
+
+    def test_a_plain_file_stays_plain(self):
+        plain = self.folder / "plain.gguf"
+        self.ok("convert", GOLDEN / "bert", "-o", plain, "--layout", "plain")
+        still = ("--loss", "cosine", "--batch", 8, "--warmup", 4)
+        self.assertEqual(self.trained(plain, *still, "--max-steps", 1), plain.read_bytes())
+        self.trained(plain, *still, out="a.gguf")
+        self.trained(self.model("bert"), *still, out="b.gguf")
+        self.assertEqual(self.scores(self.folder / "a.gguf"), self.scores(self.folder / "b.gguf"))
+
+    def test_stale_thresholds_go(self):
+        bi = self.folder / "bi.gguf"
+        self.ok("calibrate", self.model("bert"), self.pairs, "-o", bi, "--cascade", self.model("cross"))
+        self.assertIsNotNone(self.info(bi)["threshold"])
+        self.assertEqual(self.trained(bi, "--loss", "cosine", *FEW), self.trained(self.model("bert"), "--loss", "cosine", *FEW))
+
+    def test_the_base_may_be_replaced(self):
+        mine = self.folder / "mine.gguf"
+        shutil.copy(self.model("bert"), mine)
+        expected = self.trained(mine, "--loss", "cosine", *FEW)
+        self.assertEqual(self.trained(mine, "--loss", "cosine", *FEW, out="mine.gguf"), expected)
+
+    def test_a_new_head(self):
+        words = ("--loss", "cross", "--new-head", *FEW)
+        once = self.trained(self.model("bert"), *words)
+        info = self.info(self.folder / "out.gguf")
+        self.assertEqual((info["kind"], info["activation"], info["pooling"]), ("cross_encoder", "sigmoid", None))
+        self.assertTrue(all(0 < s < 1 for s in self.scores(self.folder / "out.gguf")))
+        self.assertEqual(self.trained(self.model("bert"), *words), once)
+        self.assertNotEqual(self.trained(self.model("bert"), *words, "--seed", 43), once)
+        self.assertIn("has a head", self.not_trained(self.model("cross"), self.pairs, *words))
+        self.trained(self.model("mpnet"), *words)
+        self.assertTrue(all(0 < s < 1 for s in self.scores(self.folder / "out.gguf")))
+        self.assertIn("--new-head is for --loss cross",
+                      self.not_trained(self.model("bert"), self.pairs, "--loss", "cosine", "--new-head", status=2))
+
+    def test_negatives(self):
+        rows = self.triplets()
+        for pairs, words in ((rows, ()), (self.file("t.csv", rows.read_text().replace("negative", "other", 1)),
+                                          ("--negatives", "other"))):
+            _, said = self.train(self.model("bert"), "--loss", "mnr", *FEW, *words, pairs=pairs)
+            self.assertIn("115 pairs, 15 steps of 8 pairs", said)
+        lines = list(csv.reader(rows.read_text().splitlines()))[1:]
+        objects = self.file("t.jsonl", "".join(json.dumps({"question1": a, "question2": b, "negative": c}) + "\n"
+                                              for a, b, c in lines))
+        out = (self.folder / "out.gguf").read_bytes()
+        self.assertEqual(self.trained(self.model("bert"), "--loss", "mnr", *FEW, pairs=objects), out)
+        self.assertNotEqual(self.trained(self.model("bert"), "--loss", "mnr", *FEW), out)
+        self.assertIn("no column is_duplicate", self.not_trained(self.model("bert"), rows, "--loss", "cosine"))
+        self.assertIn("in all files or in none", self.not_trained(self.model("bert"), rows, self.pairs, "--loss", "mnr"))
+        self.assertIn("these have negatives", self.not_trained(self.model("bert"), rows, "--loss", "mnr", "--split",
+                                                               "notebook", status=2))
+
+    def test_mnr_says_how_many_are_left_out(self):
+        _, said = self.train(self.model("bert"), "--loss", "mnr", *FEW)
+        n = sum(self.labels)
+        self.assertIn(f"{self.pairs}: {n} pairs to learn from; {len(self.labels) - n} are no duplicates and left out\n", said)
+
+    def test_several_files(self):
+        halves = [self.file(f"{i}.csv", HEADER + "".join(f"{quote(a)},{quote(b)},{l}\n" for a, b, l in part))
+                  for i, part in enumerate((self.rows[:50], self.rows[50:]))]
+        words = ("--loss", "cosine", *FEW)
+        whole = self.trained(self.model("bert"), *words)
+        self.ok("train", self.model("bert"), *halves, *words, "-o", self.folder / "two.gguf")
+        self.assertEqual((self.folder / "two.gguf").read_bytes(), whole)
+
+    def test_options_that_change_the_result(self):
+        base, seen = self.model("bert"), set()
+        for words in ((), ("--seed", 7), ("--no-shuffle",), ("--dropout", 0), ("--weight-decay", 0), ("--clip", "0.01"),
+                      ("--margin", "0.9"), ("--epochs", 2)):
+            seen.add(self.trained(base, "--loss", "contrastive", *FEW, *words))
+        self.assertEqual(len(seen), 8)
+        self.assertNotEqual(self.trained(base, "--loss", "cosine", *FEW),
+                            self.trained(base, "--loss", "cosine", *FEW, "--negative-label", -1))
+
+
+class SameBits(Train):
+    def test_threads_and_kernels(self):
+        for model, loss in (("bert", "online-contrastive"), ("mpnet", "mnr"), ("cross", "cross")):
+            words = (self.model(model), "--loss", loss, *FEW)
+            once = self.trained(*words, "--threads", 1)
+            for n in (2, 3):
+                self.assertEqual(self.trained(*words, "--threads", n), once)
+            for kernels in self.info(self.model(model))["kernels"]:
+                self.assertEqual(self.trained(*words, "--kernels", kernels), once, kernels)
+
+    def test_resume(self):
+        valid = self.file("valid.csv", HEADER + "".join(f"{quote(a)},{quote(b)},{l}\n" for a, b, l in self.rows[::3]))
+        for words in (("--loss", "online-contrastive"), ("--loss", "mnr", "--valid", valid), ("--loss", "cosine", "--split", "60,40,20")):
+            words = (*words, *FEW, "--epochs", 3)
+            expected = self.trained(self.model("bert"), *words, "--log", self.folder / "whole.csv", out="whole.gguf")
+            steps = len(self.log("whole.csv"))
+            for stop in (1, steps // 3, steps // 2, steps):
+                log = ("--log", self.folder / "log.csv")
+                self.train(self.model("bert"), *words, *log, "--checkpoint-every", 4, "--max-steps", stop)
+                self.assertTrue((self.folder / "out.gguf.checkpoint").exists() or stop == steps)
+                if stop == steps:
+                    self.assertEqual((self.folder / "out.gguf").read_bytes(), expected)
+                    continue
+                (self.folder / "out.gguf").unlink()
+                self.assertEqual(self.trained(self.model("bert"), *words, *log, "--resume"), expected)
+                self.assertEqual((self.folder / "log.csv").read_text(), (self.folder / "whole.csv").read_text())
+                self.assertFalse((self.folder / "out.gguf.checkpoint").exists())
+
+    @posix_only
+    def test_interrupted(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            words = (self.model("bert"), self.pairs, "--loss", "cosine", *FEW, "--epochs", 5000)
+            out, log = self.folder / "out.gguf", self.folder / "log.csv"
+            process = subprocess.Popen([*COMMAND, "train", *map(str, words), "-o", str(out), "--log", str(log)],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            for _ in range(600):
+                time.sleep(0.1)
+                if log.exists() and process.poll() is None:
+                    break
+            time.sleep(0.3)
+            process.send_signal(number)
+            said = process.communicate(timeout=60)[1].decode()
+            self.assertEqual(process.returncode, -number, said)
+            self.assertFalse(out.exists())
+            step = int(re.search(r"dupq: stopped after step ([\d,]+), which \S+out.gguf.checkpoint has: the same command with "
+                                 r"--resume goes on\n$", said)[1].replace(",", ""))
+            self.assertEqual(len(self.log()), step)
+            last = ("--max-steps", step + 5)
+            self.assertIn("is there, of a training that has not ended", self.refused("train", *words, "-o", out))
+            self.ok("train", *words, *last, "-o", self.folder / "whole.gguf")
+            self.ok("train", *words, *last, "-o", out, "--resume")
+            self.assertEqual(out.read_bytes(), (self.folder / "whole.gguf").read_bytes())
+            self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["log.csv", "out.gguf", "pairs.csv", "whole.gguf"])
+            out.unlink(), log.unlink()
+
+
+class Validation(Train):
+    def test_the_best_epoch_is_kept_with_its_threshold(self):
+        words = (self.model("bert"), "--loss", "online-contrastive", *FEW, "--valid", self.pairs)
+        said, told = self.train(*words, "--epochs", 4)
+        epochs = re.findall(r"epoch (\d): loss [\d.]+, validation F1 ([\d.]+) at threshold ([-\d.]+)\n", told)
+        self.assertEqual([e for e, _, _ in epochs], ["1", "2", "3", "4"])
+        f1, threshold, best = re.search(r"validation F1 ([\d.]+) at threshold (\S+) \(epoch (\d)\)", said).groups()
+        self.assertEqual(f1, max(e[1] for e in epochs))
+        self.assertEqual(best, next(e for e, x, _ in epochs if x == f1))
+        out = self.folder / "out.gguf"
+        self.assertEqual(self.info(out)["threshold"], float(threshold))
+        calibrated = self.ok("calibrate", out, self.pairs, "-o", self.folder / "c.gguf")
+        self.assertIn(f"threshold {threshold}, F1 {f1} on {len(self.rows)} pairs", calibrated)
+        # The weights are those of that epoch: the run that ends with it has them.
+        steps = int(best) * -(-len(self.rows) // 8)
+        self.train(*words, "--epochs", 4, "--max-steps", steps, out="b.gguf")
+        self.assertEqual((self.folder / "b.gguf").read_bytes(), out.read_bytes())
+
+    def test_split(self):
+        said, _ = self.train(self.model("bert"), "--loss", "cosine", *FEW, "--split", "60,40,20")
+        out = self.folder / "out.gguf"
+        judged = json.loads(self.ok("eval", out, self.pairs, "--split", "60,40,20", "--json"))
+        table = {line.split()[0]: line.split() for line in said.splitlines()[1:3]}
+        for part in ("validation", "test"):
+            self.assertEqual(table[part][3], f"{judged[part]['f1']:.4f}")
+        self.assertAlmostEqual(self.info(out)["threshold"], judged["threshold"], delta=1e-7)
+        notebook, _ = self.train(self.model("bert"), "--loss", "cosine", *FEW, "--split", "notebook")
+        self.assertIn(f"{-(-len(self.rows) * 4 // 5 // 8)} steps", notebook)
+        self.assertIn("exclude each other", self.not_trained(self.model("bert"), self.pairs, "--loss", "cosine", "--split",
+                                                             "notebook", "--valid", self.pairs, status=2))
+
+
+class Refused(Train):
+    def test_bad_input(self):
+        bert, cross = self.model("bert"), self.model("cross")
+        row = lambda *labels: HEADER + "".join(f"a{i},b,{label}\n" for i, label in enumerate(labels))
+        int8 = self.folder / "int8.gguf"
+        self.ok("convert", GOLDEN / "bert", "-o", int8, "--type", "int8")
+        for base, text, loss, reason in (
+                (bert, row(0, 1, 2), "cosine", "p.csv: line 4: is_duplicate is '2', not 0 or 1"),
+                (bert, row(1, 1), "cosine", "p.csv: no pair is labelled 0, so there is nothing to tell apart"),
+                (bert, row(0, 0), "contrastive", "p.csv: no pair is labelled 1, so there is nothing to learn"),
+                (bert, row(0, 0), "mnr", "p.csv: no pair is labelled 1, so there is nothing to learn"),
+                (bert, row(0, 1, 1), "cosine", "p.csv: 3 pairs to learn from, fewer than a batch of 32 (--batch)"),
+                (cross, row(0, 1, 1), "cross", "p.csv: 3 pairs to learn from, fewer than a batch of 16 (--batch)"),
+                (bert, HEADER, "cosine", "p.csv: no pairs to learn from"),
+                (bert, "", "cosine", "p.csv: empty, where a header is expected"),
+                (int8, row(0, 1), "cosine", "int8.gguf: its weights are int8, which cannot be trained"),
+                (bert, row(0, 1), "cross", "bert.gguf: a bi-encoder: --loss cross needs a cross-encoder, or --new-head"),
+                (cross, row(0, 1), "cosine", "cross.gguf: a cross-encoder, which only --loss cross trains"),
+                (self.folder / "gone.gguf", row(0, 1), "cosine", "gone.gguf: no such file"),
+                (self.pairs, row(0, 1), "cosine", "pairs.csv: not a GGUF")):
+            with self.subTest(reason):
+                self.assertIn(reason, self.not_trained(base, self.file("p.csv", text), "--loss", loss))
+        valid = self.file("v.csv", row(0, 0))
+        self.assertIn("v.csv: no pair is labelled 1", self.not_trained(bert, self.pairs, "--loss", "cosine", "--valid", valid))
+        self.assertIn("cannot be created", self.refused("train", bert, self.pairs, "--loss", "cosine", "-o",
+                                                        self.folder / "nowhere" / "o.gguf"))
+
+    def test_usage(self):
+        bert = self.model("bert")
+        for words, reason in (((), "--loss is missing"), (("--loss", "triplet"), "--loss cannot be 'triplet' (cosine, "),
+                              (("--loss", "cosine", "--margin", 1), "--margin is for --loss contrastive"),
+                              (("--loss", "cosine", "--scale", 1), "--scale is for --loss mnr"),
+                              (("--loss", "mnr", "--negative-label", -1), "--negative-label is for --loss cosine"),
+                              (("--loss", "cosine", "--dropout", 1), "--dropout cannot be '1'"),
+                              (("--loss", "cosine", "--lr", "nan"), "--lr cannot be 'nan'"),
+                              (("--loss", "cosine", "--batch", 0), "--batch cannot be '0'"),
+                              (("--loss", "cosine", "--shuffle", "--no-shuffle"), "exclude each other"),
+                              (("--loss", "cosine", "--kernels", "abacus"), "--kernels cannot be 'abacus'"),
+                              (("--loss", "cosine", "--log", "-"), "--log needs a file")):
+            self.assertIn(reason, self.not_trained(bert, self.pairs, *words, status=2))
+        self.assertIn("needs an output file", self.refused("train", bert, self.pairs, "--loss", "cosine", "-o", "-",
+                                                           "--resume", status=2))
+
+    def test_a_loss_that_is_no_number(self):
+        words = ("train", self.model("bert"), self.pairs, "--loss", "cosine", "--batch", 8, "--lr", 1000, "--warmup", 0,
+                 "--epochs", 20, "-o", self.folder / "out.gguf")
+        for more, kept in (((), ""), (("--checkpoint-every", 3), r"; \S+out.gguf.checkpoint has step (\d+)")):
+            done = self.run_tool(*words, *more)
+            self.assertEqual(done.returncode, 1)
+            said = re.search(r"dupq: \S+pairs.csv: the loss or its gradient is no finite number at step (\d+): try a smaller --lr "
+                             rf"than 1000, or more --warmup{kept}\n$", done.stderr.decode())
+            self.assertIsNotNone(said, done.stderr.decode())
+            self.assertFalse((self.folder / "out.gguf").exists())
+            if more:
+                self.assertEqual(int(said[2]), (int(said[1]) - 1) // 3 * 3)
+
+    def test_checkpoints_of_others(self):
+        words = (self.model("bert"), self.pairs, "--loss", "cosine", *FEW)
+        out = ("-o", self.folder / "out.gguf")
+        self.assertIn("no such file, so there is nothing to resume", self.refused("train", *words, *out, "--resume"))
+        self.ok("train", *words, *out, "--checkpoint-every", 5, "--max-steps", 10)
+        checkpoint = self.folder / "out.gguf.checkpoint"
+        good = checkpoint.read_bytes()
+        other = "is the checkpoint of another training: the base, the pairs or the options differ"
+        self.assertIn(other, self.refused("train", *words, *out, "--resume", "--seed", 1))
+        self.assertIn(other, self.refused("train", self.model("bert"), self.pairs, "--loss", "contrastive", *FEW, *out, "--resume"))
+        self.assertIn(other, self.refused("train", self.model("mpnet"), *words[1:], *out, "--resume"))
+        swapped = self.file("q.csv", self.pairs.read_text().replace("0\n", "1\n", 1))
+        self.assertIn(other, self.refused("train", words[0], swapped, *words[2:], *out, "--resume"))
+        self.assertIn("has 10 steps already", self.refused("train", *words, *out, "--resume", "--max-steps", 9))
+        for damaged, reason in ((good[:-1000], "ends"), (b"GGUF", "end"), (b"x" * 100, "not a GGUF"),
+                                (self.model("bert").read_bytes(), "is no checkpoint of a training")):
+            checkpoint.write_bytes(damaged)
+            self.assertIn(reason, self.refused("train", *words, *out, "--resume"))
+            self.assertEqual(checkpoint.read_bytes(), damaged)
+        checkpoint.write_bytes(good)
+        self.ok("train", *words, *out, "--resume")
+
+    @posix_only
+    def test_no_room_for_a_checkpoint(self):
+        import resource
+        size = self.model("bert").stat().st_size
+        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size, 2 * size))
+        words = ("train", self.model("bert"), self.pairs, "--loss", "cosine", *FEW)
+        self.ok(*words, "-o", self.folder / "whole.gguf")
+        done = self.run_tool(*words, "-o", self.folder / "out.gguf", "--checkpoint-every", 5, preexec_fn=limit,
+                             restore_signals=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr.decode().count("dupq: no checkpoint at step 5: "), 1)
+        self.assertEqual((self.folder / "out.gguf").read_bytes(), (self.folder / "whole.gguf").read_bytes())
+        self.assert_only("out.gguf", "pairs.csv", "whole.gguf")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,181 @@
+// The state of a training in a file, from which it can go on: weights, moments, and how far it has come.
+//
+// A checkpoint is a GGUF file of float32 tensors: "NAME" a weight, "m/NAME" and "v/NAME" its moments, and "best/NAME"
+// the weight after the best epoch so far, where that is another one.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <dupq/core/file.hpp>
+#include <dupq/core/gguf.hpp>
+#include <dupq/core/gguf_writer.hpp>
+#include <dupq/core/heap_list.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "failure.hpp"
+#include "output_file.hpp"
+#include "text_trainer.hpp"
+
+namespace dupq_tool {
+
+/// How far a training has come.
+struct train_progress {
+  std::uint64_t steps = 0;          ///< done
+  std::uint64_t judged_epochs = 0;  ///< whose F1 on the validation pairs is known
+  std::uint64_t best_epoch = 0;     ///< of those, counted from 1; 0: none
+  double best_f1 = 0;
+  float threshold = 0;  ///< of the best epoch
+  double loss_sum = 0;  ///< over the rows of this epoch so far
+};
+
+/// All weights one after another, in the trainer's order.
+using weight_copy = std::vector<float>;
+
+class train_checkpoint {
+ public:
+  /// `run`: what tells this training from all others.
+  train_checkpoint(std::string path, std::string run) : path_(std::move(path)), run_(std::move(run)) {}
+
+  const std::string& path() const noexcept { return path_; }
+
+  /// Writes a file, whole or not at all. `best`: empty, or the weights of the best epoch.
+  void save(text_trainer& trainer, const train_progress& at, std::span<const float> best) const {
+    dupq::gguf::writer writer;
+    writer.add("general.architecture", architecture);
+    writer.add("general.alignment", std::uint32_t{dupq::alignment});
+    writer.add("dupq.run", std::string_view(run_));
+    for_each_number(at, [&](const char* key, std::uint64_t value) { writer.add(key, value); });
+    for_each_part(trainer, best, [&](const std::string& name, const dupq::tensor_view& t, std::span<const float> v) {
+      const std::uint64_t extents[] = {t.columns, t.rows};
+      writer.add_tensor(name, dupq::gguf::tensor_type::f32, extents, v.size_bytes());
+    });
+    const auto header = writer.header();
+    if (!header) throw failure(header.error().in(path_));
+    output_file out(path_);
+    out.write(header->items().data(), header->size());
+    constexpr std::byte zeros[dupq::alignment]{};
+    for_each_part(trainer, best, [&](const std::string&, const dupq::tensor_view&, std::span<const float> v) {
+      const std::size_t padding = dupq::round_up(v.size_bytes(), dupq::alignment) - v.size_bytes();
+      constexpr std::size_t piece = std::size_t{1} << 18;  // the output would keep all of a large table
+      for (; v.size() > piece; v = v.subspan(piece)) out.write(v.data(), piece * sizeof(float));
+      out.write(v.data(), v.size_bytes());
+      out.write(zeros, padding);
+    });
+    out.commit();
+  }
+
+  /// How far the training of a file has come. A file of another run, or of none, is a failure.
+  train_progress check() const { return opened(*this).at; }
+
+  /// Fills the trainer, and the weights of the best epoch, with what the file has.
+  train_progress load(text_trainer& trainer, weight_copy& best) const {
+    const opened from(*this);
+    const dupq::gguf::file& file = from.file;
+    const bool has_best = file.tensor("best/" + std::string(trainer.tensor(0).name)).has_value();
+    for (std::size_t i = 0; i < trainer.tensor_count(); ++i) {
+      const dupq::tensor_view t = trainer.tensor(i);
+      const std::string name(t.name);
+      copy(file, name, t.values);
+      copy(file, "m/" + name, t.first_moments);
+      copy(file, "v/" + name, t.second_moments);
+      if (!has_best) continue;
+      const std::size_t before = best.size();
+      best.resize(before + t.values.size());
+      copy(file, "best/" + name, std::span(best).subspan(before));
+    }
+    if (const auto done = trainer.resume(from.at.steps); !done) throw failure(done.error().in(path_));
+    return from.at;
+  }
+
+  /// Removes the file, if there is one.
+  void remove() const { os::remove(path_.c_str()); }
+
+ private:
+  static constexpr std::string_view architecture = "dupq-checkpoint";
+
+  /// A file that is this run's checkpoint.
+  struct opened {
+    explicit opened(const train_checkpoint& c) : mapped(map(c.path_)), file(parse(mapped, c.path_)) {
+      if (text(file, "general.architecture") != architecture)
+        throw failure(c.path_ + ": is no checkpoint of a training");
+      if (text(file, "dupq.run") != c.run_)
+        throw failure(c.path_ + ": is the checkpoint of another training: the base, the pairs or the options differ");
+      c.read_numbers(file, at);
+    }
+    static dupq::mapped_file map(const std::string& path) {
+      auto mapped = dupq::mapped_file::open(path.c_str());
+      if (!mapped && mapped.error().code == dupq::errc::no_such_file)
+        throw failure(path + ": no such file, so there is nothing to resume");
+      if (!mapped) throw failure(mapped.error());
+      return std::move(*mapped);
+    }
+    static dupq::gguf::file parse(const dupq::mapped_file& mapped, const std::string& path) {
+      const auto file = dupq::gguf::file::parse(mapped.bytes());
+      if (!file) throw failure(file.error().in(path));
+      return *file;
+    }
+
+    dupq::mapped_file mapped;
+    dupq::gguf::file file;
+    train_progress at;
+  };
+
+  static std::string_view text(const dupq::gguf::file& file, std::string_view key) {
+    const auto v = file.find(key);
+    return v && v->type == dupq::gguf::value_type::string ? v->text() : std::string_view();
+  }
+  template <class F>
+  static void for_each_number(const train_progress& at, F&& f) {
+    f("dupq.steps", at.steps);
+    f("dupq.judged_epochs", at.judged_epochs);
+    f("dupq.best_epoch", at.best_epoch);
+    f("dupq.best_f1", std::bit_cast<std::uint64_t>(at.best_f1));
+    f("dupq.threshold", std::uint64_t{std::bit_cast<std::uint32_t>(at.threshold)});
+    f("dupq.loss_sum", std::bit_cast<std::uint64_t>(at.loss_sum));
+  }
+  void read_numbers(const dupq::gguf::file& file, train_progress& at) const {
+    std::vector<std::uint64_t> numbers;
+    for_each_number(at, [&](const char* key, std::uint64_t) {
+      const auto v = file.find(key);
+      if (!v || v->type != dupq::gguf::value_type::u64) throw failure(path_ + ": " + key + ": missing or no number");
+      numbers.push_back(dupq::gguf::load<std::uint64_t>(v->bytes.data()));
+    });
+    at = {numbers[0],
+          numbers[1],
+          numbers[2],
+          std::bit_cast<double>(numbers[3]),
+          std::bit_cast<float>(static_cast<std::uint32_t>(numbers[4])),
+          std::bit_cast<double>(numbers[5])};
+  }
+
+  template <class F>
+  static void for_each_part(text_trainer& trainer, std::span<const float> best, F&& f) {
+    for (std::size_t i = 0; i < trainer.tensor_count(); ++i) {
+      const dupq::tensor_view t = trainer.tensor(i);
+      const std::string name(t.name);
+      f(name, t, t.values);
+      f("m/" + name, t, t.first_moments);
+      f("v/" + name, t, t.second_moments);
+      if (best.empty()) continue;
+      f("best/" + name, t, best.first(t.values.size()));
+      best = best.subspan(t.values.size());
+    }
+  }
+  void copy(const dupq::gguf::file& file, const std::string& name, std::span<float> to) const {
+    const auto t = file.tensor(name);
+    if (!t || t->type != dupq::gguf::tensor_type::f32 || t->bytes.size() != to.size_bytes())
+      throw failure(path_ + ": tensor " + name + ": missing, or of another size");
+    if (!to.empty()) std::memcpy(to.data(), t->bytes.data(), to.size_bytes());
+  }
+
+  std::string path_, run_;
+};
+
+}  // namespace dupq_tool

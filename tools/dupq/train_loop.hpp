@@ -1,0 +1,165 @@
+// The steps of a training, from the first or from a checkpoint on, until all are done or somebody asks to stop.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <dupq/metrics.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "format.hpp"
+#include "os.hpp"
+#include "progress.hpp"
+#include "step_log.hpp"
+#include "stop_request.hpp"
+#include "text_trainer.hpp"
+#include "train_checkpoint.hpp"
+#include "train_plan.hpp"
+#include "train_rows.hpp"
+
+namespace dupq_tool {
+
+/// What a loop needs beside the trainer.
+struct train_loop_options {
+  std::uint64_t last_step = 0;                   ///< how many steps are to be done in all
+  std::uint64_t checkpoint_every = 0;            ///< steps; 0: only where it is asked to stop
+  const train_checkpoint* checkpoint = nullptr;  ///< null: there is no place for one
+  std::optional<std::string> log;
+  std::function<dupq::threshold_choice()> judge{};  ///< the model on the validation pairs; empty: there are none
+};
+
+class train_loop {
+ public:
+  train_loop(text_trainer& trainer, const train_rows& rows, train_plan& plan, const train_settings& settings,
+             const train_loop_options& options)
+      : trainer_(trainer), rows_(rows), plan_(plan), settings_(settings), options_(options) {}
+
+  /// Goes on from the checkpoint.
+  void resume() { at_ = options_.checkpoint->load(trainer_, best_); }
+
+  /// All steps that are left. False: it was asked to stop, and there is a checkpoint.
+  bool run(stop_request& stop) {
+    if (options_.log) log_.emplace(*options_.log, at_.steps);
+    {
+      const std::uint64_t columns = rows_.negatives.empty() ? 2 : 3, before = plan_.rows_before(at_.steps);
+      progress shown("questions", (plan_.rows_before(options_.last_step) - before) * columns);
+      if (at_.steps != 0) finish_epoch();
+      while (at_.steps != options_.last_step) {
+        if (stop.asked()) return leave();
+        one_step();
+        const std::string note = "step " + grouped(at_.steps) + ", loss " + fixed(mean_loss(), 4) + ", ";
+        shown.update((plan_.rows_before(at_.steps) - before) * columns, 0, note);
+        if (stop.asked()) return leave();  // before an epoch is judged, which takes a while
+        save_now_and_then();
+        finish_epoch();
+      }
+    }
+    if (log_) log_->save();
+    restore_best();
+    return true;
+  }
+
+  const train_progress& at() const noexcept { return at_; }
+  /// The mean loss of this epoch's steps so far.
+  double mean_loss() const noexcept {
+    const std::uint64_t in_epoch = (at_.steps + plan_.steps_per_epoch() - 1) % plan_.steps_per_epoch() + 1;
+    return at_.loss_sum / static_cast<double>(in_epoch);
+  }
+
+ private:
+  void one_step() {
+    if (at_.steps % plan_.steps_per_epoch() == 0) at_.loss_sum = 0;
+    batch_.gather(rows_, plan_.batch(at_.steps), settings_.negative_label);
+    const auto done = trainer_.step(batch_);
+    if (!done && done.error().code == dupq::errc::not_finite) fail_at_step();
+    if (!done) throw failure(done.error());
+    ++at_.steps;
+    at_.loss_sum += done->loss;
+    if (log_) log_->add(at_.steps, done->learning_rate, done->loss, done->gradient_norm);
+  }
+
+  [[noreturn]] void fail_at_step() {
+    if (log_) log_->save();
+    std::string what = rows_.name + ": the loss or its gradient is no finite number at step " +
+                       std::to_string(at_.steps + 1) + ": try a smaller --lr than " +
+                       shortest(settings_.learning_rate) + ", or more --warmup";
+    if (saved_) what += "; " + options_.checkpoint->path() + " has step " + std::to_string(*saved_);
+    throw failure(what);
+  }
+
+  void save() {
+    options_.checkpoint->save(trainer_, at_, best_);
+    saved_ = at_.steps;
+    if (log_) log_->save();
+  }
+  /// Where there is no room for a checkpoint, the last one stays and the training goes on.
+  void save_now_and_then() {
+    const std::uint64_t every = options_.checkpoint_every;
+    if (every == 0 || (at_.steps % every != 0 && at_.steps != options_.last_step)) return;
+    try {
+      save();
+    } catch (const failure& e) {
+      if (!warned_) std::fprintf(stderr, "dupq: no checkpoint at step %s: %s\n", grouped(at_.steps).c_str(), e.what());
+      warned_ = true;
+    }
+  }
+  bool leave() {
+    if (options_.checkpoint != nullptr && at_.steps != 0) save();
+    if (log_) log_->save();
+    return false;
+  }
+
+  /// After the last step of an epoch, or of all: judges the model.
+  void finish_epoch() {
+    const std::uint64_t per_epoch = plan_.steps_per_epoch(), epoch = (at_.steps + per_epoch - 1) / per_epoch;
+    if ((at_.steps % per_epoch != 0 && at_.steps != options_.last_step) || at_.judged_epochs >= epoch) return;
+    std::string line = "epoch " + std::to_string(epoch) + ": loss " + fixed(mean_loss(), 4);
+    if (options_.judge) {
+      const dupq::threshold_choice choice = options_.judge();
+      line += ", validation F1 " + fixed(choice.f1, 4) + " at threshold " + fixed(choice.threshold, 4);
+      if (at_.best_epoch == 0 || choice.f1 > at_.best_f1) {
+        at_.best_epoch = epoch, at_.best_f1 = choice.f1, at_.threshold = static_cast<float>(choice.threshold);
+        best_.clear();
+        if (at_.steps != options_.last_step) keep_best();
+      }
+    }
+    at_.judged_epochs = epoch;
+    std::fprintf(stderr, "%s%s\n", os::is_terminal(os::standard_error) ? "\r\033[K" : "", line.c_str());
+  }
+
+  void keep_best() {
+    std::size_t all = 0;
+    for (std::size_t i = 0; i < trainer_.tensor_count(); ++i) all += trainer_.tensor(i).values.size();
+    best_.reserve(all);
+    for (std::size_t i = 0; i < trainer_.tensor_count(); ++i) {
+      const dupq::tensor_view t = trainer_.tensor(i);
+      best_.insert(best_.end(), t.values.begin(), t.values.end());
+    }
+  }
+  void restore_best() {
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < trainer_.tensor_count() && !best_.empty(); ++i) {
+      const dupq::tensor_view t = trainer_.tensor(i);
+      std::copy_n(best_.data() + begin, t.values.size(), t.values.data());
+      begin += t.values.size();
+    }
+  }
+
+  text_trainer& trainer_;
+  const train_rows& rows_;
+  train_plan& plan_;
+  const train_settings& settings_;
+  const train_loop_options& options_;
+  train_progress at_;
+  weight_copy best_;
+  text_batch batch_;
+  std::optional<step_log> log_;
+  std::optional<std::uint64_t> saved_;
+  bool warned_ = false;
+};
+
+}  // namespace dupq_tool

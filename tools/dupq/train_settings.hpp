@@ -1,0 +1,88 @@
+// The options of `dupq train` that decide what a training makes of its data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "args.hpp"
+#include "format.hpp"
+
+namespace dupq_tool {
+
+enum class train_loss { cosine, contrastive, online_contrastive, mnr, cross };
+inline constexpr std::string_view train_loss_names[] = {"cosine", "contrastive", "online-contrastive", "mnr", "cross"};
+constexpr std::string_view name(train_loss l) noexcept { return train_loss_names[static_cast<std::size_t>(l)]; }
+
+struct train_settings {
+  train_loss loss{};
+  bool new_head = false;
+  std::uint64_t epochs = 1, warmup = 100, seed = 42;
+  std::size_t batch = 32;  ///< pairs of a step
+  double learning_rate = 2e-5, weight_decay = 0.01, clip = 1;
+  float dropout = 0.1f, margin = 0.5f, scale = 20, negative_label = 0;
+  bool shuffle = true;
+
+  /// Wrong usage where an option cannot be, or is for another loss.
+  explicit train_settings(const arguments& args) {
+    if (!args.has("--loss"))
+      throw usage_error("--loss is missing (cosine, contrastive, online-contrastive, mnr, cross)");
+    const auto& n = train_loss_names;
+    loss = static_cast<train_loss>(args.choice("--loss", {n[0], n[1], n[2], n[3], n[4]}));
+    new_head = args.has("--new-head");
+    batch = loss == train_loss::cross ? 16 : 32;
+    const auto read = [&]<class T>(std::string_view name, T low, T high, T& value) {
+      if (const auto given = args.number<T>(name, low, high)) value = *given;
+    };
+    constexpr std::uint64_t most = 1'000'000'000;
+    read("--epochs", std::uint64_t{1}, std::uint64_t{100'000}, epochs);
+    read("--batch", std::size_t{1}, std::size_t{65536}, batch);
+    read("--lr", 0.0, 1e3, learning_rate);
+    read("--warmup", std::uint64_t{0}, most, warmup);
+    read("--dropout", 0.0f, 0.9f, dropout);
+    read("--weight-decay", 0.0, 1.0, weight_decay);
+    read("--clip", 0.0, 1e9, clip);
+    read("--margin", 0.0f, 2.0f, margin);
+    read("--scale", 1e-3f, 1e3f, scale);
+    read("--negative-label", -1.0f, 0.0f, negative_label);
+    read("--seed", std::uint64_t{0}, UINT64_MAX, seed);
+    if (args.has("--shuffle") && args.has("--no-shuffle"))
+      throw usage_error("--shuffle and --no-shuffle exclude each other");
+    shuffle = !args.has("--no-shuffle");
+    const auto only = [&](std::string_view option, bool fits, std::string_view losses) {
+      if (args.has(option) && !fits) throw usage_error(std::string(option) + " is for --loss " + std::string(losses));
+    };
+    using enum train_loss;
+    only("--margin", loss == contrastive || loss == online_contrastive, "contrastive and online-contrastive");
+    only("--scale", loss == mnr, "mnr");
+    only("--negatives", loss == mnr, "mnr");
+    only("--negative-label", loss == cosine, "cosine");
+    only("--new-head", loss == cross, "cross");
+  }
+
+  /// All of them in words, so that a checkpoint can tell another run's from its own.
+  std::string text() const {
+    std::string all(name(loss));
+    const auto put = [&](std::string_view name, const std::string& value) {
+      (all += ' ').append(name).append(" ").append(value);
+    };
+    put("new-head", new_head ? "1" : "0");
+    put("epochs", std::to_string(epochs));
+    put("batch", std::to_string(batch));
+    put("lr", shortest(learning_rate));
+    put("warmup", std::to_string(warmup));
+    put("dropout", shortest(dropout));
+    put("weight-decay", shortest(weight_decay));
+    put("clip", shortest(clip));
+    put("margin", shortest(margin));
+    put("scale", shortest(scale));
+    put("negative-label", shortest(negative_label));
+    put("seed", std::to_string(seed));
+    put("shuffle", shuffle ? "1" : "0");
+    return all;
+  }
+};
+
+}  // namespace dupq_tool
