@@ -27,12 +27,12 @@ struct head_state {
     d = {from.take<float>(column_panels<>::floats(pairs, c.hidden)), 0, c.hidden};
   }
 
-  /// `output` is the last layer's, of all tokens.
+  /// `output` is the last layer's, [pairs][hidden].
   template <trainable_device D>
   void forward(const layer_pass<D>& pass, const training_batch& batch, const float* output) noexcept {
     const std::size_t pairs = batch.texts(), n = pass.model.hidden;
     const matrix<float> in(first, pairs, n), out(pooled, pairs, n), kept(dropped, pairs, n);
-    for (std::size_t t = 0; t < pairs; ++t) std::copy_n(output + batch.view().offsets[t] * n, n, in.row(t));
+    std::copy_n(output, pairs * n, first);
     pass.device.product(pass.weights.dense.forward, in, false, out);
     for (std::size_t i = 0; i < pairs * n; ++i) pooled[i] = formulas::tanh(pooled[i]);
     std::copy_n(pooled, pairs * n, dropped);
@@ -40,7 +40,7 @@ struct head_state {
     pass.device.product(pass.weights.classifier.forward, kept, false, {logits, pairs, 1});
   }
 
-  /// From the logits' gradients to those of the head's parameters, and of the last layer's output.
+  /// From the logits' gradients to those of the head's parameters, and of the last layer's output, [pairs][hidden].
   template <trainable_device D>
   void backward(const layer_pass<D>& pass, const training_batch& batch, float* gradient) noexcept {
     const std::size_t pairs = batch.texts(), n = pass.model.hidden;
@@ -54,9 +54,7 @@ struct head_state {
     pass.device.tanh_gradient({pooled, pairs, n}, d_pooled);
     pass.device.column_sums(d_pooled, w.dense.bias->gradient);
     weight_gradient(pass, d_pooled, in, w.dense);
-    pass.device.product(w.dense.backward, d_pooled, false, kept);
-    std::fill_n(gradient, batch.tokens() * n, 0.0f);
-    for (std::size_t t = 0; t < pairs; ++t) std::copy_n(kept.row(t), n, gradient + batch.view().offsets[t] * n);
+    pass.device.product(w.dense.backward, d_pooled, false, {gradient, pairs, n});
   }
 
  private:

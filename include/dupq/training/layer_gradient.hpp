@@ -103,8 +103,10 @@ struct layer_factors {
     d_qkv = take(3 * std::size_t{c.hidden}), d_output = take(c.hidden), d_up = take(c.intermediate);
     d_down = take(c.hidden);
   }
-  void set_rows(std::size_t tokens) noexcept {
-    for (column_panels<>* p : {&x_qkv, &x_output, &x_up, &x_down, &d_qkv, &d_output, &d_up, &d_down}) p->rows = tokens;
+  /// `later`: rows of what follows attention.
+  void set_rows(std::size_t tokens, std::size_t later) noexcept {
+    x_qkv.rows = d_qkv.rows = tokens;
+    for (column_panels<>* p : {&x_output, &x_up, &x_down, &d_output, &d_up, &d_down}) p->rows = later;
   }
 };
 
@@ -119,10 +121,10 @@ struct layer_pass {
   attention_shape shape() const noexcept { return {model.heads, model.head_dim(), weights.expanded(), weights.span()}; }
   dropout_places places() const noexcept { return {model.heads}; }
 
-  /// y = dropped(x): `place` says which.
-  void drop(std::uint64_t place, const training_block& b, const block_room& room, matrix<float> x) const noexcept {
+  /// x = dropped(x): `place` says which; the first row of x is row `at` there.
+  void drop(std::uint64_t place, std::size_t at, const block_room& room, matrix<float> x) const noexcept {
     if (!dropout.active()) return;
-    dropout.keys(place, b.first_token, x.rows, room.keys);
+    dropout.keys(place, at, x.rows, room.keys);
     device.drop(dropout.rule, room.keys, x);
   }
   attention_dropout attention_drops(std::size_t layer, const training_block& b, const block_room& room) const noexcept {
@@ -133,72 +135,88 @@ struct layer_pass {
     return {dropout.rule, room.keys};
   }
 
-  /// room.x, the layer's input, becomes its output.
-  void forward(std::size_t n, const kept_layer& kept, const training_block& b, const block_room& room) const noexcept {
-    const trained_layer& layer = weights.layers()[n];
-    const std::size_t tokens = b.texts.tokens(), d = model.hidden;
-    const matrix<float> x(room.x, tokens, d), inner(room.inner, tokens, model.intermediate);
-    const auto rows = [&](float* all, std::size_t columns) {
-      return matrix<float>(all + b.first_token * columns, tokens, columns);
-    };
-    const auto qkv = rows(kept.qkv, 3 * d), context = rows(kept.context, d), first = rows(kept.attention_x, d);
-    const auto wide = rows(kept.inner, model.intermediate), second = rows(kept.output_x, d);
-    device.product(layer.qkv.forward, x, false, qkv);
-    device.attention(b.texts, shape(), attention_drops(n, b, room), qkv, room.attention, context);
-    add_dropped(layer.output, context, places().attention_output(n), b, room, x, first);
-    device.norm(layer.attention_norm.get(), first, kept.attention_inverse + b.first_token, x);
-    device.product(layer.up.forward, x, false, wide);
-    device.gelu(wide, inner);
-    add_dropped(layer.down, inner, places().output(n), b, room, x, second);
-    device.norm(layer.output_norm.get(), second, kept.output_inverse + b.first_token, x);
+  /// Whether all that follows attention is for the first token of each text alone: a cross-encoder's head reads no
+  /// other of the last layer. Such rows are counted by texts, not by tokens.
+  bool first_only(std::size_t n) const noexcept {
+    return model.kind == model_kind::cross_encoder && n + 1 == weights.layers().size();
   }
 
-  /// gradient: [tokens][hidden], that of the layer's output becomes that of its input. `below` writes the layer's input
-  /// into a matrix once more. The sums of `relative` are of the block's texts; null where there are none.
-  template <class Below>
-  void backward(std::size_t n, const kept_layer& kept, const training_block& b, const block_room& room,
-                matrix<float> gradient, float* relative, const layer_sums& sums, float* own_sums,
-                layer_factors& factors, Below&& below) const noexcept {
+  /// room.x, the layer's input, becomes its output; `output`, [rows][hidden], gets a copy where it is not null.
+  void forward(std::size_t n, const kept_layer& kept, const training_block& b, const block_room& room,
+               float* output) const noexcept {
     const trained_layer& layer = weights.layers()[n];
-    const std::size_t tokens = b.texts.tokens(), d = model.hidden, at = b.first_token;
-    const auto rows = [&](float* all, std::size_t columns) {
-      return matrix<float>(all + at * columns, tokens, columns);
-    };
-    const matrix<float> x(room.x, tokens, d), a(room.a, tokens, d), down(room.b, tokens, d), c(room.c, tokens, d);
-    const matrix<float> inner(room.inner, tokens, model.intermediate), wide(room.wide, tokens, 3 * d);
-    const auto first = rows(kept.attention_x, d), second = rows(kept.output_x, d), context = rows(kept.context, d);
-    const auto activated = rows(kept.inner, model.intermediate);
+    const std::size_t tokens = b.texts.tokens(), d = model.hidden;
+    const matrix<float> in(room.x, tokens, d), qkv(kept.qkv + b.first_token * 3 * d, tokens, 3 * d);
+    const matrix<float> contexts(kept.context + b.first_token * d, tokens, d);
+    device.product(layer.qkv.forward, in, false, qkv);
+    device.attention(b.texts, shape(), attention_drops(n, b, room), qkv, room.attention, contexts);
+
+    const later_rows later(*this, n, b);
+    const matrix<float> x = later.pick(b, in, room.a), context = later.pick(b, contexts, room.b);
+    const matrix<float> inner(room.inner, later.rows, model.intermediate);
+    const auto first = later.of(kept.attention_x, d), second = later.of(kept.output_x, d);
+    const auto wide = later.of(kept.inner, model.intermediate);
+    add_dropped(layer.output, context, places().attention_output(n), later.at, room, x, first);
+    device.norm(layer.attention_norm.get(), first, kept.attention_inverse + later.at, x);
+    device.product(layer.up.forward, x, false, wide);
+    device.gelu(wide, inner);
+    add_dropped(layer.down, inner, places().output(n), later.at, room, x, second);
+    device.norm(layer.output_norm.get(), second, kept.output_inverse + later.at, x);
+    if (output != nullptr) copy(x, later.of(output, d));
+  }
+
+  /// From `above`, the gradient of the layer's output, [rows][hidden], to `gradient`, that of its input,
+  /// [tokens][hidden]; they may be the same where rows are tokens. `below` writes the layer's input into a matrix once
+  /// more. `relative` is for the sums of the block's texts; null where there are none.
+  template <class Below>
+  void backward(std::size_t n, const kept_layer& kept, const training_block& b, const block_room& room, float* above,
+                float* gradient, float* relative, const layer_sums& sums, float* own_sums, layer_factors& factors,
+                Below&& below) const noexcept {
+    const trained_layer& layer = weights.layers()[n];
+    const std::size_t tokens = b.texts.tokens(), d = model.hidden;
+    const later_rows later(*this, n, b);
+    const auto room_for = [&](float* all, std::size_t columns) { return matrix<float>(all, later.rows, columns); };
+    const auto given = later.of(above, d), x = room_for(room.x, d), a = room_for(room.a, d), c = room_for(room.c, d);
+    const auto dropped = room_for(room.b, d), inner = room_for(room.inner, model.intermediate);
+    const auto first = later.of(kept.attention_x, d), second = later.of(kept.output_x, d);
+    const auto activated = later.of(kept.inner, model.intermediate);
 
     const auto output_norm = layer.output_norm.get(), attention_norm = layer.attention_norm.get();
-    device.norm_sums(second, gradient, own_sums + sums.output_gain(), own_sums + sums.output_bias());
-    device.norm_gradient(output_norm, second, kept.output_inverse + at, gradient, a);
-    dropped_copy(a, places().output(n), b, room, down);
-    device.column_sums(down, own_sums + sums.down());
-    device.pack(down, at, factors.d_down);
-    device.product(layer.down.backward, down, false, inner);
+    device.norm_sums(second, given, own_sums + sums.output_gain(), own_sums + sums.output_bias());
+    device.norm_gradient(output_norm, second, kept.output_inverse + later.at, given, a);
+    dropped_copy(a, places().output(n), later.at, room, dropped);
+    device.column_sums(dropped, own_sums + sums.down());
+    device.pack(dropped, later.at, factors.d_down);
+    device.product(layer.down.backward, dropped, false, inner);
     device.gelu_gradient(activated, inner);
-    device.pack(activated, at, factors.x_down);
+    device.pack(activated, later.at, factors.x_down);
     device.column_sums(inner, own_sums + sums.up());
-    device.pack(inner, at, factors.d_up);
+    device.pack(inner, later.at, factors.d_up);
     device.norm_output(attention_norm, first, x);
-    device.pack(x, at, factors.x_up);
+    device.pack(x, later.at, factors.x_up);
     device.product(layer.up.backward, inner, true, a);
 
     device.norm_sums(first, a, own_sums + sums.attention_gain(), own_sums + sums.attention_bias());
-    device.norm_gradient(attention_norm, first, kept.attention_inverse + at, a, c);
-    dropped_copy(c, places().attention_output(n), b, room, down);
-    device.column_sums(down, own_sums + sums.output());
-    device.pack(down, at, factors.d_output);
-    device.pack(context, at, factors.x_output);
-    device.product(layer.output.backward, down, false, a);
-    device.attention_gradient(b.texts, shape(), attention_drops(n, b, room), rows(kept.qkv, 3 * d), a, room.attention,
+    device.norm_gradient(attention_norm, first, kept.attention_inverse + later.at, a, c);
+    dropped_copy(c, places().attention_output(n), later.at, room, dropped);
+    device.column_sums(dropped, own_sums + sums.output());
+    device.pack(dropped, later.at, factors.d_output);
+    const matrix<float> contexts(kept.context + b.first_token * d, tokens, d), wide(room.wide, tokens, 3 * d);
+    device.pack(later.pick(b, contexts, room.x), later.at, factors.x_output);
+    device.product(layer.output.backward, dropped, false, a);
+
+    const matrix<float> whole(room.x, tokens, d);
+    const matrix<float> d_context = later.spread(b, a, whole);
+    device.attention_gradient(b.texts, shape(), attention_drops(n, b, room),
+                              matrix<float>(kept.qkv + b.first_token * 3 * d, tokens, 3 * d), d_context, room.attention,
                               relative, wide);
     device.column_sums(wide, own_sums + sums.qkv());
-    device.pack(wide, at, factors.d_qkv);
-    below(x);
-    device.pack(x, at, factors.x_qkv);
-    device.product(layer.qkv.backward, wide, true, c);
-    copy(c, gradient);
+    device.pack(wide, b.first_token, factors.d_qkv);
+    below(whole);
+    device.pack(whole, b.first_token, factors.x_qkv);
+    const matrix<float> out(gradient + b.first_token * d, tokens, d);
+    copy(later.spread(b, c, whole), out);
+    device.product(layer.qkv.backward, wide, true, out);
   }
 
   /// How many tasks make the gradients of a layer's parameters from `factors` and `sums`.
@@ -222,6 +240,34 @@ struct layer_pass {
   }
 
  private:
+  /// The rows of a block in what follows attention: those of its tokens, or one a text.
+  struct later_rows {
+    bool first_only;
+    std::size_t rows, at;
+
+    later_rows(const layer_pass& pass, std::size_t n, const training_block& b) noexcept
+        : first_only(pass.first_only(n)),
+          rows(first_only ? b.texts.texts : b.texts.tokens()),
+          at(first_only ? b.first_text : b.first_token) {}
+    matrix<float> of(float* all, std::size_t columns) const noexcept {
+      return matrix<float>(all + at * columns, rows, columns);
+    }
+    /// Those of x, gathered in `room`; x itself where all are.
+    matrix<float> pick(const training_block& b, matrix<float> x, float* room) const noexcept {
+      if (!first_only) return x;
+      const matrix<float> to(room, rows, x.columns);
+      for (std::size_t t = 0; t < rows; ++t) std::copy_n(x.row(b.texts.offsets[t]), x.columns, to.row(t));
+      return to;
+    }
+    /// Back to all tokens, zeros where there is no row; x itself where all are.
+    matrix<float> spread(const training_block& b, matrix<float> x, matrix<float> all) const noexcept {
+      if (!first_only) return x;
+      std::fill_n(all.data, all.rows * all.columns, 0.0f);
+      for (std::size_t t = 0; t < rows; ++t) std::copy_n(x.row(t), x.columns, all.row(b.texts.offsets[t]));
+      return all;
+    }
+  };
+
   static constexpr std::size_t group = 3;  // panels of inputs that stay in the cache while all outputs pass
   static std::size_t groups(std::size_t columns) noexcept {
     return (columns + group * panel_width - 1) / (group * panel_width);
@@ -231,20 +277,20 @@ struct layer_pass {
   }
 
   /// to = dropped(matrix(from)) + x
-  void add_dropped(const trained_linear& m, matrix<const float> from, std::uint64_t place, const training_block& b,
+  void add_dropped(const trained_linear& m, matrix<const float> from, std::uint64_t place, std::size_t at,
                    const block_room& room, matrix<const float> x, matrix<float> to) const noexcept {
     if (!dropout.active()) {
       copy(x, to);
       return device.product(m.forward, from, true, to);
     }
     device.product(m.forward, from, false, to);
-    drop(place, b, room, to);
+    drop(place, at, room, to);
     device.add(x, to);
   }
-  void dropped_copy(matrix<const float> from, std::uint64_t place, const training_block& b, const block_room& room,
+  void dropped_copy(matrix<const float> from, std::uint64_t place, std::size_t at, const block_room& room,
                     matrix<float> to) const noexcept {
     copy(from, to);
-    drop(place, b, room, to);
+    drop(place, at, room, to);
   }
 
   void add_blocks(const trained_layer& layer, const layer_sums& sums, std::size_t blocks) const noexcept {

@@ -118,7 +118,7 @@ class basic_trainer {
     const std::size_t pairs = first.size();
     const double value = loss({s.head.logits, pairs}, labels, {s.head.logit_gradients, pairs}, *room);
     if (!std::isfinite(value)) return no_number("loss");
-    s.head.backward(pass, s.batch, s.gradient);
+    s.head.backward(pass, s.batch, s.output);  // which nobody needs any more
     return finish(value);
   }
 
@@ -289,9 +289,9 @@ class basic_trainer {
     const auto pass = layers(dropout);
     for_blocks([&](const training_block& b, std::size_t, const block_room& room) {
       embed(pass, s, *products_, b, room);
-      for (std::size_t n = 0; n < s.weights.layers().size(); ++n) pass.forward(n, s.layers[n], b, room);
-      const std::size_t d = base_.config().hidden;
-      std::copy_n(room.x, b.texts.tokens() * d, s.output + b.first_token * d);
+      const std::size_t count = s.weights.layers().size();
+      for (std::size_t n = 0; n < count; ++n)
+        pass.forward(n, s.layers[n], b, room, n + 1 == count ? s.output : nullptr);
     });
   }
 
@@ -302,17 +302,18 @@ class basic_trainer {
     const step_dropout dropout = drops();
     const auto pass = layers(dropout);
     const std::size_t d = c.hidden, tokens = s.batch.tokens(), blocks = s.batch.blocks().size();
-    s.factors.set_rows(tokens);
     s.begin_relative(c);
     for (std::size_t n = s.weights.layers().size(); n-- != 0;) {
+      const bool first_only = pass.first_only(n);
+      s.factors.set_rows(tokens, first_only ? s.batch.texts() : tokens);
       for_blocks([&](const training_block& b, std::size_t i, const block_room& room) {
         const auto below = [&](matrix<float> x) {
           const float* const kept = n == 0 ? s.embedding_x : s.layers[n - 1].output_x;
           const trained_norm& norm = n == 0 ? s.weights.embedding_norm : s.weights.layers()[n - 1].output_norm;
           device_.norm_output(norm.get(), {kept + b.first_token * d, x.rows, d}, x);
-          if (n == 0) pass.drop(dropout_places::embedding(), b, room, x);
+          if (n == 0) pass.drop(dropout_places::embedding(), b.first_token, room, x);
         };
-        pass.backward(n, s.layers[n], b, room, {s.gradient + b.first_token * d, b.texts.tokens(), d},
+        pass.backward(n, s.layers[n], b, room, first_only ? s.output : s.gradient, s.gradient,
                       s.relative_of(c, b.first_text), s.sums, s.sums.block(i), s.factors, below);
       });
       const std::size_t tasks = pass.weight_tasks();

@@ -23,7 +23,7 @@ class training_batch {
  public:
   /// A block is complete when it has so many tokens: enough to hide the streaming of weights, few enough for the
   /// caches.
-  static constexpr std::size_t block_tokens = 96;
+  static constexpr std::size_t block_tokens = 64;
 
   void lay_out(arena& from, std::size_t texts, std::size_t tokens, std::size_t text_tokens) noexcept {
     most_texts_ = texts, most_tokens_ = tokens, text_tokens_ = text_tokens;

@@ -23,7 +23,7 @@ struct training_state {
   kept_layer* layers = nullptr;
   block_room* rooms = nullptr;  ///< one a worker
   float *embedding_x = nullptr, *embedding_inverse = nullptr;
-  float* output = nullptr;    ///< [tokens][hidden], of the last layer
+  float* output = nullptr;    ///< of the last layer: [tokens][hidden], or a cross-encoder's [pairs][hidden]
   float* gradient = nullptr;  ///< [tokens][hidden], of the layer at work
   layer_sums sums;
   layer_factors factors;
