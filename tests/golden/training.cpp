@@ -144,9 +144,9 @@ TEST_CASE("the same bits from any table, any number of threads, and after a stop
 
 TEST_CASE("values are those of the model until the learning rate is more than 0, whatever type the file has") {
   using dupq_tool::tensor_layout, dupq_tool::weight_type;
-  for (const dupq_tool::convert_options how : {dupq_tool::convert_options{weight_type::f32, tensor_layout::packed},
-                                               {weight_type::f32, tensor_layout::plain},
-                                               {weight_type::f16, tensor_layout::plain}}) {
+  for (const dupq_tool::convert_options& how : {dupq_tool::convert_options{weight_type::f32, tensor_layout::packed},
+                                                {weight_type::f32, tensor_layout::plain},
+                                                {weight_type::f16, tensor_layout::plain}}) {
     const golden::converted file("mpnet", how), plain("mpnet", {how.type, tensor_layout::plain});
     const dupq::model m = file.open(), expected = plain.open();
     auto t = dupq::trainer::make(m, options(pairs, 0.1f));
