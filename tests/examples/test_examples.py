@@ -51,6 +51,19 @@ class Examples(Case):
         self.assertIn("wrong kind", self.says("score_pair", self.model("cross"), "a", "b"))
         self.assertEqual(run("score_pair").returncode, 2)
 
+    def test_training(self):
+        texts = ["What is the best food?", "Is Python better than Java?", "How do I sell a house?", "Who is the man from Paris?"]
+        rows = [(a, b, int(a == b)) for a in texts for b in texts]
+        pairs = self.file("pairs.tsv", "".join(f"{a}\t{b}\t{l}\n" for a, b, l in rows))
+        lines = self.example("training", self.model("bert"), pairs)
+        self.assertEqual([line.split(":")[0] for line in lines], [f"epoch {n}" for n in range(1, 6)])
+        losses = [float(line.split()[-1]) for line in lines]
+        self.assertLess(losses[-1], 0.9 * losses[0])
+        self.assertEqual(self.example("training", self.model("bert"), pairs), lines)
+        self.assertIn("wrong kind", self.says("training", self.model("cross"), pairs))
+        self.assertEqual(self.says("training", self.model("bert"), self.file("few", "a\tb\t1\n")), "fewer than 8 pairs\n")
+        self.assertEqual(run("training").returncode, 2)
+
     def test_deduplicate(self):
         lines = ["What is the best food?", "Is Python better than Java?", "How do I sell a house?",
                  "what is the BEST food ?", "Who is the man from Paris?", "How do I sell a house?"]

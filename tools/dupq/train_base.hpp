@@ -50,7 +50,7 @@ class train_base {
 
  private:
   void open_folder(const arguments& args, bool for_head) {
-    const std::filesystem::path root = os::path_of(path_);
+    const std::filesystem::path root = hub_cache::snapshot(os::path_of(path_));
     foreign_folder::refuse(root);
     hf_folder folder = read_hf_folder(root);
     const hf_tokenizer tokenizer = hf_tokenizer_reader::read(folder);
