@@ -89,8 +89,8 @@ class basic_bi_encoder : public encoder<basic_bi_encoder<D>, model_kind::bi_enco
           const std::size_t dim = m.dim();
           const matrix<float> y(out + (first - begin) * dim, view.texts, dim);
           if (this->prompt_.pools)
-            return m.settings()->pool(m.kernel_table(), m.config(), view, this->prompt_.unpooled, buffers.x,
-                                      buffers.wide, y);
+            return m.settings()->pool(m.kernel_table(), m.config(), m.opened_file(), view, this->prompt_.unpooled,
+                                      buffers.x, buffers.wide, y);
           const pooler last{m.config().pooling, m.config().normalize};
           last.forward(device, view, buffers.x, y);
         });

@@ -186,6 +186,9 @@ class encoder {
  private:
   template <class Take>
   static result<Encoder> make_in(const model& m, const encoder_options& options, Take&& take_memory) noexcept {
+    if constexpr (!std::is_constructible_v<D, const kernels&, const executor&>)  // the model's table has it, see read
+      if (m.config().hidden_activation != hidden_activation::gelu)
+        return error(errc::unsupported, "this activation on this device").in(m.path());
     if (m.weights().in_halves) return error(errc::unsupported, "model_options::halves on a CPU");
     const auto l = limits_for(m, options, Kind);
     if (!l) return l.error();

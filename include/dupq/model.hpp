@@ -74,7 +74,7 @@ struct contents {
     if (!c) return c.error();
     config = *c;
     if (settings != nullptr)
-      if (const auto done = settings->read(parsed, config); !done) return done.error();
+      if (const auto done = settings->read(parsed, config, table); !done) return done.error();
     const auto stored_threshold = read_threshold(parsed);
     if (!stored_threshold) return stored_threshold.error();
     threshold = *stored_threshold;
@@ -192,6 +192,8 @@ class model {
   std::string_view kernels() const noexcept { return kernel_table().name; }
   const dupq::kernels& kernel_table() const noexcept { return *contents_->table; }
   const gguf::file& file() const noexcept { return empty() ? model_detail::no_file : *contents_->file; }
+  /// The same of a model that is not empty.
+  const gguf::file& opened_file() const noexcept { return *contents_->file; }
   /// What it was opened with for settings that few files have; null: none.
   const rare_settings* settings() const noexcept { return contents_->settings; }
   bool packed() const noexcept { return contents_->format.packed; }

@@ -89,7 +89,8 @@ std::vector<float> scores(const dupq::model& m) {
   return out;
 }
 
-constexpr const char* bi_encoders[] = {"distilbert", "roberta", "electra"};
+constexpr const char* bi_encoders[] = {"distilbert",    "roberta",   "electra",        "distilbert-dense",
+                                       "electra-dense", "bert-tanh", "distilbert-relu"};
 constexpr const char* cross_encoders[] = {"distilbert-cross", "roberta-cross", "xlm-roberta-cross",
                                           "mpnet-cross",      "electra-cross", "bert-cross-two"};
 
@@ -101,11 +102,20 @@ TEST_CASE("vectors of bi-encoders of other families") {
     const family f(name);
     const dupq::model m = f.open();
     const auto truth = fixtures::read_npy(f.made("expected.npy"));
-    CHECK(fixtures::distance(golden::vectors<dupq::reference>(m, texts()), truth) < 4e-6);
+    if (m.config().hidden_activation == dupq::hidden_activation::gelu)
+      CHECK(fixtures::distance(golden::vectors<dupq::reference>(m, texts()), truth) < 4e-6);
+    else
+      CHECK(dupq::basic_bi_encoder<dupq::reference>::make(m).error().code == dupq::errc::unsupported);
     const auto found = golden::vectors(m, texts());
     CHECK(fixtures::distance(found, truth) < 1e-5);
     // The checkpoints have halves, so nothing is lost when halves are stored.
     CHECK(golden::vectors(f.open({.type = weight_type::f16}), texts()) == found);
+    if (m.config().dense_dim != 0) {  // llama.cpp knows no such layer
+      CHECK(f.trouble({.layout = tensor_layout::plain}) ==
+            "Dense is not supported by the plain layout, only by the "
+            "packed one");
+      continue;
+    }
     // llama.cpp knows no position of padding.
     const auto plain = golden::vectors(f.open({.layout = tensor_layout::plain}), golden::texts());
     CHECK(std::equal(plain.begin(), plain.end(), found.begin()));
@@ -138,6 +148,44 @@ TEST_CASE("scores of cross-encoders of other families") {
       CHECK(fixtures::distance(scalar, truth) < 0.1);
     }
   }
+}
+
+TEST_CASE("a linear layer after the pooling") {
+  const family f("distilbert-dense"), both("electra-dense");
+  const dupq::model m = f.open(), cut = [&] {
+    std::ofstream(f.file("config_sentence_transformers.json")) << R"({"truncate_dim": 7, "similarity_fn_name": "dot"})";
+    return f.open();
+  }();
+  CHECK(m.dim() == 20);
+  CHECK(m.config().whole_dim() == 20);
+  CHECK(cut.dim() == 7);
+  const auto whole = golden::vectors(m, texts()), part = golden::vectors(cut, texts());
+  for (std::size_t i = 0; i < texts().size(); ++i)
+    CHECK(std::equal(part.begin() + static_cast<std::ptrdiff_t>(7 * i),
+                     part.begin() + static_cast<std::ptrdiff_t>(7 * i + 7),
+                     whole.begin() + static_cast<std::ptrdiff_t>(20 * i)));
+  // Scores need room for vectors that are longer than what is pooled.
+  auto encoder = dupq::bi_encoder::make(m, {.limits = {.texts = 4}});
+  REQUIRE(encoder);
+  const auto pairs = golden::pairs();
+  std::vector<float> scores(pairs.a.size());
+  REQUIRE(encoder->score(pairs.a, pairs.b, scores));
+  const auto a = golden::vectors(m, pairs.a), b = golden::vectors(m, pairs.b);
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    CHECK(scores[i] == dupq::cosine({a.data() + 20 * i, 20}, {b.data() + 20 * i, 20}));
+
+  both.edit("3_Dense/config.json", "\"in_features\": 16", "\"in_features\": 15");
+  CHECK(both.trouble() == "in_features: 15 contradicts the pooling's 16");
+  both.edit("3_Dense/config.json", "\"in_features\": 15", "\"in_features\": 16");
+  both.edit("3_Dense/config.json", "Identity", "PReLU");
+  CHECK(both.trouble() ==
+        "activation_function: \"torch.nn.modules.linear.PReLU\" is not supported, only torch's Tanh "
+        "and Identity");
+  both.edit("3_Dense/config.json", "linear.PReLU", "linear.Identity");
+  both.edit("3_Dense/config.json", "\"out_features\": 11", "\"out_features\": 113");
+  CHECK(both.trouble() == "out_features: must be from 1 to 112, found 113");
+  both.edit("3_Dense/config.json", "\"out_features\": 113", "\"out_features\": 12");
+  CHECK(both.trouble() == "tensor \"linear.weight\": has the shape [11, 16], config.json says [12, 16]");
 }
 
 TEST_CASE("CamemBERT is RoBERTa by another name") {
@@ -185,5 +233,7 @@ TEST_CASE("what other families say wrongly is refused") {
   CHECK(electra.trouble() == "embedding_size: 8 is not supported, only hidden_size 16");
   CHECK(cross.trouble({.positive_label = "0"}) == "id2label: 1 label: --positive-label is for models with two");
   cross.edit("config.json", "\"activation\": \"gelu\"", "\"activation\": \"silu\"");
-  CHECK(cross.trouble() == "activation: \"silu\" is not supported, only \"gelu\"");
+  CHECK(cross.trouble() ==
+        "activation: \"silu\" is not supported, only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast and "
+        "relu");
 }

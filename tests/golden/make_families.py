@@ -156,6 +156,12 @@ def main():
          classifier, "mpnet").cross_encoder()
     Made("electra-cross", 7, "electra", "Electra", bert | {"embedding_size": 16} | one, classifier).cross_encoder()
     Made("electra", 8, "electra", "Electra", bert | {"embedding_size": 16}).bi_encoder("mean")
+    tanh, identity = torch.nn.Tanh(), torch.nn.Identity()
+    Made("distilbert-dense", 10, "distilbert", "DistilBert", {"activation": "gelu"}).bi_encoder("mean", (20, tanh, True, 1))
+    Made("electra-dense", 11, "electra", "Electra", bert | {"embedding_size": 16}).bi_encoder(
+        "mean", (11, identity, False, 2), normalize=True, before=True)
+    Made("bert-tanh", 12, "bert", "Bert", bert | {"hidden_act": "gelu_new"}).bi_encoder("mean")
+    Made("distilbert-relu", 13, "distilbert", "DistilBert", {"activation": "relu"}).bi_encoder("mean")
     two = {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}
     Made("bert-cross-two", 9, "bert", "Bert", bert | two, classifier).cross_encoder(1)
 

@@ -42,8 +42,9 @@ TEST_CASE("config.json") {
        "config.json: hidden_size: must be from 1 to 65536, found -1"},
       {"bert", "config.json", "\"num_attention_heads\": 4", "\"num_attention_heads\": 5",
        "config.json: num_attention_heads: 5 do not divide hidden_size 32"},
-      {"bert", "config.json", "\"gelu\"", "\"relu\"",
-       "config.json: hidden_act: \"relu\" is not supported, only \"gelu\""},
+      {"bert", "config.json", "\"gelu\"", "\"silu\"",
+       "config.json: hidden_act: \"silu\" is not supported, only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast and "
+       "relu"},
       {"bert", "config.json", "{", "{\"rope_theta\": 10000,",
        "config.json: rope_theta: this setting is not supported; remove it if it changes nothing"},
       {"bert", "config.json", "{", "{\"pruned_heads\": {\"0\": [1]},",
@@ -80,13 +81,12 @@ TEST_CASE("config.json") {
 
 TEST_CASE("modules.json and the configurations it points to") {
   check({
-      {"bert", "modules.json", "models.Normalize", "models.Dense",
-       "modules.json: 2.type: \"sentence_transformers.models.Dense\" is not supported, only Transformer, Pooling and "
-       "Normalize"},
+      {"bert", "modules.json", "models.Normalize", "models.LSTM",
+       "modules.json: 2.type: \"sentence_transformers.models.LSTM\" is not supported, only Transformer, Pooling, Dense "
+       "and Normalize"},
       {"bert", "modules.json", "models.Pooling", "models.Normalize",
        "modules.json: 1.type: \"sentence_transformers.models.Normalize\" is out of place: Transformer, Pooling, "
-       "Normalize "
-       "is the order"},
+       "Dense, Normalize is the order"},
       {"bert", "modules.json", "\"1_Pooling\"", "\"../1_Pooling\"",
        "modules.json: 1.path: must lie inside the model's folder"},
       {"bert", "modules.json", "\"path\": \"1_Pooling\",", "", "modules.json: 1.path: missing"},

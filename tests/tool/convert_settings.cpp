@@ -68,9 +68,9 @@ TEST_CASE("sentence_bert_config.json changes config.json and tokenizer_config.js
   CHECK(sentence(R"({"config_args": {"layer_norm_eps": 0.01}})").config().norm_epsilon == 0.01f);
   CHECK(sentence(R"({"config_kwargs": {"layer_norm_eps": 0.01, "trust_remote_code": true}})").config().norm_epsilon ==
         0.01f);
-  CHECK(sentence(R"({"config_args": {"hidden_act": "relu"}})").trouble() ==
-        "config.json with sentence_bert_config.json: config_args: hidden_act: \"relu\" is not supported, only "
-        "\"gelu\"");
+  CHECK(sentence(R"({"config_args": {"hidden_act": "silu"}})").trouble() ==
+        "config.json with sentence_bert_config.json: config_args: hidden_act: \"silu\" is not supported, only gelu, "
+        "gelu_new, gelu_pytorch_tanh, gelu_fast and relu");
   CHECK(sentence(R"({"config_args": {"temperature_scale": 2}})").trouble() ==
         "config.json with sentence_bert_config.json: config_args: temperature_scale" + unknown);
   CHECK(sentence(R"({"config_args": {}, "config_kwargs": {}})").trouble() ==

@@ -58,6 +58,11 @@ TEST_CASE("what it may not") {
   for (const char* modes : {"median", "", "mean+", "+mean", "mean+mean+mean+mean+mean+mean+mean+mean+mean", "none"})
     refused(bert().set("dupq.pooling", modes), errc::wrong_value, "dupq.pooling");
   refused(bert().set("dupq.truncate_dim", "5"), errc::wrong_type, "dupq.truncate_dim");
+  refused(bert().set("dupq.head_activation", "silu"), errc::wrong_value, "dupq.head_activation");
+  refused(bert().set("dupq.dense.outputs", "5"), errc::wrong_type, "dupq.dense.outputs");
+  refused(bert().set("dupq.dense.outputs", std::uint32_t{70000000}), errc::out_of_range, "dupq.dense.outputs");
+  refused(bert().set("dupq.dense.activation", "relu"), errc::wrong_value, "dupq.dense.activation");
+  refused(bert().set("dupq.dense.outputs", std::uint32_t{5}), errc::missing_tensor, "dense.weight");
   refused(with_prompts({"a", "b"}, {"x"}), errc::wrong_size, "dupq.prompts.texts");
   refused(with_prompts({"a"}, {std::string(5000, 'x')}), errc::out_of_range, "dupq.prompts.texts");
   for (const char* broken : {"\xFF", "x\xC3", "\xED\xA0\x80"})

@@ -46,14 +46,21 @@ struct convert_summary {
 /// that do not know them.
 inline void add_rare_keys(dupq::gguf::writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer) {
   const dupq::config& c = folder.config;
-  const bool cut = c.dim() != c.pooled_dim() && c.kind == dupq::model_kind::bi_encoder;
-  const bool head = c.head_activation != dupq::head_activation::tanh;
-  const bool rare = c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine || head ||
-                    !folder.prompts.used.empty() || tokenizer.is_rare();
+  const bool cut = c.dim() != c.whole_dim() && c.kind == dupq::model_kind::bi_encoder;
+  const bool head = c.head_activation != dupq::head_activation::tanh, dense = c.dense_dim != 0;
+  const bool hidden = c.hidden_activation != dupq::hidden_activation::gelu;
+  const bool rare = hidden || c.pooling.sequence != 0 || cut || c.similarity != dupq::similarity::cosine || head ||
+                    dense || !folder.prompts.used.empty() || tokenizer.is_rare();
   out.add("dupq.version", std::uint32_t{rare ? 2u : 1u});
   if (cut) out.add("dupq.truncate_dim", c.truncate_dim);
   if (c.similarity != dupq::similarity::cosine) out.add("dupq.similarity", name(c.similarity));
   if (head) out.add("dupq.head_activation", name(c.head_activation));
+  if (hidden) out.add("dupq.hidden_activation", name(c.hidden_activation));
+  if (dense) {
+    out.add("dupq.dense.outputs", c.dense_dim);
+    out.add("dupq.dense.activation", c.dense_tanh ? "tanh" : "identity");
+    out.add("dupq.dense.normalize_before", c.normalize_pooled);
+  }
   std::vector<std::string> names, texts;
   for (const auto& [name, text] : folder.prompts.all)
     if (!text.empty()) names.push_back(name), texts.push_back(text);
@@ -179,6 +186,12 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   place_positions(model, tokenizer, options);
   const hf_checkpoint weights(model.transformer);
   hf_weights found = find_weights(weights, model.config, model.body);
+  std::optional<hf_checkpoint> dense;
+  if (model.config.dense_dim != 0) {
+    if (options.layout == tensor_layout::plain)
+      throw failure(os::name_of(model.dense) + ": Dense is not supported by the plain layout, only by the packed one");
+    find_dense(dense.emplace(model.dense), model.config, found);
+  }
   if (model.config.kind == dupq::model_kind::cross_encoder && !tokenizer.pairs_typed && found.types != nullptr)
     found.types = found.made.first_row_repeated(*found.types);
   integer_matrices integers;

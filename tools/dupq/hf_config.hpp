@@ -123,6 +123,17 @@ struct hf_body {
   std::optional<std::uint32_t> pad;     ///< the token that takes no position, where config.json says which
 };
 
+/// The activation of the inner layers: three names of GELU's form with a tanh, two of the exact one.
+inline dupq::hidden_activation read_hidden_activation(const json_node& json, std::string_view key) {
+  using enum dupq::hidden_activation;
+  const auto v = json.get(key);
+  const std::string name = v ? v->text() : "gelu";
+  if (name == "gelu" || name == "gelu_python") return gelu;
+  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return gelu_tanh;
+  if (name == "relu") return relu;
+  v->fail(json::quote(name) + " is not supported, only gelu, gelu_new, gelu_pytorch_tanh, gelu_fast and relu");
+}
+
 /// Reads config.json: shapes and kind. Where a key is missing that transformers has a value for, it is that one.
 /// `positive_label` is the user's choice among two labels.
 inline void read_model_config(const json_node& json, dupq::config& config, hf_body& body,
@@ -132,7 +143,7 @@ inline void read_model_config(const json_node& json, dupq::config& config, hf_bo
   if (family == nullptr) json.at("model_type").fail(json::quote(type) + " is not supported, only " + family_names());
   config.architecture = family->becomes;
 
-  refuse_unless(json, family->activation, {"gelu", "gelu_python"});  // two names of the exact form
+  config.hidden_activation = read_hidden_activation(json, family->activation);
   refuse_unless(json, "position_embedding_type", {"absolute"});
   refuse_unless(json, "tokenizer_class",
                 {"BertTokenizer", "BertTokenizerFast", "MPNetTokenizer", "MPNetTokenizerFast", "RobertaTokenizer",
@@ -195,6 +206,9 @@ inline void read_model_config(const json_node& json, dupq::config& config, hf_bo
     architectures->fail(json::quote(head) + " is not supported, only encoders and " + family->classifier());
   config.kind = dupq::model_kind::cross_encoder;
   config.head_activation = family->head_activation;
+  if (config.head_activation == dupq::head_activation::gelu &&
+      config.hidden_activation != dupq::hidden_activation::gelu)
+    json.at(family->activation).fail("only \"gelu\" is supported with this classifier");
   body.labels = read_labels(json, positive_label);
   if (family->token_types && !family->positions_after_padding && config.token_types < 2)
     json.at("type_vocab_size").fail("a cross-encoder needs two token types");

@@ -25,6 +25,7 @@ struct hf_folder {
   std::string name;                   ///< the folder's own name
   dupq::config config;
   hf_body body;
+  std::filesystem::path dense;  ///< of the linear layer after the pooling; empty: there is none
   hf_prompts prompts;
   bool lowercase_before = false;  ///< texts are lower-cased before the tokenizer's own normalisation
   /// tokenizer_config.json with what sentence_bert_config.json changes in it; whoever reads all of it finishes it.
@@ -76,6 +77,10 @@ inline void read_sentence_modules(const hf_modules& modules, dupq::config& c) {
   read_pooling(json_node::open(*modules.pooling() / "config.json"), c);
   c.normalize = modules.normalize() != nullptr;
   if (c.normalize) check_normalize(*modules.normalize() / "config.json");
+  if (modules.linear() == nullptr) return;
+  read_dense(json_node::open(*modules.linear() / "config.json"), c);
+  c.normalize_pooled = modules.normalize_before() != nullptr;
+  if (c.normalize_pooled) check_normalize(*modules.normalize_before() / "config.json");
 }
 
 /// sentence-transformers reads its own files only beside a modules.json.
@@ -113,16 +118,19 @@ inline hf_folder read_hf_folder(const std::filesystem::path& path,
   check_task(settings, c.kind);
   if (positive_label && c.kind == dupq::model_kind::bi_encoder)
     throw failure(json.where() + ": architectures: no classifier: --positive-label is for models with two labels");
-  if (c.kind == dupq::model_kind::bi_encoder)
+  if (c.kind == dupq::model_kind::bi_encoder) {
     read_sentence_modules(modules, c);
-  else if (modules.pooling() != nullptr)
+    if (modules.linear() != nullptr) folder.dense = *modules.linear();
+  } else if (modules.pooling() != nullptr) {
     throw failure(os::name_of(modules.path()) + ": Pooling: contradicts config.json's " +
                   folder.body.family->classifier());
+  }
   std::optional<dupq::score_activation> activation;
   if (const auto own = folder.root / "config_sentence_transformers.json"; std::filesystem::exists(own))
     folder.prompts = read_sentence_transformers(json_node::open(own), c, activation);
   if (c.kind == dupq::model_kind::cross_encoder)
     c.activation = score_activation_of(json, folder.body.labels, activation ? activation : read_activation(json));
+  c.keep(c.truncate_dim);
   finish_config(json, c.kind);
   c.max_length = read_max_length(folder, settings);
   return folder;

@@ -1,4 +1,4 @@
-// modules.json, and the configurations of the modules behind the transformer: pooling and normalisation.
+// modules.json, and the configurations of the modules behind the transformer: pooling, a linear layer, normalisation.
 #pragma once
 
 #include <algorithm>
@@ -92,12 +92,29 @@ inline void check_normalize(const std::filesystem::path& path) {
   json.finish();
 }
 
-/// Reads modules.json: where the transformer, the pooling and the normalisation are.
+/// Dense's config.json.
+inline void read_dense(const json_node& json, dupq::config& config) {
+  if (const json_node inputs = json.at("in_features"); inputs.count() != config.pooled_dim())
+    inputs.fail(std::to_string(inputs.count()) + " contradicts the pooling's " + std::to_string(config.pooled_dim()));
+  // Every workspace has room for so many.
+  const std::uint64_t room = std::uint64_t{8} * config.hidden - config.pooled_dim();
+  config.dense_dim = json.at("out_features").count(1, static_cast<std::uint32_t>(room));
+  const json_node activation = json.at("activation_function");
+  const std::string& path = activation.text();
+  config.dense_tanh = path == "torch.nn.modules.activation.Tanh";
+  if (!config.dense_tanh && path != "torch.nn.modules.linear.Identity")
+    activation.fail(json::quote(path) + " is not supported, only torch's Tanh and Identity");
+  for (const char* key : {"module_input_name", "module_output_name"})
+    if (const auto v = json.get(key); v && v->text() != "sentence_embedding")
+      v->fail(json::quote(v->text()) + " is not supported");
+  json.finish({"bias"});  // the weights show it
+}
+
+/// Reads modules.json: where the transformer, the pooling, the linear layer and the normalisation are.
 class hf_modules {
  public:
   explicit hf_modules(const std::filesystem::path& root) : path_(root / "modules.json") {
     if (!std::filesystem::exists(path_)) return;
-    constexpr std::string_view known[] = {"Transformer", "Pooling", "Normalize"};
     std::size_t next = 0;
     const json_node json = json_node::open(path_);
     for (const json_node& module : json.items()) {
@@ -106,33 +123,44 @@ class hf_modules {
       const json_node folder = module.at("path");
       if (!type.text().starts_with("sentence_transformers.")) type.fail(unsupported(type));
       if (name == "Dropout") continue;  // does nothing but in training
-      if (std::find(known, known + 3, name) == known + 3) type.fail(unsupported(type));
-      if (next == 3 || name != known[next])
-        type.fail(json::quote(type.text()) + " is out of place: Transformer, Pooling, Normalize is the order");
+      const auto is_next = std::find(kinds + next, std::end(kinds), name);
+      if (is_next == std::end(kinds) && std::find(kinds, std::end(kinds), name) == std::end(kinds))
+        type.fail(unsupported(type));
+      const auto place = static_cast<std::size_t>(is_next - kinds);
+      if (place == std::size(kinds) || (place > 0 && !folders_[place == 1 ? 0 : 1]))
+        type.fail(json::quote(type.text()) + " is out of place: Transformer, Pooling, Dense, Normalize is the order");
+      next = place + 1;
       const std::filesystem::path relative = os::path_of(folder.text());
       if (relative.has_root_path() || std::find(relative.begin(), relative.end(), "..") != relative.end())
         folder.fail("must lie inside the model's folder");
-      folders_.push_back(root / relative);
-      ++next;
+      folders_[place] = root / relative;
     }
     json.finish({"idx", "name", "kwargs"});
-    if (folders_.empty()) throw failure(os::name_of(path_) + ": lists no module");
+    if (!present()) throw failure(os::name_of(path_) + ": lists no module");
+    if (folders_[3]) return;
+    if (!folders_[4]) folders_[4] = folders_[2];  // without Dense one is like two
+    folders_[2].reset();
   }
 
   const std::filesystem::path& path() const noexcept { return path_; }
-  bool present() const noexcept { return !folders_.empty(); }
+  bool present() const noexcept { return folders_[0].has_value(); }
   const std::filesystem::path* transformer() const noexcept { return at(0); }
   const std::filesystem::path* pooling() const noexcept { return at(1); }
-  const std::filesystem::path* normalize() const noexcept { return at(2); }
+  /// Of what goes into the linear layer.
+  const std::filesystem::path* normalize_before() const noexcept { return at(2); }
+  const std::filesystem::path* linear() const noexcept { return at(3); }
+  const std::filesystem::path* normalize() const noexcept { return at(4); }
 
  private:
+  static constexpr std::string_view kinds[] = {"Transformer", "Pooling", "Normalize", "Dense", "Normalize"};
+
   static std::string unsupported(const json_node& type) {
-    return json::quote(type.text()) + " is not supported, only Transformer, Pooling and Normalize";
+    return json::quote(type.text()) + " is not supported, only Transformer, Pooling, Dense and Normalize";
   }
-  const std::filesystem::path* at(std::size_t i) const noexcept { return i < folders_.size() ? &folders_[i] : nullptr; }
+  const std::filesystem::path* at(std::size_t i) const noexcept { return folders_[i] ? &*folders_[i] : nullptr; }
 
   std::filesystem::path path_;
-  std::vector<std::filesystem::path> folders_;
+  std::optional<std::filesystem::path> folders_[std::size(kinds)];
 };
 
 }  // namespace dupq_tool

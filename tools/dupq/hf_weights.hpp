@@ -30,7 +30,8 @@ struct hf_weights {
   pointer tokens, positions, types = nullptr, norm, norm_bias, relative = nullptr;
   std::vector<hf_layer> layers;
   pointer pooler = nullptr, pooler_bias = nullptr, classifier = nullptr, classifier_bias = nullptr;
-  made_tensors made;  ///< those of them that are in no file
+  pointer dense = nullptr, dense_bias = nullptr;  ///< of the linear layer after the pooling
+  made_tensors made;                              ///< those of them that are in no file
 };
 
 /// Looks names up in their several spellings and remembers which tensors were used.
@@ -48,7 +49,7 @@ class hf_names {
     for (const std::string& spelling : spellings)
       for (const std::string& full : {spelling, prefix_ + spelling})
         if (const safetensors::tensor* t = file_.find(full)) {
-          if (found != nullptr) fail(*t, "is there twice, also as " + json::quote(found->name));
+          if (found != nullptr && found != t) fail(*t, "is there twice, also as " + json::quote(found->name));
           found = t;
         }
     if (found == nullptr) fail(file_.source(), name, "missing");
@@ -153,6 +154,15 @@ inline hf_weights find_weights(const hf_checkpoint& file, const dupq::config& c,
   }
   names.check_rest();
   return w;
+}
+
+/// Those of the linear layer after the pooling, which has a file of its own.
+inline void find_dense(const hf_checkpoint& file, const dupq::config& c, hf_weights& w) {
+  const hf_family no_family;
+  hf_names names(file, no_family);
+  w.dense = names.get("linear.weight", {c.dense_dim, c.pooled_dim()});
+  w.dense_bias = file.find("linear.bias") == nullptr ? w.made.zeros("linear.bias", {c.dense_dim}, *w.dense)
+                                                     : names.get("linear.bias", {c.dense_dim});
 }
 
 }  // namespace dupq_tool

@@ -164,6 +164,11 @@ inline std::vector<output_tensor> lay_out(const hf_weights& w, std::uint64_t tok
     linear("cls", {w.pooler}, {w.pooler_bias});
     linear("cls.output", {w.classifier}, {w.classifier_bias}, false);  // one output: nothing to gain
   }
+  if (w.dense != nullptr) {  // floats in any case, which programs use where they lie
+    linear("dense", {w.dense}, {w.dense_bias}, false);
+    output_tensor& panels = out[out.size() - 2];
+    panels.type = tensor_type::f32;
+  }
   return out;
 }
 

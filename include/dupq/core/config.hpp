@@ -14,6 +14,8 @@ enum class model_kind : std::uint8_t { bi_encoder, cross_encoder };
 /// How the matrices are stored and multiplied: as floats, or as 8-bit integers with exact integer sums.
 enum class weight_type : std::uint8_t { f32, int8 };
 enum class score_activation : std::uint8_t { identity, sigmoid };
+/// What stands between the two products of each layer: the exact GELU, its form with a tanh, or max(x, 0).
+enum class hidden_activation : std::uint8_t { gelu, gelu_tanh, relu };
 /// What stands between the two products of a cross-encoder's head.
 enum class head_activation : std::uint8_t { tanh, gelu, relu };
 
@@ -45,6 +47,7 @@ struct pooling {
 struct config {
   dupq::architecture architecture = dupq::architecture::bert;
   model_kind kind = model_kind::bi_encoder;
+  dupq::hidden_activation hidden_activation = dupq::hidden_activation::gelu;
   dupq::head_activation head_activation = dupq::head_activation::tanh;  ///< cross-encoders
   std::uint32_t layers = 0;
   std::uint32_t hidden = 0;
@@ -60,18 +63,22 @@ struct config {
   float norm_epsilon = 0;
   dupq::pooling pooling{};         ///< bi-encoders
   bool normalize = false;          ///< bi-encoders: vectors have length 1
-  std::uint32_t truncate_dim = 0;  ///< bi-encoders: so many floats of a vector are kept, after all else; 0: all
+  bool normalize_pooled = false;   ///< bi-encoders: what goes into the layer of dense_dim has length 1
+  bool dense_tanh = false;         ///< bi-encoders: what comes out of it goes through tanh
+  std::uint32_t dense_dim = 0;     ///< bi-encoders: outputs of a linear layer after the pooling; 0: there is none
+  std::uint32_t truncate_dim = 0;  ///< bi-encoders: floats of a vector where they are not pooled_dim(); see keep
   dupq::similarity similarity = dupq::similarity::cosine;  ///< bi-encoders: what a score is
   bool pool_prompt = true;  ///< bi-encoders: whether a prompt's tokens count in the pooling
   score_activation activation = score_activation::identity;  ///< cross-encoders
 
   /// Floats of one text's vector.
-  constexpr std::size_t dim() const noexcept {
-    const std::size_t all = pooled_dim();
-    return truncate_dim != 0 && truncate_dim < all ? truncate_dim : all;
-  }
-  /// The same before it is truncated.
+  constexpr std::size_t dim() const noexcept { return truncate_dim != 0 ? truncate_dim : pooled_dim(); }
+  /// Of what the pooling makes.
   constexpr std::size_t pooled_dim() const noexcept { return pooling.modes() * hidden; }
+  /// Of a vector before it is truncated.
+  constexpr std::size_t whole_dim() const noexcept { return dense_dim != 0 ? dense_dim : pooled_dim(); }
+  /// Keeps the first `n` floats of a vector, after all else; all where it has no more, or for 0.
+  constexpr void keep(std::uint32_t n) noexcept { truncate_dim = n != 0 && n < whole_dim() ? n : dense_dim; }
   constexpr std::size_t head_dim() const noexcept { return heads == 0 ? 0 : hidden / heads; }
 };
 
@@ -91,6 +98,10 @@ constexpr std::string_view name(model_kind k) noexcept {
 }
 constexpr std::string_view name(score_activation a) noexcept {
   return a == score_activation::identity ? "identity" : "sigmoid";
+}
+constexpr std::string_view name(hidden_activation a) noexcept {
+  constexpr std::string_view names[3] = {"gelu", "gelu_tanh", "relu"};
+  return names[static_cast<std::size_t>(a)];
 }
 constexpr std::string_view name(head_activation a) noexcept {
   constexpr std::string_view names[3] = {"tanh", "gelu", "relu"};

@@ -52,8 +52,11 @@ class engine {
     const auto prompt = prompt_for(m, options, *l);
     if (!prompt) return prompt.error();
     if (m.config().pooling.sequence != 0) return error(errc::unsupported, "this pooling on a GPU").in(m.path());
+    if (m.config().hidden_activation != hidden_activation::gelu)
+      return error(errc::unsupported, "this activation on a GPU").in(m.path());
     if (m.config().head_activation != head_activation::tanh)
       return error(errc::unsupported, "this head's activation on a GPU").in(m.path());
+    if (m.config().dense_dim != 0) return error(errc::unsupported, "a Dense after the pooling on a GPU").in(m.path());
     if (prompt->unpooled != 0) return error(errc::unsupported, "a pooling without the prompt on a GPU").in(m.path());
     if (few) l->packed_tokens = graph_list::tokens_of(graph_list::graph_for(l->packed_tokens));
     if (l->packed_tokens < l->text_tokens) return error(errc::unsupported, "limits.text_tokens on a GPU");

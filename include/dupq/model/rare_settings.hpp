@@ -1,7 +1,7 @@
 // What few checkpoints ask for: a prompt before a text, means that are weighted, modes in another order, vectors that
-// are cut, other similarities than the cosine, other heads than BERT's, normalisers of several steps, tokenizers other
-// than WordPiece. It is a table of functions so that a program without such models need not contain them: model::open
-// brings it along, model::load takes it as an option.
+// are cut or go through a linear layer, other similarities than the cosine, other activations and heads than BERT's,
+// normalisers of several steps, tokenizers other than WordPiece. It is a table of functions so that a program without
+// such models need not contain them: model::open brings it along, model::load takes it as an option.
 #pragma once
 
 #include <algorithm>
@@ -16,6 +16,7 @@
 #include "../core/config.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
+#include "../device/cpu/activations.hpp"
 #include "../device/cpu/cpu.hpp"
 #include "../text/general_text.hpp"
 #include "../text/prompted_text.hpp"
@@ -25,6 +26,7 @@
 #include "prompts.hpp"
 #include "subword_keys.hpp"
 #include "tokenizer_keys.hpp"
+#include "weight_checks.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -36,8 +38,8 @@ struct prompt_use {
 };
 
 struct rare_settings {
-  /// Fills in what the file says of them.
-  result<void> (*read)(const gguf::file& file, config& c) noexcept;
+  /// Fills in what the file says of them, and takes the table of kernels that it needs in the place of `table`.
+  result<void> (*read)(const gguf::file& file, config& c, const kernels*& table) noexcept;
   /// The prompt that the options name ("": none), or the model's default, for texts of up to `text_tokens`.
   result<prompt_use> (*prompt)(const gguf::file& file, const config& c, const tokenizer& words,
                                const encoder_options& options, std::size_t text_tokens) noexcept;
@@ -45,9 +47,10 @@ struct rare_settings {
                                 special_tokens mode) noexcept;
   tokenizer::encoding (*encode_pair)(const tokenizer& words, const prompted_text& a, std::string_view b,
                                      std::span<std::int32_t> ids, special_tokens mode) noexcept;
-  /// y is [texts][dim]: the vectors, pooled, normalised and cut. `room` has pooled_dim floats and one a token.
-  void (*pool)(const kernels& table, const config& c, const token_batch& batch, std::size_t unpooled,
-               const matrix<float>& x, float* room, const matrix<float>& y) noexcept;
+  /// y is [texts][dim]: the vectors, pooled, through a linear layer, normalised and cut. `room` has pooled_dim floats
+  /// and one a token, or as many as that layer's outputs.
+  void (*pool)(const kernels& table, const config& c, const gguf::file& file, const token_batch& batch,
+               std::size_t unpooled, const matrix<float>& x, float* room, const matrix<float>& y) noexcept;
   other_tokenizers tokenizers;
 };
 
@@ -67,7 +70,54 @@ inline std::optional<std::uint32_t> parse_sequence(std::string_view text) noexce
   return {};
 }
 
-inline result<void> read(const gguf::file& file, config& c) noexcept {
+/// The linear layer after the pooling: floats in panels, which only packed files have, used where they lie.
+struct dense_weights {
+  const float *weight = nullptr, *bias = nullptr;
+};
+
+/// Errors: missing_tensor, wrong_type, wrong_dimensions, wrong_size, not_aligned.
+inline result<dense_weights> find_dense(const gguf::file& file, const config& c) noexcept {
+  const std::size_t panels = (c.dense_dim + panel_width - 1) / panel_width;
+  const auto floats = [&](std::string_view name, std::size_t n, std::size_t dimensions) -> result<const float*> {
+    gguf::tensor_place anywhere;
+    const auto t = file.tensor(name, anywhere);
+    if (!t) return error(errc::missing_tensor, name);
+    if (t->type != gguf::tensor_type::f32) return error(errc::wrong_type, name, 0, static_cast<std::uint64_t>(t->type));
+    if (t->dimensions != dimensions) return error(errc::wrong_dimensions, name, dimensions, t->dimensions);
+    if (t->elements() != n) return error(errc::wrong_size, name, n, t->elements());
+    const auto* const values = reinterpret_cast<const float*>(t->bytes.data());
+    if (reinterpret_cast<std::uintptr_t>(values) % sizeof(float) != 0)
+      return error(errc::not_aligned, name, sizeof(float));
+    return values;
+  };
+  const auto weight = floats("dense.weight", panels * panel_width * c.pooled_dim(), 3);
+  const auto bias = floats("dense.bias", c.dense_dim, 1);
+  if (!weight) return weight.error();
+  if (!bias) return bias.error();
+  return dense_weights{*weight, *bias};
+}
+
+/// Its outputs must find room, see rare_settings::pool.
+inline result<void> read_dense(const gguf::file& file, config& c) noexcept {
+  metadata_reader keys(file);
+  static constexpr std::string_view activations[] = {"identity", "tanh"};
+  const std::uint64_t room = std::uint64_t{8} * c.hidden, pooled = c.pooled_dim();
+  c.dense_dim = keys.integer("dupq.dense.outputs", 0, static_cast<std::uint32_t>(room - std::min(room, pooled)), 0);
+  c.dense_tanh = keys.choice("dupq.dense.activation", activations) == 1;
+  c.normalize_pooled = keys.boolean("dupq.dense.normalize_before", false);
+  if (!keys.done() || c.dense_dim == 0) return keys.done();
+  const auto found = find_dense(file, c);
+  if (!found) return found.error();
+  std::size_t where = 0;
+  const std::size_t weights = round_up(c.dense_dim, panel_width) * c.pooled_dim();
+  if (!all_finite(reinterpret_cast<const std::byte*>(found->weight), row_format::f32, weights, where))
+    return error(errc::not_finite, "dense.weight", 0, where);
+  if (!all_finite(reinterpret_cast<const std::byte*>(found->bias), row_format::f32, c.dense_dim, where))
+    return error(errc::not_finite, "dense.bias", 0, where);
+  return {};
+}
+
+inline result<void> read(const gguf::file& file, config& c, const kernels*& table) noexcept {
   metadata_reader keys(file);
   const std::string_view modes = keys.text("dupq.pooling", "none");
   if (c.pooling.modes() == 0 && c.kind == model_kind::bi_encoder) {
@@ -75,7 +125,7 @@ inline result<void> read(const gguf::file& file, config& c) noexcept {
     if (!sequence) return error(errc::wrong_value, "dupq.pooling");
     c.pooling.sequence = *sequence;
   }
-  c.truncate_dim = keys.integer("dupq.truncate_dim", 0, 0x7FFFFFFF, 0);
+  const std::uint32_t kept = keys.integer("dupq.truncate_dim", 0, 0x7FFFFFFF, 0);
   c.pool_prompt = keys.boolean("dupq.pool_prompt", true);
   const std::string_view like = keys.text("dupq.similarity", name(similarity::cosine));
   if (!keys.done()) return keys.done().error();
@@ -86,7 +136,16 @@ inline result<void> read(const gguf::file& file, config& c) noexcept {
   static constexpr std::string_view heads[] = {name(head_activation::tanh), name(head_activation::gelu),
                                                name(head_activation::relu)};
   c.head_activation = static_cast<head_activation>(keys.choice("dupq.head_activation", heads));
+  static constexpr std::string_view hidden[] = {name(hidden_activation::gelu), name(hidden_activation::gelu_tanh),
+                                                name(hidden_activation::relu)};
+  c.hidden_activation = static_cast<hidden_activation>(keys.choice("dupq.hidden_activation", hidden));
+  // A head's GELU is the exact one, which the other's table does not have.
+  if (c.hidden_activation != hidden_activation::gelu && c.head_activation == head_activation::gelu)
+    keys.fail(errc::unsupported, "dupq.hidden_activation");
   if (!keys.done()) return keys.done().error();
+  table = &table_with(c.hidden_activation, *table);
+  if (const auto done = read_dense(file, c); !done) return done.error();
+  c.keep(kept);
   const auto prompts = prompt_list::read(file);
   return prompts ? result<void>() : prompts.error();
 }
@@ -105,7 +164,7 @@ inline result<prompt_use> prompt(const gguf::file& file, const config& c, const 
   // As sentence-transformers counts them: those of the prompt alone, with the special token before it.
   if (!c.pool_prompt && !use.text.empty())
     use.unpooled = words.count(use.text, text_tokens, options.special_tokens) - 1;
-  use.pools = c.pooling.sequence != 0 || use.unpooled != 0 || c.dim() != c.pooled_dim();
+  use.pools = c.pooling.sequence != 0 || use.unpooled != 0 || c.dim() != c.pooled_dim() || c.dense_dim != 0;
   return use;
 }
 
@@ -152,8 +211,8 @@ inline void pool_mode(const kernels& k, pooling_mode mode, matrix<const float> x
   k.divide(n, sum, to);
 }
 
-inline void pool(const kernels& k, const config& c, const token_batch& batch, std::size_t unpooled,
-                 const matrix<float>& x, float* room, const matrix<float>& y) noexcept {
+inline void pool(const kernels& k, const config& c, const gguf::file& file, const token_batch& batch,
+                 std::size_t unpooled, const matrix<float>& x, float* room, const matrix<float>& y) noexcept {
   std::uint32_t modes = c.pooling.sequence;
   if (modes == 0) {
     std::uint32_t shift = 0;
@@ -163,14 +222,27 @@ inline void pool(const kernels& k, const config& c, const token_batch& batch, st
       if (wanted) modes |= static_cast<std::uint32_t>(mode) << shift, shift += 4;
   }
   const std::size_t dim = c.pooled_dim();
+  linear<host_memory> dense;
+  if (c.dense_dim != 0) {
+    const auto found = find_dense(file, c);
+    if (!found) return;  // there was one when the model was opened
+    dense.panels = found->weight, dense.bias = found->bias, dense.inputs = dim, dense.outputs = c.dense_dim;
+  }
   for (std::size_t t = 0; t < batch.texts; ++t) {
     const matrix<const float> own(x.row(batch.offsets[t]), batch.offsets[t + 1] - batch.offsets[t], x.columns,
                                   x.stride);
     float* to = room;
     for (std::uint32_t rest = modes; rest != 0; rest >>= 4, to += x.columns)
       pool_mode(k, static_cast<pooling_mode>(rest & 15), own, own.rows, unpooled, room + dim, to);
-    if (c.normalize) cpu(k).normalize(matrix<float>(room, 1, dim));
-    std::copy_n(room, y.columns, y.row(t));
+    matrix<float> vector(room, 1, dim);
+    if (c.dense_dim != 0) {
+      if (c.normalize_pooled) cpu(k).normalize(vector);
+      const matrix<float> outputs(room + dim, 1, c.dense_dim);
+      cpu(k).apply(dense, vector, c.dense_tanh ? activation::tanh : activation::none, nullptr, outputs);
+      vector = outputs;
+    }
+    if (c.normalize) cpu(k).normalize(vector);
+    std::copy_n(vector.data, y.columns, y.row(t));
   }
 }
 

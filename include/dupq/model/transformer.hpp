@@ -60,7 +60,7 @@ struct activations {
     x = {from.take<float>(packed * c.hidden), l.packed_tokens, c.hidden};
     wide = from.take<float>(floats + panel_width);
     scratch = from.take<float>(D::scratch_floats(c, l.text_tokens, std::max(l.packed_tokens, l.texts)));
-    const std::size_t outputs = c.kind == model_kind::cross_encoder ? std::size_t{2} * c.hidden : c.pooled_dim();
+    const std::size_t outputs = c.kind == model_kind::cross_encoder ? std::size_t{2} * c.hidden : c.dim();
     pooled = {from.take<float>(texts * outputs), l.texts, outputs};
   }
   /// The two of [texts][hidden] for a head: the vectors of first tokens, and what the head makes of them.

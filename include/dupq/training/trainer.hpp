@@ -221,6 +221,9 @@ class basic_trainer {
       return error(errc::unsupported, "training of weights that are no floats").in(base.path());
     if (c.kind == model_kind::cross_encoder && c.head_activation != head_activation::tanh)
       return error(errc::unsupported, "training of a head without tanh").in(base.path());
+    if (c.hidden_activation != hidden_activation::gelu)
+      return error(errc::unsupported, "training with this activation").in(base.path());
+    if (c.dense_dim != 0) return error(errc::unsupported, "training with a Dense").in(base.path());
     if (o.steps == 0) return error(errc::bad_limit, "trainer_options::steps", 1, 0);
     if (o.texts == 0) return error(errc::bad_limit, "trainer_options::texts", 1, 0);
     if (!(o.dropout >= 0 && o.dropout < 1)) return error(errc::bad_fraction, "trainer_options::dropout");

@@ -81,6 +81,16 @@ inline float gelu(float x, const gelu_fit<Terms>& fit) noexcept {
   return fused(a, q, positive);
 }
 
+/// GELU by a tanh, 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x / (1 + e^(-2 u)) with u inside the
+/// tanh: (max(x, 0) + min(x, 0) e) / (1 + e) with e = e^(-2 |u|).
+inline constexpr float gelu_tanh_linear = 1.5957691216f, gelu_tanh_cubic = 0.0713548162726f;  // twice those of u
+inline float gelu_tanh(float x) noexcept {
+  const float positive = x > 0.0f ? x : 0.0f, negative = x < 0.0f ? x : 0.0f;
+  const float a = negative - positive, squared = a * a;
+  const float e = exp_negative(a * fused(squared, gelu_tanh_cubic, gelu_tanh_linear));
+  return fused(negative, e, positive) / (1.0f + e);
+}
+
 /// (1 - e) / (1 + e) with e = e^(-2|x|), and the sign of x.
 inline float tanh(float x) noexcept {
   if (std::isnan(x)) return x;

@@ -248,6 +248,8 @@ DUPQ_ISA inline void divide(std::size_t n, float divisor, float* x) noexcept {
 
 }  // namespace dupq::inline DUPQ_ABI::DUPQ_KERNELS
 
+#include "activations.inl"
+
 #include "gemm.inl"
 
 #include "quantize.inl"
