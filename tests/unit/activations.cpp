@@ -51,7 +51,7 @@ TEST_CASE("GELU with a tanh is near its formula everywhere") {
 
 TEST_CASE("every table has the bits of the scalar one, in place of GELU alone") {
   for (const dupq::hidden_activation act : others)
-    for (const std::size_t outputs : {1, 15, 16, 17, 33, 64, 79}) {
+    for (const std::size_t outputs : {1u, 15u, 16u, 17u, 33u, 64u, 79u}) {
       const auto truth = product(dupq::table_with(act, dupq::scalar_kernels::table), outputs, dupq::activation::gelu);
       const auto plain = product(dupq::scalar_kernels::table, outputs, dupq::activation::none);
       for (std::size_t i = 0; i < truth.size(); ++i) {
