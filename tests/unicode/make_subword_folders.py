@@ -15,7 +15,7 @@ import struct
 import sys
 import unicodedata
 
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from make_step_cases import step, text as odd_text
 from make_tokenizer_folders import WORDS
@@ -110,11 +110,54 @@ def unigram(r):
     return t, specials + ["<mask>"]
 
 
+def alphabet():
+    """Characters of the 256 bytes, in their order."""
+    kept = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = iter(range(0x100, 0x200))
+    return [chr(b) if b in kept else chr(next(others)) for b in range(256)]
+
+
+def byte_bpe(r):
+    letters = alphabet()
+    if r.random() < 0.2:
+        letters = [c for c in letters if r.random() < 0.9 or c == "a"]
+    vocab = {t: i for i, t in enumerate(["<s>", "<pad>", "</s>", "<unk>", *letters])}
+    merges = []
+    texts = [" " + w for w in WORDS] + WORDS + ["'s", "  ", "\n\n", " the", " \u4f60\u597d", "aaaa"]
+    words = [[alphabet()[b] for b in w.encode()] for w in texts]
+    words = [w for w in words if all(c in vocab for c in w)]
+    while len(vocab) < ROWS - 12 and any(len(w) > 1 for w in words):
+        w = r.choice([w for w in words if len(w) > 1])
+        at = r.randrange(len(w) - 1)
+        left, right = w[at: at + 2]
+        merges.append((left, right))
+        vocab.setdefault(left + right, len(vocab))
+        for one in words:
+            i = 0
+            while i < len(one) - 1:
+                if (one[i], one[i + 1]) == (left, right):
+                    one[i: i + 2] = [left + right]
+                i += 1
+    if r.random() < 0.3:  # an order that no training makes
+        r.shuffle(merges)
+    vocab["<mask>"] = len(vocab)
+    t = Tokenizer(models.BPE(vocab, merges, unk_token=r.choice([None, None, "<unk>"])))
+    t.normalizer = r.choice([None, None, None, normalizers.NFC(), normalizers.Sequence([step(r)[0]])])
+    gpt2 = Regex(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+")
+    prefix = r.random() < 0.4
+    t.pre_tokenizer = r.choice([
+        pre_tokenizers.ByteLevel(add_prefix_space=prefix), pre_tokenizers.ByteLevel(add_prefix_space=prefix),
+        pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=False),
+        pre_tokenizers.Sequence([pre_tokenizers.Split(gpt2, "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])])
+    return t, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+
+
 def folder(r):
-    t, specials = unigram(r)
+    t, specials = r.choice([unigram, byte_bpe])(r)
     s, e = t.token_to_id("<s>"), t.token_to_id("</s>")
-    t.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", s), ("</s>", e)])
-    t.add_special_tokens([AddedToken(n, special=True, normalized=r.random() < 0.3, lstrip=n == "<mask>" and r.random() < 0.7,
+    t.post_processor = r.choice([processors.RobertaProcessing(("</s>", e), ("<s>", s)), None]) or processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", s), ("</s>", e)])
+    normalized = r.random() < 0.3
+    t.add_special_tokens([AddedToken(n, special=True, normalized=normalized or r.random() < 0.1, lstrip=n == "<mask>" and r.random() < 0.7,
                                      rstrip=r.random() < 0.1) for n in specials])
     for _ in range(r.choice([0, 0, 1, 3])):
         t.add_tokens([AddedToken(r.choice(["C++", "learn", " best", "<x>", "\xc9c", "\u6771", "[A B]", "?!", MARK + "x"]),

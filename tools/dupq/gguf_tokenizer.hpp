@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <dupq/core/gguf_writer.hpp>
+#include <dupq/text/bpe_text.hpp>
 #include <dupq/text/normalizer_steps.hpp>
 #include <dupq/text/pre_tokenizer.hpp>
 #include <dupq/text/unigram.hpp>
@@ -91,8 +92,8 @@ inline void add_vocabulary_index(dupq::gguf::writer& out, const std::vector<std:
   out.add("dupq.vocab.table", std::span<const std::uint64_t>(table));
 }
 
-/// The pieces of a Unigram model, how they are found, and what is done to a text before.
-inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const std::vector<std::string>& tokens) {
+/// Where each token of the list begins.
+inline void add_offsets(dupq::gguf::writer& out, const hf_tokenizer& t, const std::vector<std::string>& tokens) {
   std::vector<std::uint32_t> offsets;
   std::uint64_t place = 0;
   for (const std::string& token : tokens) {
@@ -100,6 +101,52 @@ inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const st
     place += 8 + token.size();
   }
   if (place > 0xFFFFFFFFu) throw failure(t.source + ": model.vocab: larger than 4 GB");
+  out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
+}
+
+/// The merges of a byte-level BPE model, and the words that need none when they are read.
+inline void add_bpe(dupq::gguf::writer& out, const hf_tokenizer& t) {
+  const hf_bpe& model = t.bpe;
+  const auto put = [&](bool done) {
+    if (!done) throw failure(t.source + ": model.merges: their table cannot be built");
+  };
+  std::vector<std::uint64_t> merges(2 * dupq::bpe::slots_for(model.merges.size()), 0);
+  for (std::size_t i = 0; i < merges.size(); i += 2) merges[i] = dupq::bpe::no_pair;
+  for (std::uint32_t rank = 0; rank < model.merges.size(); ++rank) {
+    const auto& m = model.merges[rank];
+    put(dupq::bpe::put_merge(merges, std::uint64_t{m.left} << 32 | m.right, {rank, m.made}));
+  }
+  std::vector<std::uint64_t> words(2 * dupq::bpe::slots_for(t.pieces.size()), 0);
+  const auto as_bytes = [](const auto& v) { return std::as_bytes(std::span(v)); };
+  const auto view = dupq::bpe::view(as_bytes(model.bytes), as_bytes(merges), as_bytes(words), t.pieces.size());
+  if (!view) throw failure(view.error());
+  const byte_alphabet alphabet;
+  for (std::uint32_t id = 0; id < t.pieces.size(); ++id) {
+    const auto bytes = t.pieces[id].empty() ? std::nullopt : alphabet.bytes(t.pieces[id]);
+    if (!bytes || bytes->empty()) continue;
+    std::int32_t ids[2];
+    dupq::token_sink sink{ids, 1, 2, 2};
+    dupq::bpe_merger(*view, sink).add(*bytes);
+    const bool whole = sink.count == 1 && ids[0] == static_cast<std::int32_t>(id);
+    const bool blank = bytes->front() == ' ';
+    const std::string_view rest = std::string_view(*bytes).substr(blank);
+    if (rest.size() > dupq::piece_key::capacity) {
+      if (model.whole_words && !whole)
+        throw failure(t.source + ": model.ignore_merges: the token " + json::quote(t.pieces[id]) +
+                      " is not what its merges make, which is not supported for long ones");
+    } else if (whole || model.whole_words) {
+      put(dupq::bpe::put_word(words, dupq::piece_key::of(rest, blank), id));
+    }
+  }
+  out.add(dupq::bpe::bytes_key, std::span<const std::int32_t>(model.bytes));
+  out.add(dupq::bpe::merges_key, std::span<const std::uint64_t>(merges));
+  out.add(dupq::bpe::words_key, std::span<const std::uint64_t>(words));
+  out.add(dupq::bpe_model::prefix_key, model.prefix_space);
+  out.add(dupq::bpe_model::split_key, model.split);
+}
+
+/// The pieces of a Unigram model, how they are found, and what is done to a text before.
+inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const std::vector<std::string>& tokens) {
   std::vector<bool> special(t.pieces.size());
   for (const added_token& a : t.added) special[a.id] = a.special;
   std::vector<piece_trie_builder::entry> entries;
@@ -109,7 +156,6 @@ inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const st
   // Rows without a piece are never found; a score that is one of the others changes nothing.
   scores.resize(tokens.size(), scores.front());
   out.add("tokenizer.ggml.scores", std::span<const float>(std::vector<float>(scores.begin(), scores.end())));
-  out.add("dupq.vocab.offsets", std::span<const std::uint32_t>(offsets));
   out.add(dupq::unigram::scores_key, std::span<const double>(scores));
   out.add(dupq::unigram::longest_key, t.unigram.longest);
   out.add(dupq::piece_trie::key, std::span<const std::uint64_t>(piece_trie_builder::build(entries)));
@@ -131,7 +177,7 @@ inline void add_tokenizer_keys(dupq::gguf::writer& out, const hf_tokenizer& t, c
                     (a.single_word ? 8u : 0u));
   }
 
-  out.add("tokenizer.ggml.model", wordpiece ? "bert" : "t5");
+  out.add("tokenizer.ggml.model", wordpiece ? "bert" : t.kind == tokenizer_kind::bpe ? "gpt2" : "t5");
   out.add("tokenizer.ggml.tokens", tokens);
   out.add("tokenizer.ggml.token_type", std::span<const std::int32_t>(token_types(t)));
   out.add("tokenizer.ggml.token_type_count", folder.config.token_types);
@@ -155,8 +201,10 @@ inline void add_tokenizer_keys(dupq::gguf::writer& out, const hf_tokenizer& t, c
   out.add("dupq.tokenizer.added_tokens", contents);
   out.add("dupq.tokenizer.added_ids", std::span<const std::uint32_t>(ids));
   out.add("dupq.tokenizer.added_flags", std::span<const std::uint32_t>(flags));
-  if (wordpiece)
-    add_vocabulary_index(out, tokens);
+  if (wordpiece) return add_vocabulary_index(out, tokens);
+  add_offsets(out, t, tokens);
+  if (t.kind == tokenizer_kind::bpe)
+    add_bpe(out, t);
   else
     add_unigram(out, t, tokens);
 }

@@ -97,6 +97,8 @@ class foreign_folder {
       for (const char* name : {"tokenizer.json", "vocab.txt"})
         if (std::filesystem::exists(std::filesystem::symlink_status(folder / name))) return;
     for (const path& folder : folders_)
+      if (std::filesystem::exists(folder / "vocab.json") && std::filesystem::exists(folder / "merges.txt")) return;
+    for (const path& folder : folders_)
       for (const char* name : {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "vocab.json"})
         if (std::filesystem::exists(folder / name))
           throw failure(os::name_of(folder / "tokenizer.json") + ": no such file: " + name +

@@ -15,7 +15,7 @@
 
 namespace dupq_tool {
 
-enum class tokenizer_kind { wordpiece, unigram };
+enum class tokenizer_kind { wordpiece, unigram, bpe };
 
 /// A Unigram model in numbers.
 struct hf_unigram {

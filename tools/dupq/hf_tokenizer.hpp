@@ -96,10 +96,16 @@ class hf_tokenizer_reader {
 
   /// Whether the tokenizer is of another kind than WordPiece.
   bool read_kind() {
+    const auto merges = folder_.transformer / "merges.txt", vocab = folder_.transformer / "vocab.json";
+    if (!files_.json && std::filesystem::exists(merges) && std::filesystem::exists(vocab)) {
+      files_.json = hf_bpe_reader::from_older_files(vocab, merges, files_.flag_or("add_prefix_space", false));
+      files_.json_path = vocab;
+    }
     if (!files_.json) return false;
     const json_node model = files_.json->at("model");
-    const std::string type = model.text_or("type", model.get("unk_id") ? "Unigram" : "");
+    const std::string type = model.text_or("type", model.get("unk_id") ? "Unigram" : model.get("merges") ? "BPE" : "");
     if (type == "Unigram") out_.kind = tokenizer_kind::unigram;
+    if (type == "BPE") out_.kind = tokenizer_kind::bpe;
     if (out_.kind == tokenizer_kind::wordpiece) return false;
     built_anew_ = false;
     return true;
@@ -126,8 +132,8 @@ class hf_tokenizer_reader {
       return;
     }
     const std::string type = model.text_or("type", model.get("max_input_chars_per_word") ? "WordPiece" : "");
-    if (type != "WordPiece")
-      model.fail("type " + json::quote(type) + " is not supported, only \"WordPiece\" and \"Unigram\"");
+    if (type != "WordPiece" && out_.kind != tokenizer_kind::bpe)
+      model.fail("type " + json::quote(type) + " is not supported, only \"WordPiece\", \"Unigram\" and \"BPE\"");
     const json_node vocab = model.at("vocab");
     const auto* entries = vocab.raw().as<json::object>();
     if (entries == nullptr) vocab.fail("an object of tokens and ids is expected");
@@ -221,7 +227,17 @@ class hf_tokenizer_reader {
     hf_normalizer normal(json.get("normalizer"));
     if (folder_.lowercase_before) normal.lowercase_before();
     take_steps(json, normal);
-    out_.unigram.cut = hf_pre_tokenizer::read(json.get("pre_tokenizer"));
+    if (out_.kind == tokenizer_kind::unigram) {
+      out_.unigram.cut = hf_pre_tokenizer::read(json.get("pre_tokenizer"));
+      return;
+    }
+    std::optional<std::uint32_t> unknown;
+    if (const auto token = json.at("model").get("unk_token")) {
+      unknown = vocabulary_.piece(token->text());
+      if (!unknown) token->fail(json::quote(token->text()) + " is not in the vocabulary");
+    }
+    out_.bpe = hf_bpe_reader::read(json, vocabulary_, unknown);
+    out_.unk = unknown.value_or(0);
   }
   void take_steps(const json_node& json, const hf_normalizer& normal) {
     out_.steps = normal.words();
@@ -303,6 +319,7 @@ class hf_tokenizer_reader {
       needed = std::max(needed, id + 1);
       out_.added.push_back(token);
     }
+    out_.normalize_nothing();
     if (needed > rows)
       throw failure(out_.source + ": " + std::to_string(needed) + " tokens, more than config.json's vocab_size " +
                     std::to_string(rows));

@@ -1,11 +1,13 @@
 // A tokenizer as it was read from a folder, before it becomes keys of a model file.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "hf_bpe.hpp"
 #include "hf_subword.hpp"
 #include "hf_vocabulary.hpp"
 
@@ -19,6 +21,7 @@ struct hf_tokenizer {
   bool clean_text = true, split_cjk = true, lowercase = true, strip_accents = true;
   tokenizer_kind kind = tokenizer_kind::wordpiece;
   hf_unigram unigram;
+  hf_bpe bpe;
   std::vector<std::string> steps;  ///< the normalizer in a model file's words where it is not BERT's
   std::uint32_t max_word_chars = 100;
   std::uint32_t pair_separators = 1;
@@ -29,6 +32,14 @@ struct hf_tokenizer {
 
   /// Whether a model file of it is one that programs without rare settings refuse.
   bool is_rare() const noexcept { return kind != tokenizer_kind::wordpiece || !steps.empty(); }
+  /// Where there is no normalizer, tokens that are looked for in normalised text are so in the text itself, unless
+  /// others come before them there.
+  void normalize_nothing() {
+    if (kind != tokenizer_kind::bpe || !steps.empty()) return;
+    const auto normalized = [](const added_token& a) { return a.is_normalized(); };
+    if (!std::all_of(added.begin(), added.end(), normalized)) return;
+    for (added_token& a : added) a.normalized = false;
+  }
 };
 
 /// A list of strings as a model file has it.

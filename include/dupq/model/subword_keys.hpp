@@ -12,6 +12,7 @@
 #include "../core/arena.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
+#include "../text/bpe_text.hpp"
 #include "../text/unigram_text.hpp"
 #include "../text/vocabulary.hpp"
 #include "../text/wordpiece.hpp"
@@ -19,7 +20,8 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Reads a tokenizer by `tokenizer.ggml.model`: "t5", which is Unigram. With an arena that has no memory it only counts
+/// Reads a tokenizer by `tokenizer.ggml.model`: "t5", which is Unigram, or "gpt2", which is byte-level
+/// BPE. With an arena that has no memory it only counts
 /// bytes and gives no tokenizer.
 class subword_reader {
  public:
@@ -33,11 +35,27 @@ class subword_reader {
   result<std::optional<tokenizer>> run() noexcept {
     constexpr const char* kind_key = "tokenizer.ggml.model";
     const std::string_view kind = read_.text(kind_key, {});
-    if (kind != "t5") read_.fail(errc::unsupported, kind_key);
+    if (kind != "t5" && kind != "gpt2") read_.fail(errc::unsupported, kind_key);
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
     if (tokens.count == 0) read_.fail(errc::missing_key, "tokenizer.ggml.tokens");
     if (!read_.done()) return read_.done().error();
-    return read_unigram(tokens);
+    return kind == "t5" ? read_unigram(tokens) : read_bpe(tokens);
+  }
+
+  result<std::optional<tokenizer>> read_bpe(const gguf::value& tokens) noexcept {
+    auto* const model = storage_.take<bpe_model>(1);
+    tokenizer_options o = read_options(tokens);
+    o.extension = &bpe_text, o.pieces = model;
+    const gguf::value bytes = required(bpe::bytes_key, gguf::value_type::i32);
+    const gguf::value merges = required(bpe::merges_key, gguf::value_type::u64);
+    const gguf::value words = required(bpe::words_key, gguf::value_type::u64);
+    const bool prefix = read_.boolean(bpe_model::prefix_key, false), split = read_.boolean(bpe_model::split_key, true);
+    if (!read_.done()) return read_.done().error();
+    if (model == nullptr) return std::optional<tokenizer>();
+    const auto made = bpe::view(bytes.bytes, merges.bytes, words.bytes, static_cast<std::size_t>(tokens.count));
+    if (!made) return made.error();
+    ::new (static_cast<void*>(model)) bpe_model{*made, prefix, split};
+    return make(tokens, o);
   }
 
   result<std::optional<tokenizer>> read_unigram(const gguf::value& tokens) noexcept {
@@ -57,7 +75,7 @@ class subword_reader {
     if (!pieces) return pieces.error();
     const auto parts = pre_tokenizer::read(cut.bytes, cut.count);
     if (!parts) return parts.error();
-    ::new (static_cast<void*>(model)) unigram_model{*pieces, *parts, unigram_reading::keeps_ascii(o.steps)};
+    ::new (static_cast<void*>(model)) unigram_model{*pieces, *parts, unigram_reading::keeps_ascii(*parts, o.steps)};
     return make(tokens, o);
   }
 

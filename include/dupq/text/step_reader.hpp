@@ -41,6 +41,9 @@ class step_reader {
     return *this;
   }
 
+  /// Begins at `p` instead, before anything is read.
+  void move_to(const char* p) noexcept { p_ = p; }
+
   char32_t next() noexcept { return pull(count_); }
 
  private:

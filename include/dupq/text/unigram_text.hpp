@@ -1,6 +1,7 @@
 // Texts to the ids of a Unigram vocabulary: what a tokenizer needs for models with SentencePiece's tokenizer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -18,7 +19,8 @@ namespace dupq::inline DUPQ_ABI {
 struct unigram_model {
   unigram pieces;
   pre_tokenizer cut;
-  bool plain_ascii = false;  ///< the normaliser leaves printable ASCII as it is, with blanks one at a time
+  /// Words of printable ASCII between single blanks are read from the text's bytes: no step changes them.
+  bool plain_ascii = false;
 };
 
 /// The words of a stretch, each as characters. A copy reads on independently.
@@ -105,9 +107,10 @@ struct unigram_reading {
     return step_reader(steps, all).next();
   }
 
-  /// Whether the steps leave a text of printable ASCII as it is whose blanks stand alone between words.
-  static bool keeps_ascii(const normalizer_steps& steps) noexcept {
-    bool keeps = true;
+  /// Whether words are those between blanks, and the steps leave printable ASCII as it is whose blanks stand alone.
+  static bool keeps_ascii(const pre_tokenizer& cut, const normalizer_steps& steps) noexcept {
+    bool keeps = cut.metaspace == pre_tokenizer::marks::always && cut.split_marks && !cut.split_words &&
+                 !cut.split_punctuation && !cut.split_digits;
     steps.for_each([&](const normalizer_step& step) {
       switch (step.kind) {
         case step_kind::nfd:
@@ -147,11 +150,44 @@ struct unigram_reading {
     return !mapped && first(steps, one) == normalizer::end_of_text;
   }
 
+  /// Words of printable ASCII with a blank between them. Returns where a word begins that has something else in it or
+  /// behind it.
+  static const char* add_ascii(const tokenizer& t, stretch& part, bool match, unigram_path& path,
+                               token_sink& out) noexcept {
+    const auto printable = [](const char* p) { return *p > ' ' && *p < '\x7F'; };
+    for (const char* p = part.begin();;) {
+      if (p >= part.end() && !part.extend(p)) return p;
+      const char* end = part.end();
+      const char* q = p;
+      for (;;) {
+        while (q < end && printable(q)) ++q;
+        if (q < end || !part.extend(q)) break;
+        end = part.end();
+      }
+      const bool ends = q == end;
+      if (q == p || static_cast<std::size_t>(q - p) > unigram_path::room / 2) return p;
+      if (!ends) {
+        if (q + 1 == end) part.extend(q + 1);
+        if (*q != ' ' || q + 1 >= part.end() || !printable(q + 1)) return p;
+      }
+      if (match) {
+        const auto starts = [&](char c) { return t.may_start(static_cast<unsigned char>(c)); };
+        if (std::any_of(p, q, starts) || (!ends && starts(q[1]))) return p;
+      }
+      path.add("\xE2\x96\x81", {p, static_cast<std::size_t>(q - p)});
+      if (out.full() || ends) return q;
+      p = q + 1;
+    }
+  }
+
   static void add(const tokenizer& t, stretch& part, bool match, token_sink& out) noexcept {
     const auto& model = *static_cast<const unigram_model*>(t.options().pieces);
     using text_type = token_finder<step_reader>;
     unigram_path path(model.pieces, part.finds_tokens(), out);
-    const step_reader text(t.options().steps, part);
+    const char* const from = model.plain_ascii ? add_ascii(t, part, match, path, out) : part.begin();
+    if (out.full() || (from >= part.end() && !part.extend(from))) return;
+    step_reader text(t.options().steps, part);
+    text.move_to(from);
     const bool begins = model.cut.metaspace == pre_tokenizer::marks::first && part.at_text_begin() &&
                         !drops_first(t.options().steps, part);
     piece_words<text_type> words(model.cut, text_type(t, text, match), begins);

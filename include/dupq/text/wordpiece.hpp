@@ -173,6 +173,8 @@ class tokenizer {
     return {static_cast<std::uint32_t>(total), static_cast<std::uint32_t>(types), truncated};
   }
 
+  /// Whether a token that is looked for in normalised text may begin with this character.
+  bool may_start(char32_t c) const noexcept { return normalized_starts_[c % normalized_starts_.size()]; }
   const tokenizer_options& options() const noexcept { return options_; }
   const dupq::vocabulary& vocabulary() const noexcept { return words_; }
 
@@ -314,9 +316,6 @@ class tokenizer {
     }
     word.end_word();
   }
-
-  /// Whether a token that is looked for in normalised text may begin with this character.
-  bool may_start(char32_t c) const noexcept { return normalized_starts_[c % normalized_starts_.size()]; }
 
   /// A token found in normalised text, and the text after it.
   template <class Reader>
