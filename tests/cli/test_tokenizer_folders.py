@@ -8,7 +8,7 @@ import unittest
 
 from tool import GOLDEN, Case
 
-SUBWORD_CASES = os.environ.get("DUPQ_SUBWORD_FOLDERS", GOLDEN.parent / "unicode" / "subword_folders.json")
+SUBWORD_CASES = pathlib.Path(os.environ.get("DUPQ_SUBWORD_FOLDERS", GOLDEN.parent / "unicode" / "subword_folders.json"))
 CASES = os.environ.get("DUPQ_TOKENIZER_FOLDERS", GOLDEN.parent / "unicode" / "tokenizer_folders.json")
 
 
@@ -18,6 +18,33 @@ class TokenizerFolders(Case):
 
     def test_ids_of_other_tokenizers_than_wordpiece(self):
         self.compare(SUBWORD_CASES, 200)
+
+    def test_what_cannot_be_read_is_named(self):
+        cases = [json.loads(line)["tokenizer.json"] for line in SUBWORD_CASES.read_text(encoding="utf-8").splitlines()]
+        bpe = next(c for c in cases if c["model"]["type"] == "BPE")
+        unigram = next(c for c in cases if c["model"]["type"] == "Unigram")
+        piece = unigram["model"]["vocab"][9]
+        with_map = {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAwAAAAQAAAAAACA"}}
+        split = {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "q+"}, "behavior": "Isolated", "invert": False}}
+        for base, change, model, words in [
+                (bpe, {}, {"merges": [["a", "zzz"]]}, "model.merges: merge 0: \"zzz\" is no token"),
+                (bpe, {}, {"merges": ["a b c"]}, "model.merges: merge 0"),
+                (bpe, {}, {"dropout": 0.5}, "model.dropout"),
+                (bpe, {}, {"vocab": {}}, "model."),
+                (bpe, split, {}, "\"q+\""),
+                (unigram, {}, {"vocab": []}, "model.vocab: no tokens"),
+                (unigram, {}, {"vocab": [piece, [piece[0], float("nan")]]}, "its score is not finite"),
+                (unigram, {}, {"vocab": [piece, [piece[0], "x"]]}, "its score is no number"),
+                (unigram, {}, {"unk_id": 9999}, "model.unk_id"),
+                (unigram, {}, {"unk_id": None}, "unk_id"),
+                (unigram, with_map, {}, "normalizer.precompiled_charsmap: the character map is cut off")]:
+            folder = self.folder / "bad"
+            shutil.copytree(GOLDEN / "bert", folder, dirs_exist_ok=True)
+            (folder / "tokenizer.json").write_text(json.dumps({**base, **change, "model": {**base["model"], **model}}))
+            (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+            said = self.refused("convert", folder, "-o", self.folder / "bad.gguf")
+            self.assertIn("tokenizer.json", said)
+            self.assertIn(words, said)
 
     def compare(self, cases, least):
         folder, model = self.folder / "folder", self.folder / "model.gguf"

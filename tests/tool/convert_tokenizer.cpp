@@ -272,8 +272,10 @@ TEST_CASE("a cross-encoder whose tokenizer gives no token types") {
 }
 
 TEST_CASE("what cannot be taken is refused by file and key") {
+  CHECK(said("bert", "tokenizer.json", "\"WordPiece\",\n    \"unk_token\"", "\"WordLevel\",\n    \"unk_token\"") ==
+        "tokenizer.json: model: type \"WordLevel\" is not supported, only \"WordPiece\", \"Unigram\" and \"BPE\"");
   CHECK(said("bert", "tokenizer.json", "\"WordPiece\",\n    \"unk_token\"", "\"BPE\",\n    \"unk_token\"") ==
-        "tokenizer.json: model: type \"BPE\" is not supported, only \"WordPiece\"");
+        "tokenizer.json: model.continuing_subword_prefix: \"##\" is not supported");
   CHECK(said("bert", "tokenizer.json", "\"unk_token\": \"[UNK]\"", "\"unk_token\": \"[XXX]\"", true) ==
         "tokenizer.json: model.unk_token: \"[XXX]\" is not in the vocabulary");
   CHECK(said("bert", "tokenizer.json", "\"continuing_subword_prefix\": \"##\"", "\"continuing_subword_prefix\": \"@@\"",
