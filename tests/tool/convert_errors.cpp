@@ -185,9 +185,7 @@ TEST_CASE("folders that are not whole") {
   const model_folder folder("bert");
   folder.remove("model.safetensors");
   folder.write("pytorch_model.bin", "x");
-  CHECK(folder.trouble() ==
-        "model.safetensors: no such file: pytorch_model.bin (PyTorch's pickle) is not read, save the model as "
-        "safetensors");
+  CHECK(folder.trouble() == "pytorch_model.bin: is no file that torch.save writes");
   folder.write("model.safetensors/x", "x");
   CHECK(folder.trouble() == "model.safetensors: is a directory");
   folder.remove("model.safetensors");
