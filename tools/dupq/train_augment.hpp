@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <dupq/training/order.hpp>
 #include <optional>
 #include <span>
@@ -12,7 +13,10 @@
 #include <string_view>
 #include <vector>
 
+#include "format.hpp"
 #include "opposites.hpp"
+#include "train_rows.hpp"
+#include "train_settings.hpp"
 
 namespace dupq_tool {
 
@@ -77,6 +81,23 @@ inline std::vector<made_pair> make_opposites(const pairs_to_edit& from, std::siz
         add(std::string(text), *in_other_words, true, !turned);
     }
   return made;
+}
+
+/// Adds made pairs to those to learn from, behind them.
+inline void add_opposites(train_rows& rows, const train_settings& settings) {
+  const auto& pairs = rows.pairs;
+  const auto most = static_cast<std::size_t>(settings.augment * static_cast<double>(rows.training.size()) + 0.5);
+  const auto made = make_opposites({pairs.first, pairs.second, pairs.labels, rows.training}, most, settings.seed);
+  std::size_t duplicates = 0;
+  for (const made_pair& pair : made) {
+    rows.training.push_back(static_cast<std::uint32_t>(rows.size()));
+    rows.pairs.first.push_back(rows.pairs.bytes.keep(pair.first));
+    rows.pairs.second.push_back(rows.pairs.bytes.keep(pair.second));
+    rows.pairs.labels.push_back(pair.duplicate ? 1 : 0);
+    duplicates += pair.duplicate ? 1 : 0;
+  }
+  std::fprintf(stderr, "%s: %s made of its questions, %s of them duplicates\n", rows.name.c_str(),
+               counted(made.size(), "pair").c_str(), grouped(duplicates).c_str());
 }
 
 }  // namespace dupq_tool

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "train_augment.hpp"
 #include "train_rows.hpp"
 #include "train_settings.hpp"
 #include "verb_eval.hpp"
@@ -31,6 +32,7 @@ class train_data {
     } else {
       choose_training(rows, settings, nullptr);
     }
+    if (settings.augment != 0) add_opposites(rows, settings);
     if (const auto file = args.text("--valid")) {
       row_source source(args, *file, row_kind::labelled);
       other = read_labelled(source);

@@ -24,6 +24,7 @@ struct train_settings {
   double learning_rate = 2e-5, weight_decay = 0.01, clip = 1;
   float dropout = 0.1f, margin = 0.5f, scale = 20, negative_label = 0;
   bool shuffle = true;
+  double augment = 0;  ///< made pairs for each pair to learn from
 
   /// Wrong usage where an option cannot be, or is for another loss.
   explicit train_settings(const arguments& args) {
@@ -51,6 +52,14 @@ struct train_settings {
     if (args.has("--shuffle") && args.has("--no-shuffle"))
       throw usage_error("--shuffle and --no-shuffle exclude each other");
     shuffle = !args.has("--no-shuffle");
+    if (args.has("--augment")) {
+      args.choice("--augment", {"opposites"});
+      augment = 0.25;
+      if (loss == train_loss::mnr) throw usage_error("--augment makes pairs that are no duplicates: mnr takes none");
+    } else if (args.has("--augment-share")) {
+      throw usage_error("--augment-share is for --augment opposites");
+    }
+    read("--augment-share", 0.001, 1.0, augment);
     const auto only = [&](std::string_view option, bool fits, std::string_view losses) {
       if (args.has(option) && !fits) throw usage_error(std::string(option) + " is for --loss " + std::string(losses));
     };
@@ -81,6 +90,7 @@ struct train_settings {
     put("negative-label", shortest(negative_label));
     put("seed", std::to_string(seed));
     put("shuffle", shuffle ? "1" : "0");
+    if (augment != 0) put("augment", shortest(augment));
     return all;
   }
 };

@@ -253,6 +253,9 @@ verb train_verb() {
           "  --margin X      of contrastive and online-contrastive (0.5); --scale X: of mnr (20)\n"
           "  --negative-label X  what cosine wants of different texts (0)\n"
           "  --negatives NAME  with mnr: the column of third texts, which are no duplicates of the first\n"
+          "  --augment opposites  also learn from questions made of those in PAIRS, which ask another thing in nearly "
+          "the\n"
+          "                  same words, or the same in others; --augment-share X: so many for each pair (0.25)\n"
           "  --no-shuffle    take the pairs as they stand; --seed N: of the order, dropout and a new head (42)\n"
           "  --max-steps N   stop after N steps; the learning rate falls as if all were done\n"
           "  --checkpoint-every N  save OUT.gguf.checkpoint every N steps; Ctrl-C saves it as well\n"
@@ -276,6 +279,8 @@ verb train_verb() {
                   {"--scale", true},
                   {"--negative-label", true},
                   {"--negatives", true},
+                  {"--augment", true},
+                  {"--augment-share", true},
                   {"--shuffle", false},
                   {"--no-shuffle", false},
                   {"--seed", true},
