@@ -156,6 +156,33 @@ class Learning(Train):
                             self.trained(base, "--loss", "cosine", *FEW, "--negative-label", -1))
 
 
+class Augmented(Train):
+    def questions(self):
+        """Pairs whose questions have opposites, and other words."""
+        rows = [(f"How do I increase my score to {20 + i} points?", f"Where can I purchase kite number {i + 30}?", i % 2)
+                for i in range(24)]
+        return self.file("questions.csv", HEADER + "".join(f"{quote(a)},{quote(b)},{y}\n" for a, b, y in rows))
+
+    def test_made_pairs_are_learnt_from(self):
+        pairs, base = self.questions(), self.model("cross")
+        options = ("--loss", "cross", *FEW)
+        plain = self.trained(base, *options, pairs=pairs)
+        _, said = self.train(base, *options, "--augment", "opposites", "--augment-share", 0.5, pairs=pairs)
+        self.assertIn("questions.csv: 12 pairs made of its questions, 4 of them duplicates", said)
+        self.assertIn("36 pairs, 5 steps", said)
+        made = (self.folder / "out.gguf").read_bytes()
+        self.assertNotEqual(made, plain)
+        self.assertEqual(self.trained(base, *options, "--augment", "opposites", "--augment-share", 0.5, "--threads", 1,
+                                      pairs=pairs), made)
+
+    def test_usage(self):
+        pairs, base = self.questions(), self.model("bert")
+        self.assertIn("mnr takes none", self.not_trained(base, pairs, "--loss", "mnr", "--augment", "opposites", status=2))
+        self.assertIn("--augment", self.not_trained(base, pairs, "--loss", "cosine", "--augment", "noise", status=2))
+        self.assertIn("--augment-share is for", self.not_trained(base, pairs, "--loss", "cosine", "--augment-share", 0.5,
+                                                                 status=2))
+
+
 class SameBits(Train):
     def test_threads_and_kernels(self):
         for model, loss in (("bert", "online-contrastive"), ("mpnet", "mnr"), ("cross", "cross")):
