@@ -34,6 +34,19 @@ SPLIT_PRODUCTS = [
     r"\b(add|sub)\([^;]*\bmul\(",
 ]
 
+# Copies whose size is known at run time only and is never 0, or between memory that is always there: who sees to it.
+NEVER_OF_NOTHING = {
+    "batch.hpp": {"kept * sizeof *ids_"}, "input_stream.hpp": {"kept"},  # asked on the same line
+    "heap_list.hpp": {"n * sizeof(T)", "(n - size_) * sizeof(T)"},  # nothing was asked for before, reserved
+    "weights.hpp": {"n * sizeof(Number)"}, "widen.hpp": {"n * sizeof(float)"},  # tensors and rows have columns
+    "ascii_chunk.hpp": {"size_"}, "piece_key.hpp": {"std::min<std::size_t>(text.size() - at, 8)"},  # what loops have left
+    "strip.hpp": {"(padded - rows) * bytes", "(padded - rows) * sketch_", "g.m * chunk_panels * sizeof(std::uint16_t)"},
+    "packed_rows.hpp": {"groups_of(layout_.dim) * 64", "groups_of(layout_.sketch) * 64"},  # the caller's memory
+    "graphs.hpp": {"count_ * sizeof(float)"}, "engine.hpp": {"pinned.used()"},  # memory of the GPU's, checked
+    "packing.hpp": {"columns * sizeof(half)"},  # a table's row
+    "unfinished.hpp": {"name.size() - 1"}, "os_windows.hpp": {"bytes"},  # names are not empty
+}
+
 
 def files(folder, *suffixes):
     return sorted(p for p in folder.rglob("*") if p.suffix in suffixes) if folder.is_dir() else []
@@ -112,6 +125,18 @@ class Lint(unittest.TestCase):
         self.none([where(p, line) for p in library() + files(ROOT / "tools" / "dupq", ".hpp", ".cpp", ".cu")
                    if not p.name.startswith("os") for line in matches(wrong, code(p))],
                   "os::path_of and os::name_of know that names are UTF-8:")
+
+    def test_copies_of_nothing_touch_no_null_pointer(self):
+        # memcpy and its kind must not be given one even for no bytes, and empty spans, texts and vectors have no other.
+        found = []
+        for path in library() + files(ROOT / "tools" / "dupq", ".hpp", ".cpp", ".cu"):
+            text = code(path)
+            for m in re.finditer(r"\bmem(cpy|move|set|cmp)(\((?:[^();]|\((?:[^();]|\([^();]*\))*\))*\))", text):
+                size = re.split(r",\s*(?![^()]*\))", m.group(2)[1:-1])[-1]
+                constant = re.fullmatch(r"\d+|width|sizeof\b *(\([^()]*\)|[\w.>*-]+)", size)
+                if not constant and size not in NEVER_OF_NOTHING.get(path.name, set()) and path.name != "copy_bytes.hpp":
+                    found.append(where(path, text.count("\n", 0, m.start()) + 1) + " " + size)
+        self.none(found, "use copy_bytes, or say in NEVER_OF_NOTHING why none is copied nowhere:")
 
     def test_one_header_includes_immintrin(self):
         users = [p for p in library() if "<immintrin.h>" in code(p)]

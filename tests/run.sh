@@ -32,7 +32,7 @@ if [ "$spark" = ON ]; then "$root/tools/install_packages.sh" default-jre-headles
 
 jobs=$(nproc)
 step() { echo "== $1"; }
-configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON -DDUPQ_BUILD_TESTS=ON "${@:2}" >"$build/$1.log" 2>&1 ||
+configure() { cmake -G Ninja -S "$root" -B "$build/$1" -DDUPQ_WERROR=ON -DDUPQ_BUILD_TESTS=ON -DDUPQ_TEST_JOIN=ON "${@:2}" >"$build/$1.log" 2>&1 ||
               { cat "$build/$1.log" >&2; return 1; }; }
 mkdir -p "$build"
 

@@ -17,10 +17,6 @@
 
 using namespace search_rows;
 
-namespace dupq {
-static bool operator==(const neighbour& a, const neighbour& b) { return a.row == b.row && a.score == b.score; }
-}  // namespace dupq
-
 namespace {
 
 /// By definition: rows by falling score, equal scores by row, NaN nowhere.

@@ -6,11 +6,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <dupq/search/duplicates.hpp>
+#include <dupq/search/nearest.hpp>
 #include <limits>
 #include <random>
 #include <span>
 #include <tuple>
 #include <vector>
+
+namespace dupq {
+inline bool operator==(const neighbour& a, const neighbour& b) { return a.row == b.row && a.score == b.score; }
+}  // namespace dupq
 
 namespace search_rows {
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <dupq/core/copy_bytes.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -98,7 +99,7 @@ class input_stream {
       else
         decoder_->decode(std::string_view(piece).substr(0, n), text);
       if (!text.empty()) {
-        std::memcpy(room(text.size()), text.data(), text.size());
+        dupq::copy_bytes(room(text.size()), text.data(), text.size());
         end_ += text.size();
         return true;
       }
@@ -127,10 +128,10 @@ class input_stream {
       if (capacity_ < kept + n) {
         capacity_ = 2 * kept + 2 * n;
         auto larger = std::make_unique_for_overwrite<char[]>(capacity_);
-        if (kept != 0) std::memcpy(larger.get(), buffer_.get() + begin_, kept);
+        dupq::copy_bytes(larger.get(), buffer_.get() + begin_, kept);
         buffer_ = std::move(larger);
       } else {
-        std::memmove(buffer_.get(), buffer_.get() + begin_, kept);
+        if (kept != 0) std::memmove(buffer_.get(), buffer_.get() + begin_, kept);
       }
       begin_ = 0, end_ = kept;
     }

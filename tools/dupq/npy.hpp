@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <dupq/core/copy_bytes.hpp>
 #include <dupq/core/file.hpp>
 #include <span>
 #include <string>
@@ -53,10 +54,9 @@ class npy_file {
     if ((bytes.size() - begin) / sizeof(float) < rows_ * columns_) fail("ends before its last row");
     if (bytes.size() - begin != rows_ * columns_ * sizeof(float)) fail("goes on after its last row");
     const auto* const data = bytes.data() + begin;
-    if (rows_ * columns_ == 0) return;  // there is nothing to copy, and nowhere to
     if (reinterpret_cast<std::uintptr_t>(data) % alignof(float) != 0) {
       copy_.resize(rows_ * columns_);
-      std::memcpy(copy_.data(), data, bytes.size() - begin);
+      dupq::copy_bytes(copy_.data(), data, bytes.size() - begin);
     } else {
       values_ = {reinterpret_cast<const float*>(data), rows_ * columns_};
     }

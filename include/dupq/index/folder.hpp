@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/copy_bytes.hpp"
 #include "../core/error.hpp"
 #include "../core/os.hpp"
 #include "../core/prefix.hpp"
@@ -44,7 +45,7 @@ class file_path {
   void add(std::string_view part) noexcept {
     whole_ = whole_ && part.size() < sizeof text_ - size_;
     if (!whole_) return;
-    std::memcpy(text_ + size_, part.data(), part.size());
+    copy_bytes(text_ + size_, part.data(), part.size());
     text_[size_ += part.size()] = '\0';
   }
 

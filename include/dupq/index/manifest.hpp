@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "../core/copy_bytes.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
 #include "../core/gguf_writer.hpp"
@@ -185,7 +186,7 @@ inline result<heap_list<std::byte>> manifest_bytes(const manifest_head& head,
   std::byte* to = all->data() + data;
   for (const manifest_entry& e : segments) {
     if (e.removed_rows == 0) continue;
-    std::memcpy(to, e.removed.data(), e.removed.size_bytes());
+    copy_bytes(to, e.removed.data(), e.removed.size_bytes());
     to += round_up(e.removed.size_bytes(), alignment);
   }
   const auto parsed = gguf::file::parse(all->items());

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "../core/copy_bytes.hpp"
 #include "../device/device.hpp"
 #include "../device/widen.hpp"
 
@@ -25,7 +26,7 @@ inline bool any_not_finite(const std::byte* p, std::size_t bytes, std::uint64_t 
             ((words[3] & exponent) + low);
   }
   std::uint64_t rest[4] = {};
-  std::memcpy(rest, p + at, bytes - at);
+  copy_bytes(rest, p + at, bytes - at);
   for (const std::uint64_t word : rest) seen |= (word & exponent) + low;
   return (seen & sign) != 0;
 }
