@@ -1,6 +1,7 @@
 // hashes MODELS TEXTS TABLE...: runs the converted golden models in the folder MODELS over texts.txt and pairs.txt in
-// the folder TEXTS with every kernel table and compares the bits of the results with the known ones. Each TABLE must
-// be among the tables. A small program, because many compilers build it.
+// the folder TEXTS with every kernel table, and its search, and compares the bits of the results with the known ones.
+// Each TABLE must be among the tables. A small program, because many compilers build it.
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <dupq/bi_encoder.hpp>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "golden/hashes.hpp"
+#include "search_bits.hpp"
 
 namespace {
 
@@ -30,12 +32,15 @@ int fail(const dupq::error& e) {
 }
 
 /// Whether the bits are the known ones; prints them.
+bool same(const char* of, const char* type, const char* table, std::uint64_t bits, std::uint64_t known) {
+  std::printf("%-12s %-5s %-8s %016llx%s\n", of, type, table, static_cast<unsigned long long>(bits),
+              bits == known ? "" : " DIFFERS");
+  return bits == known;
+}
 bool same(const golden::known_bits& known, const char* table, const std::vector<float>& values) {
   golden::hash h;
   for (const float v : values) h.add(v);
-  std::printf("%-12s %-5s %-8s %016llx%s\n", known.model, known.type, table, static_cast<unsigned long long>(h.value()),
-              h.value() == known.hash ? "" : " DIFFERS");
-  return h.value() == known.hash;
+  return same(known.model, known.type, table, h.value(), known.hash);
 }
 
 }  // namespace
@@ -53,6 +58,9 @@ int main(int count, char** arguments) {
   bool all_same = true;
   for (const dupq::kernels* table : dupq::available_kernels())
     if (!dupq::exact_arithmetic(*table)) std::printf("%s: inexact arithmetic\n", table->name), all_same = false;
+  for (const dupq::kernels* table : dupq::available_kernels())
+    all_same =
+        same("search", "", table->name, search_bits::of(dupq::filter_of(*table)), search_bits::known) && all_same;
   for (const golden::known_bits& known : golden::known)
     for (const dupq::kernels* table : dupq::available_kernels()) {
       const std::string path = models + "/" + known.model + "." + known.type + ".gguf";
