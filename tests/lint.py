@@ -36,7 +36,6 @@ SPLIT_PRODUCTS = [
 
 # Copies whose size is known at run time only and is never 0, or between memory that is always there: who sees to it.
 NEVER_OF_NOTHING = {
-    "batch.hpp": {"kept * sizeof *ids_"}, "input_stream.hpp": {"kept"},  # asked on the same line
     "heap_list.hpp": {"n * sizeof(T)", "(n - size_) * sizeof(T)"},  # nothing was asked for before, reserved
     "weights.hpp": {"n * sizeof(Number)"}, "widen.hpp": {"n * sizeof(float)"},  # tensors and rows have columns
     "ascii_chunk.hpp": {"size_"}, "piece_key.hpp": {"std::min<std::size_t>(text.size() - at, 8)"},  # what loops have left
@@ -44,6 +43,8 @@ NEVER_OF_NOTHING = {
     "packed_rows.hpp": {"groups_of(layout_.dim) * 64", "groups_of(layout_.sketch) * 64"},  # the caller's memory
     "graphs.hpp": {"count_ * sizeof(float)"}, "engine.hpp": {"pinned.used()"},  # memory of the GPU's, checked
     "packing.hpp": {"columns * sizeof(half)"},  # a table's row
+    "unigram.hpp": {"size_ - at"},  # an array's
+    "torch_file.hpp": {"static_cast<std::size_t>(bytes)"},  # a number's
     "unfinished.hpp": {"name.size() - 1"}, "os_windows.hpp": {"bytes"},  # names are not empty
 }
 
@@ -133,8 +134,10 @@ class Lint(unittest.TestCase):
             text = code(path)
             for m in re.finditer(r"\bmem(cpy|move|set|cmp)(\((?:[^();]|\((?:[^();]|\([^();]*\))*\))*\))", text):
                 size = re.split(r",\s*(?![^()]*\))", m.group(2)[1:-1])[-1]
-                constant = re.fullmatch(r"\d+|width|sizeof\b *(\([^()]*\)|[\w.>*-]+)", size)
-                if not constant and size not in NEVER_OF_NOTHING.get(path.name, set()) and path.name != "copy_bytes.hpp":
+                constant = re.fullmatch(r"\d+|width|(panel_width \* )?sizeof\b *(\([^()]*\)|[\w.>*-]+)", size)
+                asked = re.search(r"\bif \([^;{}]*(!= 0|!\w+\.empty\(\))\)[^;{}]*$", text[:m.start()].rsplit("\n", 1)[-1])
+                known = path.name == "copy_bytes.hpp" or size in NEVER_OF_NOTHING.get(path.name, set())
+                if not constant and not asked and not known:
                     found.append(where(path, text.count("\n", 0, m.start()) + 1) + " " + size)
         self.none(found, "use copy_bytes, or say in NEVER_OF_NOTHING why none is copied nowhere:")
 

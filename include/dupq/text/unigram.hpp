@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "../core/copy_bytes.hpp"
 #include "../core/error.hpp"
 #include "../core/model_limits.hpp"
 #include "../core/platform.hpp"
@@ -123,8 +124,8 @@ class unigram_path {
   /// A word that is known to be no longer than `room`.
   void add(std::string_view prefix, std::string_view word) noexcept {
     begin_word();
-    std::memcpy(bytes_, prefix.data(), prefix.size());
-    if (!word.empty()) std::memcpy(bytes_ + prefix.size(), word.data(), word.size());
+    copy_bytes(bytes_, prefix.data(), prefix.size());
+    copy_bytes(bytes_ + prefix.size(), word.data(), word.size());
     size_ = prefix.size() + word.size();
     advance(size_);
     commit(size_, true);
