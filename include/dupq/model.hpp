@@ -57,41 +57,55 @@ struct contents {
   char path[44] = {};
 
   /// Parses a file and reads its numbers. The result is how many bytes of storage a model of it needs.
+  /// `Rare`: whether there can be options.settings; a program that never has any carries no code for them.
+  template <bool Rare = true>
   result<std::size_t> describe(std::span<const std::byte> bytes, const model_options& options, gguf::file& parsed,
                                bool only_count = false) noexcept {
     const float_environment ieee;
-    settings = options.settings;
+    if constexpr (Rare) settings = options.settings;
     table = find_kernels(options.kernels);
     if (table == nullptr) return error(errc::unknown_kernels, options.kernels);
     const auto whole = gguf::file::parse(bytes);
     if (!whole) return whole.error();
     parsed = *whole;
     file = &parsed;
-    const auto known_format = read_format(parsed);
-    if (!known_format) return known_format.error();
-    format = *known_format;
-    const auto c = read_config(parsed, format, settings != nullptr || only_count);
+    bool table_alone = false;
+    if constexpr (Rare) table_alone = (settings != nullptr || only_count) && static_table::is_in(parsed);
+    if (!table_alone) {
+      const auto known_format = read_format(parsed);
+      if (!known_format) return known_format.error();
+      format = *known_format;
+    }
+    const auto c = table_alone ? static_table::read_config(parsed)
+                               : read_config(parsed, format, Rare && (settings != nullptr || only_count));
     if (!c) return c.error();
     config = *c;
-    if (settings != nullptr)
-      if (const auto done = settings->read(parsed, config, table); !done) return done.error();
+    if (table_alone) format = {config.architecture, true};
+    if constexpr (Rare)
+      if (settings != nullptr)
+        if (const auto done = settings->read(parsed, config, table); !done) return done.error();
     const auto stored_threshold = read_threshold(parsed);
     if (!stored_threshold) return stored_threshold.error();
     threshold = *stored_threshold;
     arena counter;
     counter.take<contents>(1);
     counter.take<gguf::file>(1);
-    if (const auto done = read(counter, {.halves = options.halves}); !done) return done.error();
+    if (const auto done = read<Rare>(counter, {.halves = options.halves}); !done) return done.error();
     if (counter.used() == arena::impossible) return error(errc::out_of_memory, "storage");
     return counter.used();
   }
   /// The tokenizer and the weights; counts what they need where `storage` has no memory.
+  template <bool Rare>
   result<void> read(arena& storage, const model_options& options) noexcept {
     const float_environment ieee;
-    tokenizer_reader words(*file, storage, settings == nullptr ? nullptr : &settings->tokenizers);
+    const bool more = Rare && settings != nullptr;
+    tokenizer_reader words(*file, storage, more ? &settings->tokenizers : nullptr);
     const auto t = words.read();
     if (!t) return t.error();
     if (*t) tokenizer = **t;  // nothing while storage is only counted
+    if constexpr (Rare)
+      if (config.kind == model_kind::static_encoder)
+        return !storage.has_memory() ? result<void>() : settings->check_static(*file, config, options.check_weights);
     weight_reader tensors(*file, config, format.packed, storage, options.check_weights, options.halves);
     return tensors.read(weights);
   }
@@ -144,17 +158,11 @@ class model {
   /// `alignment`, that the model keeps. Nothing is allocated. Errors: all that is wrong with a file; too_small,
   /// not_aligned, unknown_kernels.
   static result<model> load(std::span<const std::byte> file, std::span<std::byte> storage,
-                            const model_options& options = {}) noexcept {
-    const auto misaligned = reinterpret_cast<std::uintptr_t>(storage.data()) % alignment;
-    if (misaligned != 0) return error(errc::not_aligned, "storage", alignment, misaligned);
-    gguf::file parsed;
-    model_detail::contents c;
-    const auto needed = c.describe(file, options, parsed);
-    if (!needed) return needed.error();
-    if (storage.size() < *needed) return error(errc::too_small, "storage", *needed, storage.size());
-    model m;
-    if (const auto done = m.fill(c, storage, options); !done) return done.error();
-    return result<model>(std::move(m));
+                            const model_options& options) noexcept {
+    return load_with<true>(file, storage, options);
+  }
+  static result<model> load(std::span<const std::byte> file, std::span<std::byte> storage) noexcept {
+    return load_with<false>(file, storage, {});
   }
 
   /// Bytes of storage that `load` needs for a file.
@@ -224,14 +232,30 @@ class model {
 
   model() noexcept = default;
 
+  template <bool Rare>
+  static result<model> load_with(std::span<const std::byte> file, std::span<std::byte> storage,
+                                 const model_options& options) noexcept {
+    const auto misaligned = reinterpret_cast<std::uintptr_t>(storage.data()) % alignment;
+    if (misaligned != 0) return error(errc::not_aligned, "storage", alignment, misaligned);
+    gguf::file parsed;
+    model_detail::contents c;
+    const auto needed = c.describe<Rare>(file, options, parsed);
+    if (!needed) return needed.error();
+    if (storage.size() < *needed) return error(errc::too_small, "storage", *needed, storage.size());
+    model m;
+    if (const auto done = m.fill<Rare>(c, storage, options); !done) return done.error();
+    return result<model>(std::move(m));
+  }
+
   /// Puts what has been read of a file into storage, and reads the rest.
+  template <bool Rare = true>
   result<void> fill(const model_detail::contents& read, std::span<std::byte> storage,
                     const model_options& options) noexcept {
     arena from(storage);
     auto* const all = ::new (static_cast<void*>(from.take<model_detail::contents>(1))) model_detail::contents(read);
     all->file = ::new (static_cast<void*>(from.take<gguf::file>(1))) gguf::file(*read.file);
     contents_ = all;
-    return all->read(from, options);
+    return all->read<Rare>(from, options);
   }
 
   const model_detail::contents* contents_ = &model_detail::nothing;

@@ -5,7 +5,8 @@ import unittest
 
 from tool import Case
 
-VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster", "train"]
+VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster", "train",
+         "distill"]
 
 
 class Usage(Case):

@@ -7,9 +7,11 @@
 #include <cstring>
 #include <dupq/bi_encoder.hpp>
 #include <dupq/cross_encoder.hpp>
+#include <dupq/static_encoder.hpp>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace {
 
@@ -60,9 +62,17 @@ void walk(const dupq::gguf::file& file) {
 constexpr std::string_view first = "what is C++? hello [SEP] caf\xC3\xA9", second = "hellos";
 
 template <class Encoder>
+std::size_t workspace_for(const dupq::config& c, const dupq::limits& l) {
+  if constexpr (std::is_same_v<Encoder, dupq::static_encoder>)
+    return Encoder::workspace_bytes(c, l);
+  else
+    return dupq::workspace_bytes(c, l);
+}
+
+template <class Encoder>
 void encode(const dupq::model& m) {
   dupq::encoder_options options{.limits = {.text_tokens = std::min(m.config().max_length, 8u), .texts = 4}};
-  const std::size_t needed = dupq::workspace_bytes(m.config(), options.limits);
+  const std::size_t needed = workspace_for<Encoder>(m.config(), options.limits);
   if (needed > 1u << 26) return;
   const buffer memory = allocate(needed);
   require(!Encoder::make(m, options, {memory.get(), needed - 1}));
@@ -100,7 +110,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(!checked || m.has_value());
   require(!m || checked || checked.error().code == dupq::errc::not_finite);
   if (!m) return require_line(m.error()), 0;
-  if (m->config().kind == dupq::model_kind::bi_encoder)
+  if (m->config().kind == dupq::model_kind::static_encoder)
+    encode<dupq::static_encoder>(*m);
+  else if (m->config().kind == dupq::model_kind::bi_encoder)
     encode<dupq::bi_encoder>(*m);
   else
     encode<dupq::cross_encoder>(*m);

@@ -95,6 +95,30 @@ def mpnet(folder):
                   "eos_token_id": 2, "relative_attention_num_buckets": 32})
 
 
+def static(folder):
+    """model2vec's: eight rows of integers for all tokens, and a weight for each."""
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    n, dim, rows = len(vocabulary), 32, 8
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True, "max_length": 8}))
+    (folder / "tokenizer.json").write_text(json.dumps({
+        "added_tokens": [{"id": 3, "content": "[SEP]", "single_word": False, "lstrip": False, "rstrip": False,
+                          "normalized": False, "special": True}],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                       "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None, "decoder": None,
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                  "max_input_chars_per_word": 100, "vocab": {piece: i for i, piece in enumerate(vocabulary)}}}))
+    parts = {"embeddings": ("I8", [rows, dim], bytes(i * 37 % 256 for i in range(rows * dim))),
+             "mapping": ("I32", [n], struct.pack(f"<{n}i", *(i * 5 % rows for i in range(n)))),
+             "weights": ("F32", [n], struct.pack(f"<{n}f", *(1 + i / 8 for i in range(n))))}
+    header, data = {}, b""
+    for name, (kind, shape, values) in parts.items():
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(header).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
 def main(tool):
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as root:
@@ -110,6 +134,13 @@ def main(tool):
             for layout, number in (("packed", "f32"), ("plain", "f16"), ("packed", "int8")):
                 out = OUT / f"{name}-{layout}-{number}.gguf"
                 subprocess.run([tool, "convert", folder, "-o", out, "--layout", layout, "--type", number], check=True)
+
+
+        folder = pathlib.Path(root) / "static"
+        folder.mkdir()
+        static(folder)
+        for number in ("f32", "f16", "int8"):
+            subprocess.run([tool, "convert", folder, "-o", OUT / f"static-{number}.gguf", "--type", number], check=True)
 
 
 if __name__ == "__main__":

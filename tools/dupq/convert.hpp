@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "convert_options.hpp"
+#include "convert_static.hpp"
 #include "folder_file.hpp"
 #include "format.hpp"
 #include "gguf_tokenizer.hpp"
@@ -27,20 +29,6 @@
 #include "tensor_writer.hpp"
 
 namespace dupq_tool {
-
-struct convert_options {
-  weight_type type = weight_type::f32;
-  tensor_layout layout = tensor_layout::packed;
-  std::optional<std::string> positive_label{};  ///< which of a classifier's two labels means duplicates: name or number
-};
-
-struct convert_summary {
-  dupq::model_kind kind{};
-  std::uint32_t layers = 0;
-  std::size_t tokens = 0;          ///< rows of the vocabulary
-  std::uint64_t bytes = 0;         ///< of the model file
-  std::vector<std::string> notes;  ///< what the folder says and transformers does not follow
-};
 
 /// Settings that few checkpoints have. A file that means nothing without them is of version 2, which programs refuse
 /// that do not know them.
@@ -177,6 +165,8 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
     throw usage_error("the type int8 needs the packed layout");
   const std::filesystem::path root = hub_cache::snapshot(os::path_of(folder));
   foreign_folder::refuse(root);
+  if (hf_static_reader::is_static(root)) return convert_static(root, path, options);
+  if (options.dim) throw usage_error("--dim is for static models");
   hf_folder model = read_hf_folder(root, options.positive_label);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
     throw failure(os::name_of(model.transformer / "config.json") +

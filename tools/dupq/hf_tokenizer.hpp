@@ -40,6 +40,7 @@ class hf_tokenizer_reader {
   explicit hf_tokenizer_reader(const hf_folder& folder)
       : folder_(folder),
         mpnet_(folder.config.architecture == dupq::architecture::mpnet),
+        static_(folder.config.architecture == dupq::architecture::static_table),
         files_(folder.transformer, folder.tokenizer_settings) {}
 
   hf_tokenizer run() {
@@ -64,7 +65,7 @@ class hf_tokenizer_reader {
       follow_json(*files_.json);
     tokens_.read(files_, class_defaults(), built_anew_, vocabulary_);
     read_named_ids();
-    if (!built_anew_) read_template(files_.json->at("post_processor"), true);
+    if (!built_anew_ && !static_) read_template(files_.json->at("post_processor"), true);
     read_types();
     take_rows();
     check_files();
@@ -74,6 +75,12 @@ class hf_tokenizer_reader {
   // ---- which of transformers' classes reads the folder
 
   void read_class() {
+    if (static_) {
+      built_anew_ = false;
+      if (!files_.json) throw failure(os::name_of(files_.json_path) + ": no such file");
+      (void)read_kind();
+      return;
+    }
     std::optional<json_node> named = files_.setting("tokenizer_class");
     const json_node config = json_node::open(folder_.transformer / "config.json");
     if (!named) named = config.get("tokenizer_class");
@@ -321,8 +328,8 @@ class hf_tokenizer_reader {
     }
     out_.normalize_nothing();
     if (needed > rows)
-      throw failure(out_.source + ": " + std::to_string(needed) + " tokens, more than config.json's vocab_size " +
-                    std::to_string(rows));
+      throw failure(out_.source + ": " + std::to_string(needed) + " tokens, more than " +
+                    (static_ ? "the table's rows, " : "config.json's vocab_size ") + std::to_string(rows));
     out_.pieces.resize(std::max({needed, out_.pad + 1, out_.mask.value_or(0) + 1}));
     if (out_.added.size() > dupq::model_limits::added_tokens)
       throw failure(out_.source + ": added_tokens: " + std::to_string(out_.added.size()) + " of them, at most " +
@@ -378,6 +385,7 @@ class hf_tokenizer_reader {
         for (const char* key : {"normalizer", "normalizer.*", "pre_tokenizer", "pre_tokenizer.*", "post_processor",
                                 "model.unk_token", "model.continuing_subword_prefix"})
           harmless.push_back(key);
+      if (static_) harmless.push_back("post_processor");
       files_.json->finish(harmless);
     }
     if (files_.map) files_.map->finish();
@@ -385,6 +393,7 @@ class hf_tokenizer_reader {
 
   const hf_folder& folder_;
   bool mpnet_;
+  bool static_;  ///< read as the `tokenizers` library reads tokenizer.json, without special tokens around a text
   bool built_anew_ = true;
   tokenizer_files files_;
   special_tokens_reader tokens_;

@@ -17,6 +17,7 @@
 #include "verb_cluster.hpp"
 #include "verb_convert.hpp"
 #include "verb_dedup.hpp"
+#include "verb_distill.hpp"
 #include "verb_encode.hpp"
 #include "verb_eval.hpp"
 #include "verb_index.hpp"
@@ -35,7 +36,7 @@ const std::vector<verb>& verbs() {
                                      score_verb(),        eval_verb(),      calibrate_verb(),    dedup_verb(),
                                      index_create_verb(), index_add_verb(), index_remove_verb(), index_compact_verb(),
                                      index_info_verb(),   search_verb(),    match_verb(),        cluster_verb(),
-                                     train_verb()};
+                                     train_verb(),        distill_verb()};
   return all;
 }
 

@@ -214,8 +214,12 @@ class session {
     const dupq::cascade_options options{.bi = bi, .cross = cross};
     if constexpr (has_cuda)
       if (on_gpu_) encoder_ = take(make_cuda_cascade(model_, *cross_model_, options));
-    if (!on_gpu_) encoder_ = take(make_cascade<dupq::bi_encoder, dupq::cross_encoder>(model_, *cross_model_, options));
+    if (on_gpu_) return;
+    encoder_ = is_static()
+                   ? take(make_cascade<dupq::static_encoder, dupq::cross_encoder>(model_, *cross_model_, options))
+                   : take(make_cascade<dupq::bi_encoder, dupq::cross_encoder>(model_, *cross_model_, options));
   }
+  bool is_static() const noexcept { return model_.config().kind == dupq::model_kind::static_encoder; }
   static bool wants_gpu(const arguments& args) {
     const bool wanted = args.choice("--device", {"cpu", "cuda"}) == 1;
     if (wanted && !has_cuda) throw usage_error("--device cuda: this dupq is built without it (cmake -DDUPQ_CUDA=ON)");

@@ -8,6 +8,7 @@
 #include <dupq/core/texts.hpp>
 #include <dupq/encoder.hpp>
 #include <dupq/model.hpp>
+#include <dupq/static_encoder.hpp>
 #include <memory>
 #include <span>
 #include <utility>
@@ -85,6 +86,8 @@ dupq::result<std::unique_ptr<text_encoder>> make_encoder(const dupq::model& m, c
     return made(std::make_unique<encoder_of<std::remove_reference_t<decltype(*encoder)>>>(std::move(*encoder)));
   };
   if (m.config().kind == dupq::model_kind::cross_encoder) return as_text_encoder(Cross::make(m, options));
+  if (m.config().kind == dupq::model_kind::static_encoder)
+    return as_text_encoder(dupq::static_encoder::make(m, options));
   return as_text_encoder(Bi::make(m, options));
 }
 

@@ -19,6 +19,7 @@ inline void run_convert(const arguments& args) {
   options.type = types[args.choice("--type", {"f32", "f16", "int8"})];
   options.layout = layouts[args.choice("--layout", {"packed", "plain"})];
   options.positive_label = args.text("--positive-label");
+  options.dim = args.number<std::uint32_t>("--dim", 1, dupq::model_limits::hidden);
   const convert_summary made = convert(args[0], to, options);
   for (const std::string& note : made.notes) std::fprintf(stderr, "dupq: note: %s\n", note.c_str());
   if (to == "-") return;
@@ -33,7 +34,7 @@ inline verb convert_verb() {
   return {
       .name = "convert",
       .summary = "Hugging Face folder to model file",
-      .usage = "DIR -o M.gguf [--type f32|f16|int8] [--layout packed|plain] [--positive-label L]",
+      .usage = "DIR -o M.gguf [--type f32|f16|int8] [--layout packed|plain] [--positive-label L] [--dim N]",
       .help =
           "Reads config.json, the tokenizer's files, the pooling's and model.safetensors of DIR.\n"
           "  --type T        how weights are stored (default f32); int8 also computes with integers: faster, a "
@@ -42,7 +43,7 @@ inline verb convert_verb() {
           "  --layout L      packed: as the kernels read them (default); plain: as llama.cpp names them\n"
           "  --positive-label L  which of a classifier's two labels means duplicates, its name or 0 or 1; only where\n"
           "                  id2label does not say it\n",
-      .options = {{"-o", true}, {"--type", true}, {"--layout", true}, {"--positive-label", true}},
+      .options = {{"-o", true}, {"--type", true}, {"--layout", true}, {"--positive-label", true}, {"--dim", true}},
       .run = run_convert};
 }
 

@@ -51,6 +51,11 @@ inline dupq::limits usual_batch(const dupq::config& c) {
   return {.text_tokens = tokens, .packed_tokens = 64 * tokens, .texts = 64};
 }
 
+inline std::size_t workspace_of(const dupq::config& c, const dupq::limits& l) {
+  const bool table = c.kind == dupq::model_kind::static_encoder;
+  return table ? dupq::static_encoder::workspace_bytes(c, l) : dupq::workspace_bytes(c, l);
+}
+
 inline void run_info(const arguments& args) {
   const dupq::model model = open_model(args[0], args);
   if (args.has("--verify")) verify_digest(args[0], model.file());
@@ -92,8 +97,8 @@ inline void run_info(const arguments& args) {
                        {"cascade", cascade},
                        {"weights", text(c.weights == dupq::weight_type::int8 ? "int8" : weight_types(model.file()))},
                        {"file_bytes", count(model.file().bytes().size())},
-                       {"workspace_bytes", count(dupq::workspace_bytes(c))},
-                       {"workspace_64x128", count(dupq::workspace_bytes(c, usual_batch(c)))},
+                       {"workspace_bytes", count(workspace_of(c, {}))},
+                       {"workspace_64x128", count(workspace_of(c, usual_batch(c)))},
                        {"exact_arithmetic", json::value(dupq::exact_arithmetic(model.kernel_table()))},
                        {"kernels", json::value(kernels)},
                        {"kernel", text(model.kernels())}};

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "output_file.hpp"
@@ -65,15 +67,29 @@ inline void run_tokenize(const arguments& args) {
   const id_printer printer(model.config().vocabulary);
   std::vector<char> line(id_printer::most * limit + 1);
   std::uint64_t truncated = 0;
-  for (text_row row; rows.next(row);) {
-    const auto made = pairs ? dupq::encode_pair(model, prompt, row.texts[0], row.texts[1], ids, options.special_tokens)
-                            : dupq::encode_text(model, prompt, row.texts[0], ids, options.special_tokens);
-    truncated += made.truncated;
+  const auto print = [&](std::span<const std::int32_t> list) {
     char* end = line.data();
-    for (std::size_t i = 0; i < made.tokens; ++i) end = printer.print(ids[i], end);
+    for (const std::int32_t id : list) end = printer.print(id, end);
     if (end == line.data()) ++end;
     end[-1] = '\n';  // instead of the last blank
     out.write(line.data(), static_cast<std::size_t>(end - line.data()));
+  };
+  std::optional<dupq::static_table> table;
+  if (model.config().kind == dupq::model_kind::static_encoder) {
+    if (pairs) throw failure(args[0] + ": a static model reads each text of a pair alone");
+    table = take(dupq::static_table::read(model.file(), model.config(), false, false));
+  }
+  for (text_row row; rows.next(row);) {
+    if (table) {
+      const auto made = dupq::static_tokens::read(model, *table, prompt, row.texts[0], ids, options.special_tokens);
+      truncated += made.truncated;
+      print(made.ids);
+      continue;
+    }
+    const auto made = pairs ? dupq::encode_pair(model, prompt, row.texts[0], row.texts[1], ids, options.special_tokens)
+                            : dupq::encode_text(model, prompt, row.texts[0], ids, options.special_tokens);
+    truncated += made.truncated;
+    print(std::span(ids).first(made.tokens));
   }
   out.commit();
   rows.report(truncated, limit, pairs ? "pair" : "text");

@@ -9,8 +9,9 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-enum class architecture : std::uint8_t { bert, mpnet };
-enum class model_kind : std::uint8_t { bi_encoder, cross_encoder };
+enum class architecture : std::uint8_t { bert, mpnet, static_table };
+/// A static encoder is a bi-encoder without layers: see static_encoder.hpp.
+enum class model_kind : std::uint8_t { bi_encoder, cross_encoder, static_encoder };
 /// How the matrices are stored and multiplied: as floats, or as 8-bit integers with exact integer sums.
 enum class weight_type : std::uint8_t { f32, int8 };
 enum class score_activation : std::uint8_t { identity, sigmoid };
@@ -92,9 +93,13 @@ struct limits {
   static constexpr std::size_t most_tokens = std::size_t{1} << 24, most_workers = 4096;  ///< that any of them may be
 };
 
-constexpr std::string_view name(architecture a) noexcept { return a == architecture::bert ? "bert" : "mpnet"; }
+constexpr std::string_view name(architecture a) noexcept {
+  return a == architecture::bert ? "bert" : a == architecture::mpnet ? "mpnet" : "static";
+}
 constexpr std::string_view name(model_kind k) noexcept {
-  return k == model_kind::bi_encoder ? "bi_encoder" : "cross_encoder";
+  return k == model_kind::bi_encoder      ? "bi_encoder"
+         : k == model_kind::cross_encoder ? "cross_encoder"
+                                          : "static_encoder";
 }
 constexpr std::string_view name(score_activation a) noexcept {
   return a == score_activation::identity ? "identity" : "sigmoid";

@@ -58,7 +58,8 @@ class index_writer {
   }
   /// For a bi-encoder's vectors; `name` says where its file is. Errors: also wrong_kind.
   static result<index_writer> create(std::string_view folder, const dupq::model& m, std::string_view name) noexcept {
-    if (m.config().kind != model_kind::bi_encoder) return error(errc::wrong_kind, dupq::name(m.config().kind)).in(name);
+    if (m.config().kind == model_kind::cross_encoder)
+      return error(errc::wrong_kind, dupq::name(m.config().kind)).in(name);
     const hex_digest digest = index_digest(m);
     return create(folder, {name, digest, m.dim(), m.config().similarity});
   }

@@ -24,6 +24,7 @@
 #include "encoder_options.hpp"
 #include "metadata.hpp"
 #include "prompts.hpp"
+#include "static_table.hpp"
 #include "subword_keys.hpp"
 #include "tokenizer_keys.hpp"
 #include "weight_checks.hpp"
@@ -52,6 +53,8 @@ struct rare_settings {
   void (*pool)(const kernels& table, const config& c, const gguf::file& file, const token_batch& batch,
                std::size_t unpooled, const matrix<float>& x, float* room, const matrix<float>& y) noexcept;
   other_tokenizers tokenizers;
+  /// Whether the table of a static model (static_table.hpp) is sound.
+  result<void> (*check_static)(const gguf::file& file, const config& c, bool finite) noexcept;
 };
 
 namespace rare {
@@ -246,10 +249,16 @@ inline void pool(const kernels& k, const config& c, const gguf::file& file, cons
   }
 }
 
+inline result<void> check_static(const gguf::file& file, const config& c, bool finite) noexcept {
+  const auto table = static_table::read(file, c, true, finite);
+  return table ? result<void>() : table.error();
+}
+
 }  // namespace rare
 
 /// All of them.
 inline constexpr rare_settings all_settings{rare::read,        rare::prompt, rare::encode,
-                                            rare::encode_pair, rare::pool,   {&general_text, subword_reader::read}};
+                                            rare::encode_pair, rare::pool,   {&general_text, subword_reader::read},
+                                            rare::check_static};
 
 }  // namespace dupq::inline DUPQ_ABI

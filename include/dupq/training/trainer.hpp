@@ -219,6 +219,8 @@ class basic_trainer {
     const config& c = base.config();
     if (c.weights != weight_type::f32 || base.weights().in_halves)
       return error(errc::unsupported, "training of weights that are no floats").in(base.path());
+    if (c.kind == model_kind::static_encoder)
+      return error(errc::unsupported, "training of a static model").in(base.path());
     if (c.kind == model_kind::cross_encoder && c.head_activation != head_activation::tanh)
       return error(errc::unsupported, "training of a head without tanh").in(base.path());
     if (c.hidden_activation != hidden_activation::gelu)
