@@ -76,10 +76,8 @@ class hf_tokenizer_reader {
 
   void read_class() {
     if (static_) {
-      built_anew_ = false;
       if (!files_.json) throw failure(os::name_of(files_.json_path) + ": no such file");
-      (void)read_kind();
-      return;
+      return built_anew_ = false, void(read_kind());
     }
     std::optional<json_node> named = files_.setting("tokenizer_class");
     const json_node config = json_node::open(folder_.transformer / "config.json");
@@ -129,8 +127,6 @@ class hf_tokenizer_reader {
             {"cls_token", "[CLS]"},
             {"mask_token", "[MASK]"}};
   }
-
-  // ---- pieces
 
   void read_pieces(const json_node& json) {
     const json_node model = json.at("model");
@@ -259,8 +255,6 @@ class hf_tokenizer_reader {
     out_.clean_text = n.clean_text, out_.split_cjk = n.split_cjk;
     out_.lowercase = n.lowercase, out_.strip_accents = n.strip_accents;
   }
-
-  // ---- special tokens
 
   void read_named_ids() {
     const auto id = [&](const char* key) -> std::optional<std::uint32_t> {
