@@ -38,7 +38,10 @@ SPLIT_PRODUCTS = [
 NEVER_OF_NOTHING = {
     "heap_list.hpp": {"n * sizeof(T)", "(n - size_) * sizeof(T)"},  # nothing was asked for before, reserved
     "weights.hpp": {"n * sizeof(Number)"}, "widen.hpp": {"n * sizeof(float)"},  # tensors and rows have columns
-    "ascii_chunk.hpp": {"size_"}, "piece_key.hpp": {"std::min<std::size_t>(text.size() - at, 8)"},  # what loops have left
+    "ascii_chunk.hpp": {"size_"}, "prompted_text.hpp": {"prompt.size()"},
+    "weight_checks.hpp": {"bytes - at"}, "tokenizer_keys.hpp": {"text.size()"},  # tensors, prompts and tokens are not empty
+    "batch.hpp": {"kept * sizeof *ids_"},  # a workspace's
+    "piece_key.hpp": {"std::min<std::size_t>(text.size() - at, 8)"},  # what loops have left
     "strip.hpp": {"(padded - rows) * bytes", "(padded - rows) * sketch_", "g.m * chunk_panels * sizeof(std::uint16_t)"},
     "packed_rows.hpp": {"groups_of(layout_.dim) * 64", "groups_of(layout_.sketch) * 64"},  # the caller's memory
     "graphs.hpp": {"count_ * sizeof(float)"}, "engine.hpp": {"pinned.used()"},  # memory of the GPU's, checked

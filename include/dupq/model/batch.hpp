@@ -59,7 +59,7 @@ class batch {
   token_batch view() const noexcept { return {ids_, positions_, types_, offsets_, texts_, tokens_}; }
   /// Empties the batch; `kept` tokens that were written to next() move to the front.
   void clear(std::size_t kept) noexcept {
-    if (kept != 0) std::memmove(ids_, ids_ + tokens_, kept * sizeof *ids_);
+    std::memmove(ids_, ids_ + tokens_, kept * sizeof *ids_);
     tokens_ = texts_ = 0;
   }
   const activations<D>& buffers() const noexcept { return buffers_; }

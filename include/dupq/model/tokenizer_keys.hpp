@@ -10,7 +10,6 @@
 
 #include "../core/arena.hpp"
 #include "../core/config.hpp"
-#include "../core/copy_bytes.hpp"
 #include "../core/error.hpp"
 #include "../core/gguf.hpp"
 #include "../core/model_limits.hpp"
@@ -146,7 +145,7 @@ class tokenizer_reader {
         if (to != nullptr) {
           const std::uint64_t bytes = text.size();
           std::memcpy(to + size, &bytes, 8);
-          copy_bytes(to + size + 8, text.data(), text.size());
+          std::memcpy(to + size + 8, text.data(), text.size());
           ids[count] = static_cast<std::uint32_t>(id);
           flags[count] = type == user_defined ? added_tokens::normalized : 0;
         }

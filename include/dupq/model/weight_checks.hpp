@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../core/copy_bytes.hpp"
 #include "../device/device.hpp"
 #include "../device/widen.hpp"
 
@@ -26,7 +25,7 @@ inline bool any_not_finite(const std::byte* p, std::size_t bytes, std::uint64_t 
             ((words[3] & exponent) + low);
   }
   std::uint64_t rest[4] = {};
-  copy_bytes(rest, p + at, bytes - at);
+  std::memcpy(rest, p + at, bytes - at);
   for (const std::uint64_t word : rest) seen |= (word & exponent) + low;
   return (seen & sign) != 0;
 }

@@ -9,7 +9,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "../core/copy_bytes.hpp"
 #include "../core/platform.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -41,7 +40,7 @@ struct piece_key {
   static piece_key of(std::string_view text, bool continuing) noexcept {
     char bytes[readable] = {};
     const std::size_t n = std::min(text.size(), capacity);
-    copy_bytes(bytes, text.data(), n);
+    if (n != 0) std::memcpy(bytes, text.data(), n);
     piece_key key = read(bytes, n, continuing);
     if (text.size() > capacity)
       key.hi = (key.hi & 0xFFFFFFFFu) | kind(std::min<std::size_t>(text.size(), 127), continuing);

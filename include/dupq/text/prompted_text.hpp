@@ -7,7 +7,6 @@
 #include <cstring>
 #include <string_view>
 
-#include "../core/copy_bytes.hpp"
 #include "../core/platform.hpp"
 
 namespace dupq::inline DUPQ_ABI {
@@ -29,8 +28,8 @@ struct prompted_text {
   void for_each_part(Each&& each) const noexcept {
     char joined[most_prompt + room];
     const std::size_t head = text.size() <= room ? text.size() : cut();
-    copy_bytes(joined, prompt.data(), prompt.size());
-    copy_bytes(joined + prompt.size(), text.data(), head);
+    std::memcpy(joined, prompt.data(), prompt.size());
+    if (head != 0) std::memcpy(joined + prompt.size(), text.data(), head);
     each(std::string_view(joined, prompt.size() + head));
     if (head != text.size()) each(text.substr(head));
   }
