@@ -1,4 +1,5 @@
-"""Random tokenizers, from tokenizer.json through convert and tokenize, against the ids of Hugging Face's tokenizers."""
+"""Random tokenizers, from tokenizer.json through convert and tokenize, against the ids of Hugging Face's tokenizers; and
+once more through export."""
 
 import json
 import os
@@ -58,7 +59,12 @@ class TokenizerFolders(Case):
             (folder / "sentence_bert_config.json").write_text(
                 json.dumps({**sentence, "max_seq_length": case["max_seq_length"], "do_lower_case": False}))
             self.ok("convert", folder, "-o", model)
-            got = self.ok("tokenize", model, "-0", stdin="".join(t + "\0" for t in case["texts"]))
+            stdin = "".join(t + "\0" for t in case["texts"])
+            got = self.ok("tokenize", model, "-0", stdin=stdin)
+            self.ok("export", model, "-o", self.folder / "exported")
+            self.ok("convert", self.folder / "exported", "-o", model, stderr="")
+            self.assertEqual(self.ok("tokenize", model, "-0", stdin=stdin), got, number)
+            shutil.rmtree(self.folder / "exported")
             for text, expected, found in zip(case["texts"], case["ids"], got.splitlines(), strict=True):
                 self.assertEqual([int(i) for i in found.split()], expected, (number, text))
                 count += 1

@@ -5,8 +5,8 @@ import unittest
 
 from tool import Case
 
-VERBS = ["convert", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster", "train",
-         "distill"]
+VERBS = ["convert", "export", "info", "tokenize", "encode", "score", "eval", "calibrate", "dedup", "match", "cluster",
+         "train", "distill"]
 
 
 class Usage(Case):
@@ -32,7 +32,7 @@ class Usage(Case):
     def test_too_few_and_too_many_arguments(self):
         for verb in VERBS:
             self.assertIn("too few arguments", self.refused(verb, status=2))
-            if verb != "train":  # which takes many files
+            if verb not in ("train", "eval"):  # which take many files
                 self.assertIn("too many arguments", self.refused(verb, "a", "b", "c", "d", status=2))
 
     def test_unknown_and_wrong_options(self):

@@ -20,6 +20,7 @@
 #include "verb_distill.hpp"
 #include "verb_encode.hpp"
 #include "verb_eval.hpp"
+#include "verb_export.hpp"
 #include "verb_index.hpp"
 #include "verb_info.hpp"
 #include "verb_match.hpp"
@@ -32,11 +33,11 @@ namespace dupq_tool {
 namespace {
 
 const std::vector<verb>& verbs() {
-  static const std::vector<verb> all{convert_verb(),      info_verb(),      tokenize_verb(),     encode_verb(),
-                                     score_verb(),        eval_verb(),      calibrate_verb(),    dedup_verb(),
-                                     index_create_verb(), index_add_verb(), index_remove_verb(), index_compact_verb(),
-                                     index_info_verb(),   search_verb(),    match_verb(),        cluster_verb(),
-                                     train_verb(),        distill_verb()};
+  static const std::vector<verb> all{convert_verb(),       export_verb(),       info_verb(),      tokenize_verb(),
+                                     encode_verb(),        score_verb(),        eval_verb(),      calibrate_verb(),
+                                     dedup_verb(),         index_create_verb(), index_add_verb(), index_remove_verb(),
+                                     index_compact_verb(), index_info_verb(),   search_verb(),    match_verb(),
+                                     cluster_verb(),       train_verb(),        distill_verb()};
   return all;
 }
 

@@ -52,7 +52,7 @@ inline bool same_file(const std::string& a, const std::string& b) {
 /// Renames a file within its folder, over a file that has the new name. Some systems refuse that while the other file
 /// is open or mapped.
 bool rename(const std::string& from, const std::string& to);
-/// Removes a name; safe inside a signal handler.
+/// Removes a file or an empty folder; safe inside a signal handler.
 void remove(const char* path) noexcept;
 /// Waits until the names in a folder are on the disk, as far as this process may look into it.
 void sync_folder(const std::string& folder);

@@ -43,7 +43,9 @@ inline file_kind look_at(int file) noexcept {
 inline bool may_write(const std::string& path) { return ::access(path.c_str(), W_OK) == 0; }
 
 inline bool rename(const std::string& from, const std::string& to) { return ::rename(from.c_str(), to.c_str()) == 0; }
-inline void remove(const char* path) noexcept { (void)::unlink(path); }
+inline void remove(const char* path) noexcept {
+  if (::unlink(path) != 0) (void)::rmdir(path);
+}
 inline void sync_folder(const std::string& folder) {
   const int names = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (names < 0) return;

@@ -165,7 +165,8 @@ inline bool rename(const std::string& from, const std::string& to) {
 }
 inline void remove(const char* path) noexcept {
   static wchar_t name[32768];  // not on the stack of a signal handler, and no more than one of these runs
-  if (::MultiByteToWideChar(CP_UTF8, 0, path, -1, name, 32768) != 0) ::DeleteFileW(name);
+  if (::MultiByteToWideChar(CP_UTF8, 0, path, -1, name, 32768) == 0) return;
+  if (::DeleteFileW(name) == 0) ::RemoveDirectoryW(name);
 }
 inline void sync_folder(const std::string&) {}  // names are written through
 

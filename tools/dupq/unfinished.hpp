@@ -10,7 +10,8 @@
 
 namespace dupq_tool {
 
-/// The name of one temporary file, noted until it has its final name or is gone. A few of them may exist at a time.
+/// The name of one temporary file, or of a folder of them, noted until it has its final name or is gone. A few of them
+/// may exist at a time. A folder is noted before what is in it.
 class unfinished {
  public:
   static constexpr std::size_t longest_name = 4096;  ///< of a path, with its NUL; systems take no longer one
@@ -45,7 +46,8 @@ class unfinished {
 
   /// Removes all files that are noted; safe inside a signal handler.
   static void remove_all() noexcept {
-    for (slot& s : slots()) {
+    for (std::size_t i = most; i-- > 0;) {
+      slot& s = slots()[i];
       if (s.name[0] != '\0') os::remove(s.name);
       s.name[0] = '\0';
     }
@@ -56,8 +58,9 @@ class unfinished {
     bool taken = false;
     char name[longest_name] = {};
   };
-  static slot (&slots() noexcept)[4] {
-    static slot all[4];
+  static constexpr std::size_t most = 24;
+  static slot (&slots() noexcept)[most] {
+    static slot all[most];
     return all;
   }
 

@@ -177,6 +177,7 @@ class tokenizer {
   bool may_start(char32_t c) const noexcept { return normalized_starts_[c % normalized_starts_.size()]; }
   const tokenizer_options& options() const noexcept { return options_; }
   const dupq::vocabulary& vocabulary() const noexcept { return words_; }
+  const added_tokens& added() const noexcept { return added_; }
 
  private:
   friend struct general_reading;
