@@ -29,6 +29,12 @@ inline void export_folder(const dupq::model& model, const std::string& path, out
                   " cannot be exported, only one with tanh");
   if (c.position_offset != (c.architecture == dupq::architecture::mpnet ? 2u : 0u))
     throw failure(path + ": dupq.position_offset: " + std::to_string(c.position_offset) + " cannot be exported");
+  if (c.hidden_activation != dupq::hidden_activation::gelu)
+    throw failure(path + ": dupq.hidden_activation: " + std::string(name(c.hidden_activation)) +
+                  " cannot be exported, only gelu");
+  if (c.dense_dim != 0) throw failure(path + ": a layer after the pooling cannot be exported");
+  if (const auto words = model.file().find("tokenizer.ggml.model"); !words || words->text() != "bert")
+    throw failure(path + ": tokenizer.ggml.model: only WordPiece tokenizers can be exported");
   const std::vector<float_weight> weights = float_weights(model, path);
   const export_tokenizer tokenizer(model, path);
   const auto prompts = take(dupq::prompt_list::read(model.file()));
