@@ -23,6 +23,7 @@ namespace dupq_tool {
 /// Writes the folder that `convert` reads back to the same model, and that sentence-transformers and transformers load.
 inline void export_folder(const dupq::model& model, const std::string& path, output_folder& out) {
   const dupq::config& c = model.config();
+  if (c.kind == dupq::model_kind::static_encoder) throw failure(path + ": a static model cannot be exported");
   // What was made of another family's model: BERT's own classes have a tanh there, and count positions from 0.
   if (c.head_activation != dupq::head_activation::tanh)
     throw failure(path + ": dupq.head_activation: a head with " + std::string(name(c.head_activation)) +
