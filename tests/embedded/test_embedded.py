@@ -24,8 +24,9 @@ SOFT_FLOAT = ["-mfloat-abi=soft"]
 
 
 # Bytes that a program may take, a little above what Debian 12's compilers make of it. Whoever adds to what an embedded
-# program carries finds the room elsewhere, or says here why it must grow.
-CORTEX_M7_CODE, CORTEX_M7_CONSTANTS = 37_600, 52_600
+# program carries finds the room elsewhere, or says here why it must grow. (64 bytes more, since sections are aligned: the
+# kind of model that has no layers has a name, which an error may need.)
+CORTEX_M7_CODE, CORTEX_M7_CONSTANTS = 37_700, 52_600
 X86_64_CODE, X86_64_CONSTANTS = 295_500, 55_000
 
 

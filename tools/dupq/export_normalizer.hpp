@@ -70,6 +70,7 @@ inline json::object step_of(const dupq::normalizer_step& step) {
     case prepend: return {{"type", "Prepend"}, {"prepend", std::string(step.text)}};
     case replace: return replacement("String", std::string(step.pattern), step.text);
     case replace_run: return replacement("Regex", run_of(step), step.text);
+    case precompiled: throw failure("a normalizer of the type Precompiled cannot be exported");
   }
   return {};
 }
