@@ -61,10 +61,13 @@ class TokenizerFolders(Case):
             self.ok("convert", folder, "-o", model)
             stdin = "".join(t + "\0" for t in case["texts"])
             got = self.ok("tokenize", model, "-0", stdin=stdin)
-            self.ok("export", model, "-o", self.folder / "exported")
-            self.ok("convert", self.folder / "exported", "-o", model, stderr="")
-            self.assertEqual(self.ok("tokenize", model, "-0", stdin=stdin), got, number)
-            shutil.rmtree(self.folder / "exported")
+            if case["tokenizer.json"]["model"]["type"] == "WordPiece":
+                self.ok("export", model, "-o", self.folder / "exported")
+                self.ok("convert", self.folder / "exported", "-o", model, stderr="")
+                self.assertEqual(self.ok("tokenize", model, "-0", stdin=stdin), got, number)
+                shutil.rmtree(self.folder / "exported")
+            else:
+                self.assertIn("tokenizer.ggml.model", self.refused("export", model, "-o", self.folder / "exported"))
             for text, expected, found in zip(case["texts"], case["ids"], got.splitlines(), strict=True):
                 self.assertEqual([int(i) for i in found.split()], expected, (number, text))
                 count += 1

@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include <piece_trie_builder.hpp>
 #include "../unit/small_vocabulary.hpp"
-#include "dupq/piece_trie_builder.hpp"
 
 namespace {
 

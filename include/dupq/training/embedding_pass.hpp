@@ -26,7 +26,7 @@ void embed(const layer_pass<D>& pass, const training_state<D>& s, const kernels&
                sum.row(t));
   }
   pass.device.norm(s.weights.embedding_norm.get(), sum, s.embedding_inverse + b.first_token, x);
-  pass.drop(dropout_places::embedding(), b.first_token, room, x);
+  pass.drop(dropout_places::embedding(), b, false, room, x);
 }
 
 /// From the gradient of the first layer's input, s.gradient, which becomes that of the sums of rows. The row of the
@@ -43,7 +43,7 @@ void embedding_gradient(const layer_pass<D>& pass, training_state<D>& s, const t
     const std::size_t n = b.texts.tokens();
     const matrix<float> gradient(s.gradient + b.first_token * d, n, d);
     const matrix<const float> x(s.embedding_x + b.first_token * d, n, d);
-    pass.drop(dropout_places::embedding(), b.first_token, s.rooms[worker], gradient);
+    pass.drop(dropout_places::embedding(), b, false, s.rooms[worker], gradient);
     pass.device.norm_sums(x, gradient, s.sums.block(i), s.sums.block(i) + d);
     pass.device.norm_gradient(s.weights.embedding_norm.get(), x, s.embedding_inverse + b.first_token, gradient,
                               gradient);

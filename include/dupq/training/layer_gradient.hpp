@@ -121,10 +121,15 @@ struct layer_pass {
   attention_shape shape() const noexcept { return {model.heads, model.head_dim(), weights.expanded(), weights.span()}; }
   dropout_places places() const noexcept { return {model.heads}; }
 
-  /// x = dropped(x): `place` says which; the first row of x is row `at` there.
-  void drop(std::uint64_t place, std::size_t at, const block_room& room, matrix<float> x) const noexcept {
+  /// x = dropped(x): `place` says which. The rows of x are the block's tokens, or the first token of each text.
+  void drop(std::uint64_t place, const training_block& b, bool first_only, const block_room& room,
+            matrix<float> x) const noexcept {
     if (!dropout.active()) return;
-    dropout.keys(place, at, x.rows, room.keys);
+    if (first_only)
+      for (std::size_t t = 0; t < x.rows; ++t)
+        dropout.keys(place, b.first_token + b.texts.offsets[t], 1, room.keys + t);
+    else
+      dropout.keys(place, b.first_token, x.rows, room.keys);
     device.drop(dropout.rule, room.keys, x);
   }
   attention_dropout attention_drops(std::size_t layer, const training_block& b, const block_room& room) const noexcept {
@@ -137,7 +142,7 @@ struct layer_pass {
 
   /// Whether all that follows attention is for the first token of each text alone: a cross-encoder's head reads no
   /// other of the last layer. Such rows are counted by texts, not by tokens.
-  bool first_only(std::size_t n) const noexcept {
+  bool only_first(std::size_t n) const noexcept {
     return model.kind == model_kind::cross_encoder && n + 1 == weights.layers().size();
   }
 
@@ -156,11 +161,11 @@ struct layer_pass {
     const matrix<float> inner(room.inner, later.rows, model.intermediate);
     const auto first = later.of(kept.attention_x, d), second = later.of(kept.output_x, d);
     const auto wide = later.of(kept.inner, model.intermediate);
-    add_dropped(layer.output, context, places().attention_output(n), later.at, room, x, first);
+    add_dropped(layer.output, context, places().attention_output(n), b, later.first_only, room, x, first);
     device.norm(layer.attention_norm.get(), first, kept.attention_inverse + later.at, x);
     device.product(layer.up.forward, x, false, wide);
     device.gelu(wide, inner);
-    add_dropped(layer.down, inner, places().output(n), later.at, room, x, second);
+    add_dropped(layer.down, inner, places().output(n), b, later.first_only, room, x, second);
     device.norm(layer.output_norm.get(), second, kept.output_inverse + later.at, x);
     if (output != nullptr) copy(x, later.of(output, d));
   }
@@ -184,7 +189,7 @@ struct layer_pass {
     const auto output_norm = layer.output_norm.get(), attention_norm = layer.attention_norm.get();
     device.norm_sums(second, given, own_sums + sums.output_gain(), own_sums + sums.output_bias());
     device.norm_gradient(output_norm, second, kept.output_inverse + later.at, given, a);
-    dropped_copy(a, places().output(n), later.at, room, dropped);
+    dropped_copy(a, places().output(n), b, later.first_only, room, dropped);
     device.column_sums(dropped, own_sums + sums.down());
     device.pack(dropped, later.at, factors.d_down);
     device.product(layer.down.backward, dropped, false, inner);
@@ -198,7 +203,7 @@ struct layer_pass {
 
     device.norm_sums(first, a, own_sums + sums.attention_gain(), own_sums + sums.attention_bias());
     device.norm_gradient(attention_norm, first, kept.attention_inverse + later.at, a, c);
-    dropped_copy(c, places().attention_output(n), later.at, room, dropped);
+    dropped_copy(c, places().attention_output(n), b, later.first_only, room, dropped);
     device.column_sums(dropped, own_sums + sums.output());
     device.pack(dropped, later.at, factors.d_output);
     const matrix<float> contexts(kept.context + b.first_token * d, tokens, d), wide(room.wide, tokens, 3 * d);
@@ -246,7 +251,7 @@ struct layer_pass {
     std::size_t rows, at;
 
     later_rows(const layer_pass& pass, std::size_t n, const training_block& b) noexcept
-        : first_only(pass.first_only(n)),
+        : first_only(pass.only_first(n)),
           rows(first_only ? b.texts.texts : b.texts.tokens()),
           at(first_only ? b.first_text : b.first_token) {}
     matrix<float> of(float* all, std::size_t columns) const noexcept {
@@ -277,20 +282,20 @@ struct layer_pass {
   }
 
   /// to = dropped(matrix(from)) + x
-  void add_dropped(const trained_linear& m, matrix<const float> from, std::uint64_t place, std::size_t at,
-                   const block_room& room, matrix<const float> x, matrix<float> to) const noexcept {
+  void add_dropped(const trained_linear& m, matrix<const float> from, std::uint64_t place, const training_block& b,
+                   bool first_only, const block_room& room, matrix<const float> x, matrix<float> to) const noexcept {
     if (!dropout.active()) {
       copy(x, to);
       return device.product(m.forward, from, true, to);
     }
     device.product(m.forward, from, false, to);
-    drop(place, at, room, to);
+    drop(place, b, first_only, room, to);
     device.add(x, to);
   }
-  void dropped_copy(matrix<const float> from, std::uint64_t place, std::size_t at, const block_room& room,
-                    matrix<float> to) const noexcept {
+  void dropped_copy(matrix<const float> from, std::uint64_t place, const training_block& b, bool first_only,
+                    const block_room& room, matrix<float> to) const noexcept {
     copy(from, to);
-    drop(place, at, room, to);
+    drop(place, b, first_only, room, to);
   }
 
   void add_blocks(const trained_layer& layer, const layer_sums& sums, std::size_t blocks) const noexcept {

@@ -309,14 +309,14 @@ class basic_trainer {
     const std::size_t d = c.hidden, tokens = s.batch.tokens(), blocks = s.batch.blocks().size();
     s.begin_relative(c);
     for (std::size_t n = s.weights.layers().size(); n-- != 0;) {
-      const bool first_only = pass.first_only(n);
+      const bool first_only = pass.only_first(n);
       s.factors.set_rows(tokens, first_only ? s.batch.texts() : tokens);
       for_blocks([&](const training_block& b, std::size_t i, const block_room& room) {
         const auto below = [&](matrix<float> x) {
           const float* const kept = n == 0 ? s.embedding_x : s.layers[n - 1].output_x;
           const trained_norm& norm = n == 0 ? s.weights.embedding_norm : s.weights.layers()[n - 1].output_norm;
           device_.norm_output(norm.get(), {kept + b.first_token * d, x.rows, d}, x);
-          if (n == 0) pass.drop(dropout_places::embedding(), b.first_token, room, x);
+          if (n == 0) pass.drop(dropout_places::embedding(), b, false, room, x);
         };
         pass.backward(n, s.layers[n], b, room, first_only ? s.output : s.gradient, s.gradient,
                       s.relative_of(c, b.first_text), s.sums, s.sums.block(i), s.factors, below);
