@@ -90,7 +90,7 @@ def main(step, *words):
     if step == "build":
         end()
         shutil.rmtree(FOLDER / "wine", ignore_errors=True)
-        compile("dupq.exe", "tools/dupq/main.cpp", flags=("-O1",))
+        compile("dupq.exe", *sorted((ROOT / "tools/dupq").glob("*.cpp")), flags=("-O1",))
         start()
     elif step == "run":
         keeper = keep()
