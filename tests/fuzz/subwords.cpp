@@ -9,29 +9,16 @@
 #include <dupq/text/charsmap.hpp>
 #include <dupq/text/unigram_text.hpp>
 #include <memory>
+#include <piece_trie_builder.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <piece_trie_builder.hpp>
 #include "../unit/small_vocabulary.hpp"
+#include "checks.hpp"
 
 namespace {
-
-void require(bool truth) {
-  if (!truth) std::abort();
-}
-
-/// A copy on the heap of exactly its size, so that a sanitizer sees a read beyond it.
-struct exact {
-  explicit exact(std::string_view s) : bytes(new char[s.size()]), size(s.size()) {
-    std::copy(s.begin(), s.end(), bytes.get());
-  }
-  operator std::string_view() const { return {bytes.get(), size}; }
-  std::unique_ptr<char[]> bytes;
-  std::size_t size;
-};
 
 template <class T>
 std::span<const std::byte> bytes_of(const std::vector<T>& v) {

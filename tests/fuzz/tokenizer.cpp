@@ -14,22 +14,9 @@
 #include <vector>
 
 #include "../unit/small_vocabulary.hpp"
+#include "checks.hpp"
 
 namespace {
-
-void require(bool truth) {
-  if (!truth) std::abort();
-}
-
-/// A copy on the heap of exactly its size, so that a sanitizer sees a read beyond it.
-struct exact {
-  explicit exact(std::string_view s) : bytes(new char[s.size()]), size(s.size()) {
-    std::copy(s.begin(), s.end(), bytes.get());
-  }
-  operator std::string_view() const { return {bytes.get(), size}; }
-  std::unique_ptr<char[]> bytes;
-  std::size_t size;
-};
 
 const dupq_test::vocabulary_bytes& words() {
   static const dupq_test::vocabulary_bytes bytes(

@@ -9,16 +9,13 @@ The environment's DUPQ_SUBWORD_FOLDERS names another file for the test, with mor
 
 import base64
 import json
-import os
-import random
 import struct
-import sys
 import unicodedata
 
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 from make_step_cases import step, text as odd_text
-from make_tokenizer_folders import WORDS
+from make_tokenizer_folders import WORDS, write_folders
 
 ROWS = 479  # of the golden model's table of words
 MARK = "\u2581"
@@ -178,15 +175,5 @@ def folder(r):
             "max_seq_length": length, "texts": texts, "ids": encoded, "pairs": pairs}
 
 
-def main():
-    here = os.path.dirname(os.path.abspath(__file__))
-    defaults = [os.path.join(here, "subword_folders.json"), "40", "1"]
-    path, count, seed = (sys.argv[1:] + defaults[len(sys.argv) - 1:])[:3]
-    r = random.Random(int(seed))
-    with open(path, "w", encoding="utf-8") as out:
-        for _ in range(int(count)):
-            out.write(json.dumps(folder(r), separators=(",", ":")) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    write_folders("subword_folders.json", 40, folder)

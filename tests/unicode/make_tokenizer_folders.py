@@ -80,15 +80,16 @@ def folder(r):
             "max_seq_length": length, "texts": texts, "ids": encoded}
 
 
-def main():
+def write_folders(name, count, make):
+    """Writes what make(random) gives, a line each. The command line may name another file, count and seed."""
     here = os.path.dirname(os.path.abspath(__file__))
-    defaults = [os.path.join(here, "tokenizer_folders.json"), "36", "1"]
+    defaults = [os.path.join(here, name), str(count), "1"]
     path, count, seed = (sys.argv[1:] + defaults[len(sys.argv) - 1:])[:3]
     r = random.Random(int(seed))
     with open(path, "w", encoding="utf-8") as out:
         for _ in range(int(count)):
-            out.write(json.dumps(folder(r), separators=(",", ":")) + "\n")
+            out.write(json.dumps(make(r), separators=(",", ":")) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    write_folders("tokenizer_folders.json", 36, folder)

@@ -24,9 +24,9 @@ class optimizer {
     const std::uint64_t d = c.hidden;
     const std::uint64_t numbers = (c.vocabulary + c.positions + c.token_types + 16) * d + c.relative_buckets * c.heads +
                                   c.layers * (4 * d * d + 2 * d * c.intermediate + 9 * d + c.intermediate) + d * d;
-    most_ = 2 * numbers / piece_size + parameters::most(c) + 1;
-    pieces_ = from.take<piece>(most_);
-    sums_ = from.take<double>(most_);
+    const std::uint64_t most = 2 * numbers / piece_size + parameters::most(c) + 1;
+    pieces_ = from.take<piece>(most);
+    sums_ = from.take<double>(most);
     if (pieces_ == nullptr) return;
     for (const parameter& p : all) {
       // The words in whole rows, which have their gradients one by one.
@@ -94,7 +94,7 @@ class optimizer {
   };
   piece* pieces_ = nullptr;
   double *sums_ = nullptr, *word_sums_ = nullptr;
-  std::size_t count_ = 0, most_ = 0;
+  std::size_t count_ = 0;
 };
 
 }  // namespace dupq::inline DUPQ_ABI

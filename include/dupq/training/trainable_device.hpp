@@ -44,9 +44,6 @@ struct text_block {
   constexpr std::size_t tokens() const noexcept { return offsets[texts]; }
 };
 
-/// What a row of a norm leaves for its gradient beside (x - mean) * inverse itself.
-using norm_inverse = float;
-
 // clang-format off
 template <class D>
 concept trainable_device = requires(const D d, const linear<host_memory>& weight, matrix<const float> in, matrix<float> out,
