@@ -317,15 +317,24 @@ class Refused(Train):
     def test_a_loss_that_is_no_number(self):
         words = ("train", self.model("bert"), self.pairs, "--loss", "cosine", "--batch", 8, "--lr", 1000, "--warmup", 0,
                  "--epochs", 20, "-o", self.folder / "out.gguf")
-        for more, kept in (((), ""), (("--checkpoint-every", 3), r"; \S+out.gguf.checkpoint has step (\d+)")):
+        checkpoint = self.folder / "out.gguf.checkpoint"
+        for more in ((), ("--checkpoint-every", 3)):
+            checkpoint.unlink(missing_ok=True)
             done = self.run_tool(*words, *more)
             self.assertEqual(done.returncode, 1)
             said = re.search(r"dupq: \S+pairs.csv: the loss or its gradient is no finite number at step (\d+): try a smaller --lr "
-                             rf"than 1000, or more --warmup{kept}\n$", done.stderr.decode())
+                             r"than 1000, or more --warmup; \S+out.gguf.checkpoint has step (\d+)\n$", done.stderr.decode())
             self.assertIsNotNone(said, done.stderr.decode())
             self.assertFalse((self.folder / "out.gguf").exists())
-            if more:
-                self.assertEqual(int(said[2]), (int(said[1]) - 1) // 3 * 3)
+            # What it left is the last step that was made, and a model comes of it.
+            self.assertEqual(int(said[2]), int(said[1]) - 1)
+            left = checkpoint.read_bytes()
+            again = self.run_tool(*words, *more, "--resume")
+            self.assertEqual((again.returncode, again.stderr.decode().splitlines()[-1] + "\n"), (1, said[0]))
+            self.assertEqual(checkpoint.read_bytes(), left)
+            self.ok(*words, *more, "--resume", "--max-steps", said[2])
+            self.info(self.folder / "out.gguf")
+            (self.folder / "out.gguf").unlink()
 
     def test_checkpoints_of_others(self):
         words = (self.model("bert"), self.pairs, "--loss", "cosine", *FEW)
@@ -349,19 +358,101 @@ class Refused(Train):
         checkpoint.write_bytes(good)
         self.ok("train", *words, *out, "--resume")
 
-    @posix_only
-    def test_no_room_for_a_checkpoint(self):
+    def test_damaged_checkpoints(self):
+        """A byte that is another, anywhere, and a file that is cut, anywhere, are found before a step is made."""
+        words = ("train", self.model("bert"), self.pairs, "--loss", "cosine", *FEW, "-o", self.folder / "out.gguf")
+        self.ok(*words, "--checkpoint-every", 5, "--max-steps", 5)
+        checkpoint = self.folder / "out.gguf.checkpoint"
+        (self.folder / "out.gguf").unlink()
+        good = checkpoint.read_bytes()
+        data = good.index(b"token_embd.weight") // 64 * 64  # the header begins to list tensors there
+        digits = good.index(b"dupq.digest") + len("dupq.digest") + 12
+        flips = [0, 4, 8, 16, digits, digits + 63, *range(24, data, 41), *range(data, len(good), len(good) // 40),
+                 len(good) - 1]
+        damaged = [good[:at] + bytes([good[at] ^ 1 << at % 8]) + good[at + 1:] for at in flips]
+        damaged += [good[:size] for size in (0, 1, 23, 24, 100, data, *range(1000, len(good), len(good) // 15), len(good) - 1)]
+        damaged += [good + b"\0", good + bytes(64), good.replace(b"dupq.digest", b"dupq.figest", 1)]
+        found = 0
+        for content in damaged:
+            checkpoint.write_bytes(content)
+            said = self.refused(*words, "--resume")
+            self.assertIn("out.gguf.checkpoint: ", said)
+            found += "dupq.digest: another than that of the contents: the file is damaged" in said
+            self.assertEqual(checkpoint.read_bytes(), content)
+        self.assertGreater(found, 40)  # the others are no GGUF files any more
+        self.assertIn("dupq.digest: missing", said)
+        self.assert_only("out.gguf.checkpoint", "pairs.csv")
+        checkpoint.write_bytes(good)
+        self.ok(*words, "--resume")
+
+
+@posix_only
+class NoRoom(Train):
+    """The disk is full: no file grows beyond a limit."""
+
+    def limited(self, limit, *words):
         import resource
-        size = self.model("bert").stat().st_size
-        limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2 * size, 2 * size))
-        words = ("train", self.model("bert"), self.pairs, "--loss", "cosine", *FEW)
-        self.ok(*words, "-o", self.folder / "whole.gguf")
-        done = self.run_tool(*words, "-o", self.folder / "out.gguf", "--checkpoint-every", 5, preexec_fn=limit,
+        done = self.run_tool(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
                              restore_signals=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(done.stderr.decode().count("dupq: no checkpoint at step 5: "), 1)
-        self.assertEqual((self.folder / "out.gguf").read_bytes(), (self.folder / "whole.gguf").read_bytes())
-        self.assert_only("out.gguf", "pairs.csv", "whole.gguf")
+        return done.returncode, done.stdout, done.stderr.decode()
+
+    def setUp(self):
+        super().setUp()
+        self.words = ("train", self.model("bert"), self.pairs, "--loss", "cosine", *FEW, "-o", self.folder / "out.gguf")
+        self.size = self.model("bert").stat().st_size
+        self.ok(*self.words)
+        self.whole = (self.folder / "out.gguf").read_bytes()
+        (self.folder / "out.gguf").unlink()
+
+    def test_for_a_checkpoint(self):
+        status, _, said = self.limited(2 * self.size, *self.words, "--checkpoint-every", 5)
+        self.assertEqual(status, 0, said)
+        self.assertEqual(said.count("dupq: no checkpoint at step 5: "), 1)
+        self.assertEqual(said.count("no checkpoint"), 1)
+        self.assertEqual((self.folder / "out.gguf").read_bytes(), self.whole)
+        self.assert_only("out.gguf", "pairs.csv")
+
+    def test_for_the_model_either(self):
+        """The last checkpoint stays, and is named; the result is the same once there is room."""
+        self.ok(*self.words, "--checkpoint-every", 5, "--max-steps", 5)
+        (self.folder / "out.gguf").unlink()
+        checkpoint = self.folder / "out.gguf.checkpoint"
+        good = checkpoint.read_bytes()
+        status, _, said = self.limited(self.size // 2, *self.words, "--checkpoint-every", 5, "--resume")
+        self.assertEqual(status, 1, said)
+        self.assertRegex(said, r"\ndupq: \S+out.gguf: cannot be written: \S[^;\n]+; \S+out.gguf.checkpoint has step 5\n$")
+        self.assertEqual(checkpoint.read_bytes(), good)
+        self.assert_only("out.gguf.checkpoint", "pairs.csv")
+        self.ok(*self.words, "--resume")
+        self.assertEqual((self.folder / "out.gguf").read_bytes(), self.whole)
+
+    def test_for_the_model_alone(self):
+        """Then the last step becomes a checkpoint, although none was asked for."""
+        words = (*self.words, "--valid", self.pairs, "--epochs", 3)
+        self.ok(*words)
+        expected = (self.folder / "out.gguf").read_bytes()
+        (self.folder / "out.gguf").unlink()
+        (self.folder / "out.gguf").symlink_to("/dev/full")
+        done = self.run_tool(*words)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr.decode(), r"\ndupq: \S+out.gguf: cannot be written: \S[^;\n]+; \S+out.gguf.checkpoint has "
+                                               rf"step {3 * -(-len(self.rows) // 8)}\n$")
+        (self.folder / "out.gguf").unlink()
+        self.ok(*words, "--resume")
+        self.assertEqual((self.folder / "out.gguf").read_bytes(), expected)
+        self.assert_only("out.gguf", "pairs.csv")
+
+    def test_for_the_log(self):
+        """The model comes all the same, and that there is no log is the last word."""
+        words = (*self.words[:-1], "-", "--log", self.folder / "log.csv")
+        status, out, said = self.limited(300, *words)
+        self.assertEqual(status, 1)
+        self.assertEqual(out, self.whole)
+        self.assertRegex(said, r"\ndupq: no log at step \d+: \S+log.csv: cannot be written: .+\n")
+        self.assertEqual(said.count("no log at"), 1)
+        self.assertRegex(said, r"\ndupq: \S+log.csv: cannot be written: .+\n$")
+        self.assertEqual((self.folder / "log.csv").read_text(), "step,lr,loss,gradient_norm\n")
+        self.assert_only("log.csv", "pairs.csv")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 // The state of a training in a file, from which it can go on: weights, moments, and how far it has come.
 //
 // A checkpoint is a GGUF file of float32 tensors: "NAME" a weight, "m/NAME" and "v/NAME" its moments, and "best/NAME"
-// the weight after the best epoch so far, where that is another one.
+// the weight after the best epoch so far, where that is another one. Its digest is of the whole file but for the
+// digest's own digits.
 #pragma once
 
 #include <bit>
@@ -12,6 +13,7 @@
 #include <dupq/core/gguf.hpp>
 #include <dupq/core/gguf_writer.hpp>
 #include <dupq/core/heap_list.hpp>
+#include <dupq/core/sha256.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -50,6 +52,7 @@ class train_checkpoint {
     dupq::gguf::writer writer;
     writer.add("general.architecture", architecture);
     writer.add("general.alignment", std::uint32_t{dupq::alignment});
+    writer.add(digest_key, std::string_view(dupq::hex_digest()));
     writer.add("dupq.run", std::string_view(run_));
     for_each_number(at, [&](const char* key, std::uint64_t value) { writer.add(key, value); });
     for_each_part(trainer, best, [&](const std::string& name, const dupq::tensor_view& t, std::span<const float> v) {
@@ -58,26 +61,42 @@ class train_checkpoint {
     });
     const auto header = writer.header();
     if (!header) throw failure(header.error().in(path_));
+    const std::string_view head{reinterpret_cast<const char*>(header->items().data()), header->size()};
+    const std::size_t digits = head.find(digest_key) + digest_key.size() + 4 + 8;  // after its type and length
+
     output_file out(path_);
-    out.write(header->items().data(), header->size());
+    dupq::sha256 digest;
+    const auto add = [&](const void* bytes, std::size_t n) {
+      out.write(bytes, n);
+      digest.update({static_cast<const std::byte*>(bytes), n});
+    };
+    add(head.data(), digits);
+    out.write(head.substr(digits, digest_digits));
+    add(head.data() + digits + digest_digits, head.size() - digits - digest_digits);
     constexpr std::byte zeros[dupq::alignment]{};
     for_each_part(trainer, best, [&](const std::string&, const dupq::tensor_view&, std::span<const float> v) {
       const std::size_t padding = dupq::round_up(v.size_bytes(), dupq::alignment) - v.size_bytes();
       constexpr std::size_t piece = std::size_t{1} << 18;  // the output would keep all of a large table
-      for (; v.size() > piece; v = v.subspan(piece)) out.write(v.data(), piece * sizeof(float));
-      out.write(v.data(), v.size_bytes());
-      out.write(zeros, padding);
+      for (; v.size() > piece; v = v.subspan(piece)) add(v.data(), piece * sizeof(float));
+      add(v.data(), v.size_bytes());
+      add(zeros, padding);
     });
+    out.overwrite(digits, digest.hex());
     out.commit();
   }
 
-  /// How far the training of a file has come. A file of another run, or of none, is a failure.
-  train_progress check() const { return opened(*this).at; }
+  /// How far the training of a file has come. One that is damaged, of another run, or of none, is a failure. The file
+  /// stays open until `load`.
+  const train_progress& check() {
+    opened_.emplace(*this);
+    return opened_->at;
+  }
 
-  /// Fills the trainer, and the weights of the best epoch, with what the file has.
-  train_progress load(text_trainer& trainer, weight_copy& best) const {
-    const opened from(*this);
-    const dupq::gguf::file& file = from.file;
+  /// Fills the trainer, and the weights of the best epoch, with what the file that was checked has.
+  train_progress load(text_trainer& trainer, weight_copy& best) {
+    if (!opened_) check();
+    const dupq::gguf::file& file = opened_->file;
+    const train_progress at = opened_->at;
     const bool has_best = file.tensor("best/" + std::string(trainer.tensor(0).name)).has_value();
     for (std::size_t i = 0; i < trainer.tensor_count(); ++i) {
       const dupq::tensor_view t = trainer.tensor(i);
@@ -90,21 +109,24 @@ class train_checkpoint {
       best.resize(before + t.values.size());
       copy(file, "best/" + name, std::span(best).subspan(before));
     }
-    if (const auto done = trainer.resume(from.at.steps); !done) throw failure(done.error().in(path_));
-    return from.at;
+    opened_.reset();
+    if (const auto done = trainer.resume(at.steps); !done) throw failure(done.error().in(path_));
+    return at;
   }
 
   /// Removes the file, if there is one.
   void remove() const { os::remove(path_.c_str()); }
 
  private:
-  static constexpr std::string_view architecture = "dupq-checkpoint";
+  static constexpr std::string_view architecture = "dupq-checkpoint", digest_key = "dupq.digest";
+  static constexpr std::size_t digest_digits = sizeof(dupq::hex_digest);
 
   /// A file that is this run's checkpoint.
   struct opened {
     explicit opened(const train_checkpoint& c) : mapped(map(c.path_)), file(parse(mapped, c.path_)) {
       if (text(file, "general.architecture") != architecture)
         throw failure(c.path_ + ": is no checkpoint of a training");
+      check_digest(c.path_);
       if (text(file, "dupq.run") != c.run_)
         throw failure(c.path_ + ": is the checkpoint of another training: the base, the pairs or the options differ");
       c.read_numbers(file, at);
@@ -120,6 +142,19 @@ class train_checkpoint {
       const auto file = dupq::gguf::file::parse(mapped.bytes());
       if (!file) throw failure(file.error().in(path));
       return *file;
+    }
+    void check_digest(const std::string& path) const {
+      const std::string_view written = text(file, digest_key);
+      if (written.size() != digest_digits)
+        throw failure(path + ": " + std::string(digest_key) + ": missing or no digest, so nobody knows if it is whole");
+      const std::span<const std::byte> all = mapped.bytes();
+      const auto digits = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(written.data()) - all.data());
+      dupq::sha256 digest;
+      digest.update(all.first(digits));
+      digest.update(all.subspan(digits + digest_digits));
+      if (digest.hex() != written)
+        throw failure(path + ": " + std::string(digest_key) +
+                      ": another than that of the contents: the file is damaged");
     }
 
     dupq::mapped_file mapped;
@@ -176,6 +211,7 @@ class train_checkpoint {
   }
 
   std::string path_, run_;
+  std::optional<opened> opened_;
 };
 
 }  // namespace dupq_tool

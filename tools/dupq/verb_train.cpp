@@ -164,7 +164,7 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
                             .keeps_best = settings.epochs > 1};
   check_output(to);
   const std::uint64_t last_step = std::min(most.value_or(UINT64_MAX), plan.steps());
-  const auto checkpoint = checkpoint_for(args, to, run_digest(*base, settings, data), last_step);
+  auto checkpoint = checkpoint_for(args, to, run_digest(*base, settings, data), last_step);
   say_plan(base, data, plan, tokens, memory.peak(base->config(), pool.executor()), settings);
 
   const auto trainer = take_in(make_text_trainer(*base, options, settings), base.path());
@@ -191,12 +191,15 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
   std::optional<float> threshold;
   if (at.best_epoch != 0) threshold = at.threshold;
   std::string table;
-  if (!data.rows.testing.empty()) {
-    std::vector<std::size_t> rows = data.rows.validation;
-    rows.insert(rows.end(), data.rows.testing.begin(), data.rows.testing.end());
-    table = judge_split(data, at.threshold, score(data.rows.pairs, rows));
-  }
-  const std::uint64_t bytes = write_model(to, *base, *trainer, threshold);
+  std::uint64_t bytes = 0;
+  loop.with_best([&] {
+    if (!data.rows.testing.empty()) {
+      std::vector<std::size_t> rows = data.rows.validation;
+      rows.insert(rows.end(), data.rows.testing.begin(), data.rows.testing.end());
+      table = judge_split(data, at.threshold, score(data.rows.pairs, rows));
+    }
+    bytes = write_model(to, *base, *trainer, threshold);
+  });
   if (checkpoint && (!every || at.steps == plan.steps())) checkpoint->remove();
   std::string line = to + ": " + counted(at.steps, "step") + ", loss " + fixed(loop.mean_loss(), 4);
   if (threshold)
@@ -204,14 +207,14 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
             std::to_string(at.best_epoch) + ")";
   std::string said = table;
   if (to != "-") said += line + ", " + megabytes(bytes) + '\n';
-  if (said.empty()) return {};
   if (to == "-") {
     std::fputs(said.c_str(), stderr);
-    return {};
+  } else {
+    output_file out("-");
+    out.write(said);
+    out.commit();
   }
-  output_file out("-");
-  out.write(said);
-  out.commit();
+  if (!loop.log_failure().empty()) throw failure(loop.log_failure());
   return {};
 }
 
