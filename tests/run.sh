@@ -2,7 +2,7 @@
 # Tests everything: installs what the tests need, builds with warnings as errors and runs one ctest over three builds:
 #   main       g++: all tests
 #   sanitized  clang++ with AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests and the command line
-#   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (20 where CI=true, 5 elsewhere)
+#   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (10 where CI=true, 5 elsewhere)
 #
 # tests/run.sh [--quick]     --quick leaves the larger real model (all-mpnet-base-v2) and Spark out, downloads of 400 MB each
 # Environment: FUZZ_SECONDS, DUPQ_TEST_BUILD (where to build; default build/tests)
@@ -16,7 +16,7 @@ for argument in "$@"; do
     *) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
   esac
 done
-if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-20}; else seconds=${FUZZ_SECONDS:-5}; fi
+if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-10}; else seconds=${FUZZ_SECONDS:-5}; fi
 
 "$root/tools/install_packages.sh" g++=g++ clang=clang++ libclang-rt-dev="/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*" \
   clang-format=clang-format cmake=cmake ninja-build=ninja python3=python3 python3-pip=pip3 \
