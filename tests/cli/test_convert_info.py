@@ -84,7 +84,8 @@ class Info(Case):
         config = json.loads((GOLDEN / "bert" / "config.json").read_text())
         self.assertEqual(list(info), ["kind", "architecture", "layers", "hidden", "heads", "intermediate", "vocabulary",
                                       "max_length", "dimensions", "pooling", "normalize", "similarity", "prompts",
-                                      "prompt", "activation", "threshold", "cascade", "weights", "file_bytes", "workspace_bytes", "workspace_64x128",
+                                      "prompt", "activation", "threshold", "cascade", "training", "weights", "file_bytes",
+                                      "workspace_bytes", "workspace_64x128",
                                       "exact_arithmetic", "kernels", "kernel"])
         self.assertEqual(info["kind"], "bi_encoder")
         self.assertEqual(info["architecture"], "bert")
@@ -96,7 +97,7 @@ class Info(Case):
         self.assertEqual((info["pooling"], info["normalize"], info["activation"]), ("mean", True, None))
         self.assertEqual((info["dimensions"], info["similarity"]), (config["hidden_size"], "cosine"))
         self.assertEqual((info["prompts"], info["prompt"]), ({}, None))
-        self.assertIsNone(info["threshold"])
+        self.assertEqual((info["threshold"], info["training"]), (None, None))
         self.assertEqual(info["file_bytes"], self.model("bert").stat().st_size)
         self.assertGreater(info["workspace_bytes"], 1000)
         tokens = 64 * info["max_length"]  # below 128: at least five rows of floats a token

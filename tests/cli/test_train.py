@@ -41,6 +41,14 @@ class Train(Labelled):
     def info(self, path):
         return json.loads(self.ok("info", path, "--json", "--verify"))
 
+    def assert_weights_of(self, base, made="out.gguf"):
+        """The file differs from its base in what it says of its training alone."""
+        data, of_base = (self.folder / made).read_bytes(), base.read_bytes()
+        keys = data.index(b"dupq.training.base") - 8
+        self.assertIn(b"dupq.digest", data[:keys])
+        self.assertEqual(data[24:keys], of_base[24:keys])
+        self.info(self.folder / made)  # the digest is that of the weights
+
     def triplets(self):
         return self.file("triplets.csv", "question1,question2,negative\n" + "".join(
             f"{quote(a)},{quote(b)},{quote(c)}\n" for (a, b, _), (c, _, _) in zip(self.rows, self.rows[5:])))
@@ -71,8 +79,9 @@ class Learning(Train):
         still = ("--batch", 8, "--warmup", 4, "--max-steps", 1)
         for model, loss in (("bert", "cosine"), ("mpnet", "mnr"), ("cross", "cross")):
             base = self.model(model)
-            self.assertEqual(self.trained(base, "--loss", loss, *still), base.read_bytes())
-            self.assertEqual(self.trained(GOLDEN / model, "--loss", loss, *still), base.read_bytes())
+            for of in (base, GOLDEN / model):
+                self.trained(of, "--loss", loss, *still)
+                self.assert_weights_of(base)
 
     def test_half_precision_is_widened_exactly(self):
         half = self.folder / "half.gguf"
@@ -85,13 +94,14 @@ class Learning(Train):
         plain = self.folder / "plain.gguf"
         self.ok("convert", GOLDEN / "bert", "-o", plain, "--layout", "plain")
         still = ("--loss", "cosine", "--batch", 8, "--warmup", 4)
-        self.assertEqual(self.trained(plain, *still, "--max-steps", 1), plain.read_bytes())
+        self.trained(plain, *still, "--max-steps", 1)
+        self.assert_weights_of(plain)
         self.trained(plain, *still, out="a.gguf")
         self.trained(self.model("bert"), *still, out="b.gguf")
         self.assertEqual(self.scores(self.folder / "a.gguf"), self.scores(self.folder / "b.gguf"))
 
     def test_stale_thresholds_go(self):
-        bi = self.folder / "bi.gguf"
+        bi = self.folder / "bert.gguf"
         self.ok("calibrate", self.model("bert"), self.pairs, "-o", bi, "--cascade", self.model("cross"))
         self.assertIsNotNone(self.info(bi)["threshold"])
         self.assertEqual(self.trained(bi, "--loss", "cosine", *FEW), self.trained(self.model("bert"), "--loss", "cosine", *FEW))
@@ -154,6 +164,56 @@ class Learning(Train):
         self.assertEqual(len(seen), 8)
         self.assertNotEqual(self.trained(base, "--loss", "cosine", *FEW),
                             self.trained(base, "--loss", "cosine", *FEW, "--negative-label", -1))
+
+
+class Record(Train):
+    """What a model says of its training."""
+
+    def test_of_a_best_epoch(self):
+        base = self.folder / "a folder" / "base.gguf"
+        base.parent.mkdir()
+        shutil.copy(self.model("bert"), base)
+        said, _ = self.train(base, "--loss", "contrastive", *FEW, "--valid", self.pairs, "--epochs", 3, "--seed", 7)
+        f1, epoch = re.search(r"validation F1 ([\d.]+) at .* \(epoch (\d)\)", said).groups()
+        out, epoch = self.folder / "out.gguf", int(epoch)
+        told = self.info(out)["training"]
+        steps = epoch * -(-len(self.rows) // 8)
+        self.assertEqual(f"{told.pop('f1'):.4f}", f1)
+        self.assertEqual(told, {"base": "base.gguf", "loss": "contrastive", "epochs": epoch, "steps": steps, "seed": 7})
+        self.assertNotIn(self.folder.name.encode(), out.read_bytes())
+        self.assertIn('training          "base": "base.gguf", "loss": "contrastive", "epochs": ', self.ok("info", out))
+        self.ok("export", out, "-o", self.folder / "exported")
+        card = (self.folder / "exported" / "README.md").read_text()
+        for row in ("| base | base.gguf |", "| loss | contrastive |", f"| F1 on the validation pairs | {f1} |",
+                    f"| trained for | {epoch} epoch{'s' * (epoch != 1)}, {steps} steps, seed 7 |"):
+            self.assertIn(row + "\n", card)
+        # An index does not mind where weights come from: it is the same model without that.
+        index, again = self.folder / "index", self.folder / "exported.gguf"
+        self.ok("convert", self.folder / "exported", "-o", again)
+        self.assertIsNone(self.info(again)["training"])
+        self.ok("index", "create", index, "--model", out, self.file("q.txt", "one\ntwo\n"))
+        self.assertIn("\t1\tone\n", self.ok("search", index, "one", "--model", again))
+
+    def test_of_a_part_and_of_another_base(self):
+        self.train(GOLDEN / "bert", "--loss", "mnr", *FEW, "--max-steps", 3)
+        n, seed = sum(self.labels), {"seed": 42, "f1": None}
+        told = self.info(self.folder / "out.gguf")["training"]
+        self.assertAlmostEqual(told.pop("epochs"), 24 / n, delta=1e-6)
+        self.assertEqual(told, {"base": "bert", "loss": "mnr", "steps": 3, **seed})
+        self.train(self.folder / "out.gguf", "--loss", "cosine", *FEW, "--epochs", 2, out="second.gguf")
+        steps = 2 * -(-len(self.rows) // 8)
+        self.assertEqual(self.info(self.folder / "second.gguf")["training"],
+                         {"base": "out.gguf", "loss": "cosine", "epochs": 2, "steps": steps, **seed})
+
+    def test_of_the_wrong_type(self):
+        self.train(self.model("bert"), "--loss", "cosine", *FEW, "--valid", self.pairs)
+        good, bad = (self.folder / "out.gguf").read_bytes(), self.folder / "bad.gguf"
+        for key, kind in (("f1", 6), ("epochs", 6), ("steps", 10), ("seed", 10)):
+            at = good.index(b"dupq.training." + key.encode()) + len("dupq.training." + key)
+            self.assertEqual(good[at], kind)
+            bad.write_bytes(good[:at] + bytes([kind - 2 if kind == 6 else 11]) + good[at + 1:])
+            for verb in (("info", bad), ("export", bad, "-o", self.folder / "no")):
+                self.assertIn(f"bad.gguf: dupq.training.{key}: wrong type", self.refused(*verb))
 
 
 class Augmented(Train):

@@ -15,7 +15,7 @@ namespace dupq_tool {
 /// A key and what it shall be; monostate: not there.
 struct key_change {
   std::string key;
-  std::variant<std::monostate, bool, std::uint32_t, float, std::string> value = {};
+  std::variant<std::monostate, bool, std::uint32_t, std::uint64_t, float, std::string> value = {};
 };
 
 inline void add_key(dupq::gguf::writer& to, const key_change& change) {

@@ -44,13 +44,13 @@ inline std::string cross_encoder_example(const std::string& threshold) {
 
 }  // namespace card_detail
 
-inline std::string model_card(const dupq::model& model) {
+/// `path`: the model file's, for messages.
+inline std::string model_card(const dupq::model& model, const std::string& path) {
   const dupq::config& c = model.config();
   dupq::metadata_reader keys(model.file());
   const bool cross = c.kind == dupq::model_kind::cross_encoder;
   const std::string name(keys.text("general.name", "model"));
-  const std::string_view base = keys.text(training_keys::base, ""), loss = keys.text(training_keys::loss, "");
-  const auto f1 = keys.number(training_keys::f1);
+  const auto trained = training_record::read(model.file(), path);
   const auto threshold = model.threshold();
 
   std::string text = "---\nlibrary_name: sentence-transformers\n";
@@ -64,9 +64,13 @@ inline std::string model_card(const dupq::model& model) {
   const auto row = [&](const char* what, const std::string& value) {
     text += std::string("| ") + what + " | " + card_detail::plain(value) + " |\n";
   };
-  if (!base.empty()) row("base", std::string(base));
-  if (!loss.empty()) row("loss", std::string(loss));
-  if (f1) row("F1 on the validation pairs", fixed(static_cast<double>(*f1), 4));
+  if (trained) {
+    row("base", trained->base);
+    row("loss", trained->loss);
+    row("trained for", shortest(trained->epochs) + (trained->epochs == 1 ? " epoch, " : " epochs, ") +
+                           counted(trained->steps, "step") + ", seed " + std::to_string(trained->seed));
+    if (trained->f1) row("F1 on the validation pairs", fixed(static_cast<double>(*trained->f1), 4));
+  }
   if (threshold) row("threshold: duplicates from this score on", shortest(*threshold));
   row("architecture", std::string(dupq::name(c.architecture)) + ", " + counted(c.layers, "layer") + ", " +
                           std::to_string(c.hidden) + " wide, " + counted(c.heads, "head"));

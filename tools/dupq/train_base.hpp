@@ -15,6 +15,7 @@
 #include "model_output.hpp"
 #include "new_head.hpp"
 #include "session.hpp"
+#include "utf8.hpp"
 
 namespace dupq_tool {
 
@@ -24,7 +25,8 @@ class train_base {
   /// failure that names the file. `map`: a model file is mapped, and not read.
   train_base(const std::string& path, const arguments& args, std::optional<std::uint64_t> head_seed, bool map)
       : path_(path) {
-    if (std::filesystem::is_directory(os::path_of(path)))
+    folder_ = std::filesystem::is_directory(os::path_of(path));
+    if (folder_)
       open_folder(args, head_seed.has_value());
     else
       file_.emplace(open_model(path, args, false, map));
@@ -35,6 +37,12 @@ class train_base {
   const dupq::model& operator*() const noexcept { return file_ ? *file_ : **in_memory_; }
   const dupq::model* operator->() const noexcept { return &**this; }
   const std::string& path() const noexcept { return path_; }
+  /// Its name, without the way to it.
+  std::string name() const {
+    const auto named = (**this).file().find("general.name");
+    const std::string own = folder_ ? std::string(named->text()) : os::name_of(os::path_of(path_).filename());
+    return is_utf8(own) ? own : "model";
+  }
   /// What it occupies, whether it is mapped or not.
   std::uint64_t bytes() const noexcept {
     const auto file = (**this).file().bytes();
@@ -114,6 +122,7 @@ class train_base {
   }
 
   std::string path_;
+  bool folder_ = false;
   std::optional<dupq::model> file_;
   std::vector<std::byte> image_;
   std::unique_ptr<model_in_memory> in_memory_;

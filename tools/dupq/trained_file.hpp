@@ -2,9 +2,11 @@
 // training began with.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <dupq/core/sha256.hpp>
 #include <dupq/model.hpp>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,11 +18,13 @@
 #include "named_weights.hpp"
 #include "tensor_layout.hpp"
 #include "tensor_writer.hpp"
+#include "training_keys.hpp"
 
 namespace dupq_tool {
 
 /// What is true of the base alone, or of it as it is stored. Thresholds are of the scores that the base gives.
-inline std::vector<key_change> trained_keys(tensor_layout layout, std::string digest, std::optional<float> threshold) {
+inline std::vector<key_change> trained_keys(tensor_layout layout, std::string digest, std::optional<float> threshold,
+                                            const std::optional<training_record>& record) {
   constexpr std::uint32_t all_f32 = 0;  // llama.cpp's number for it
   std::vector<key_change> keys{{"general.file_type", all_f32}, {"dupq.weights", std::string("f32")}};
   if (layout == tensor_layout::plain) keys.push_back({"general.alignment"});
@@ -31,13 +35,15 @@ inline std::vector<key_change> trained_keys(tensor_layout layout, std::string di
     keys.push_back({std::string(stale)});
   keys.push_back({"dupq.threshold"});
   if (threshold) keys.back().value = *threshold;
+  if (record) std::ranges::move(record->keys(), std::back_inserter(keys));
   return keys;
 }
 
 /// Hands the bytes of the model file to `sink`, whose weights are those of `weights`; returns how many they are.
 /// A weight that is not finite is a failure.
 inline std::uint64_t write_trained(const dupq::model& base, const named_weights& weights,
-                                   std::optional<float> threshold, const byte_sink& sink) {
+                                   std::optional<float> threshold, const std::optional<training_record>& record,
+                                   const byte_sink& sink) {
   const tensor_layout layout = base.packed() ? tensor_layout::packed : tensor_layout::plain;
   const std::vector<output_tensor> tensors =
       lay_out(weights.all(base.config()), base.config().vocabulary, layout, weight_type::f32);
@@ -45,7 +51,7 @@ inline std::uint64_t write_trained(const dupq::model& base, const named_weights&
   produce(tensors, layout, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
 
   dupq::gguf::writer writer(alignment_of(layout));
-  copy_keys(base.file(), trained_keys(layout, std::string(std::string_view(digest.hex())), threshold), writer);
+  copy_keys(base.file(), trained_keys(layout, std::string(std::string_view(digest.hex())), threshold, record), writer);
   for (const output_tensor& t : tensors) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
   const auto header = header_of(writer);
   sink(header.items());
@@ -56,7 +62,7 @@ inline std::uint64_t write_trained(const dupq::model& base, const named_weights&
 /// The same in memory.
 inline std::vector<std::byte> trained_image(const dupq::model& base, const named_weights& weights) {
   std::vector<std::byte> file;
-  write_trained(base, weights, std::nullopt,
+  write_trained(base, weights, std::nullopt, std::nullopt,
                 [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); });
   return file;
 }

@@ -60,7 +60,7 @@ inline void export_folder(const dupq::model& model, const std::string& path, out
   out.file("model.safetensors", [&](output_file& file) {
     safetensors::write(weights, [&](std::span<const std::byte> bytes) { file.write(bytes.data(), bytes.size()); });
   });
-  out.text("README.md", model_card(model));
+  out.text("README.md", model_card(model, path));
 }
 
 inline void run_export(const arguments& args) {

@@ -15,6 +15,7 @@
 #include "json.hpp"
 #include "output_file.hpp"
 #include "session.hpp"
+#include "training_keys.hpp"
 #include "verb.hpp"
 
 namespace dupq_tool {
@@ -76,6 +77,15 @@ inline void run_info(const arguments& args) {
                            {"threshold", as_shortest(settings->band.threshold)},
                            {"cross_encoder", text(settings->name)}};
   }
+  json::value training;
+  if (const auto trained = training_record::read(model.file(), args[0]))
+    training =
+        json::object{{"base", text(trained->base)},
+                     {"loss", text(trained->loss)},
+                     {"epochs", as_shortest(trained->epochs)},
+                     {"steps", count(trained->steps)},
+                     {"seed", trained->seed <= INT64_MAX ? count(trained->seed) : text(std::to_string(trained->seed))},
+                     {"f1", trained->f1 ? json::value(as_shortest(*trained->f1)) : json::value()}};
   json::object listed;
   prompts.for_each([&](std::string_view key, std::string_view value) { listed.emplace_back(key, text(value)); });
   const json::object o{{"kind", text(name(c.kind))},
@@ -95,6 +105,7 @@ inline void run_info(const arguments& args) {
                        {"activation", cross ? text(name(c.activation)) : json::value()},
                        {"threshold", model.threshold() ? json::value(as_shortest(*model.threshold())) : json::value()},
                        {"cascade", cascade},
+                       {"training", training},
                        {"weights", text(c.weights == dupq::weight_type::int8 ? "int8" : weight_types(model.file()))},
                        {"file_bytes", count(model.file().bytes().size())},
                        {"workspace_bytes", count(workspace_of(c, {}))},

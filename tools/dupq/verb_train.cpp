@@ -99,12 +99,12 @@ std::string judge_split(const train_data& data, double threshold, std::span<cons
 }
 
 std::uint64_t write_model(const std::string& to, const dupq::model& base, text_trainer& trainer,
-                          std::optional<float> threshold) {
+                          std::optional<float> threshold, const training_record& record) {
   named_weights weights("the trained model");
   add_weights(weights, trainer);
   model_output out(to);
   const std::uint64_t bytes =
-      write_trained(base, weights, threshold, [&](std::span<const std::byte> part) { out.write(part); });
+      write_trained(base, weights, threshold, record, [&](std::span<const std::byte> part) { out.write(part); });
   out.commit();
   return bytes;
 }
@@ -192,13 +192,18 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
   if (at.best_epoch != 0) threshold = at.threshold;
   std::string table;
   std::uint64_t bytes = 0;
+  training_record record{.base = base.name(), .loss = std::string(name(settings.loss)), .seed = settings.seed};
+  record.steps = threshold ? std::min(at.steps, at.best_epoch * plan.steps_per_epoch()) : at.steps;
+  record.epochs = static_cast<float>(static_cast<double>(plan.rows_before(record.steps)) /
+                                     static_cast<double>(data.rows.training.size()));
+  if (threshold) record.f1 = static_cast<float>(at.best_f1);
   loop.with_best([&] {
     if (!data.rows.testing.empty()) {
       std::vector<std::size_t> rows = data.rows.validation;
       rows.insert(rows.end(), data.rows.testing.begin(), data.rows.testing.end());
       table = judge_split(data, at.threshold, score(data.rows.pairs, rows));
     }
-    bytes = write_model(to, *base, *trainer, threshold);
+    bytes = write_model(to, *base, *trainer, threshold, record);
   });
   if (checkpoint && (!every || at.steps == plan.steps())) checkpoint->remove();
   std::string line = to + ": " + counted(at.steps, "step") + ", loss " + fixed(loop.mean_loss(), 4);

@@ -22,7 +22,8 @@ struct index_model {
 };
 
 /// A digest of a bi-encoder's weights, tokenizer and settings: SHA-256 of the model file's keys, among them the digest
-/// of its tensors, or of the tensors themselves in a file that has none. Thresholds and a file's names do not count.
+/// of its tensors, or of the tensors themselves in a file that has none. Thresholds, a file's names and where its
+/// weights come from do not count.
 inline hex_digest index_digest(const model& m) noexcept {
   sha256 all;
   const auto add = [&](const void* bytes, std::size_t size) {
@@ -32,7 +33,8 @@ inline hex_digest index_digest(const model& m) noexcept {
   };
   const gguf::file& file = m.file();
   file.for_each_key([&](std::string_view key, const gguf::value& v) {
-    if (key == "dupq.threshold" || begins_with(key, "dupq.cascade.") || key == "general.name") return;
+    if (key == "dupq.threshold" || key == "general.name") return;
+    if (begins_with(key, "dupq.cascade.") || begins_with(key, "dupq.training.")) return;
     add(key.data(), key.size());
     add(v.bytes.data(), v.bytes.size());
   });
