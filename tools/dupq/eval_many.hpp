@@ -16,8 +16,10 @@
 
 #include "bootstrap.hpp"
 #include "cascade_scoring.hpp"
+#include "judged_model.hpp"
 #include "judgement.hpp"
 #include "output_file.hpp"
+#include "report_file.hpp"
 #include "session.hpp"
 
 namespace dupq_tool {
@@ -35,44 +37,7 @@ inline bool wants_many(const arguments& args) {
   return args.size() > 2 || named != 0;
 }
 
-/// A row of the table: a model, or a cascade of two.
-struct judged_model {
-  std::string name, cross;  ///< files; `cross`: of a cascade
-  dupq::model_kind kind{};
-  std::optional<double> threshold;
-  std::string threshold_from;
-  std::optional<judgement> validation;
-  judgement test;  ///< all pairs where there is no split
-  std::vector<float> scores;
-  double seconds = 0, rate = 0;
-  std::optional<interval> f1;
-
-  std::string title() const { return cross.empty() ? name : name + "," + cross; }
-};
-
-/// Two rows compared.
-struct model_difference {
-  std::size_t first = 0, second = 0;
-  double f1 = 0;
-  interval range;
-
-  bool differ() const noexcept { return range.low > 0 || range.high < 0; }
-};
-
 namespace eval_detail {
-
-/// The pairs that are judged: all, or those for validation and then those for testing.
-struct judged_rows {
-  labelled_pairs pairs;
-  std::vector<std::size_t> rows;
-  std::size_t train = 0, validation = 0;
-  bool split = false;
-  std::vector<std::uint8_t> labels;  ///< of the rows
-
-  std::span<const std::size_t> held_out() const { return std::span(rows).first(validation); }
-  std::span<const std::size_t> tested() const { return std::span(rows).subspan(validation); }
-  std::span<const std::uint8_t> test_labels() const { return std::span(labels).subspan(validation); }
-};
 
 inline judged_rows choose_rows_to_judge(row_source& source, const std::string& split_name, std::uint32_t seed) {
   judged_rows out;
@@ -167,8 +132,7 @@ inline std::vector<model_difference> compare(std::vector<judged_model>& models, 
                                              std::size_t samples, std::uint64_t seed) {
   std::vector<std::vector<std::uint8_t>> called(models.size());
   for (std::size_t m = 0; m < models.size(); ++m)
-    for (const float score : models[m].scores)
-      called[m].push_back(models[m].threshold && static_cast<double>(score) >= *models[m].threshold ? 1 : 0);
+    for (std::size_t i = 0; i < models[m].scores.size(); ++i) called[m].push_back(models[m].calls(i));
   const bootstrap samples_of(called, all.test_labels(), samples, seed);
   std::vector<model_difference> out;
   for (std::size_t m = 0; m < models.size(); ++m) {
@@ -271,13 +235,15 @@ inline void run_eval_many(const arguments& args) {
       throw usage_error("--cascade cannot be " + printable(c) + " (A.gguf,CROSS.gguf)");
     wanted.emplace_back(both[0], both[1]);
   }
+  report_file page(args);
   row_source source(args, file, row_kind::labelled);
-  const eval_detail::judged_rows all = eval_detail::choose_rows_to_judge(source, split_name, seed);
+  const judged_rows all = eval_detail::choose_rows_to_judge(source, split_name, seed);
   std::vector<judged_model> models;
   for (const auto& [path, cross] : wanted)
     models.push_back(eval_detail::judge_model(path, cross, args, file, all, on_grid));
   std::vector<model_difference> differences;
   if (samples != 0) differences = eval_detail::compare(models, all, samples, seed);
+  page.write({file, all, models, differences, samples, on_grid});
 
   output_file out("-");
   if (args.has("--json")) {
@@ -295,6 +261,7 @@ inline void run_eval_many(const arguments& args) {
   }
   out.commit();
   source.report(0, 0, "text");
+  page.finish();
 }
 
 }  // namespace dupq_tool

@@ -2,15 +2,11 @@
 #pragma once
 
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <dupq/cascade_band.hpp>
 #include <dupq/metrics.hpp>
-#include <dupq/split.hpp>
-#include <limits>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,8 +16,10 @@
 #include "cascade_scoring.hpp"
 #include "eval_many.hpp"
 #include "json.hpp"
+#include "judged_model.hpp"
 #include "judgement.hpp"
 #include "output_file.hpp"
+#include "report_file.hpp"
 #include "scoring.hpp"
 #include "session.hpp"
 #include "verb.hpp"
@@ -33,12 +31,12 @@ inline void run_eval(const arguments& args) {
   if (args.has("--bootstrap")) throw usage_error("--bootstrap compares models: it needs more than one");
   const std::string split_name = args.text("--split").value_or("none");
   const bool has_split = split_name != "none", on_grid = args.choice("--sweep", {"exact", "grid"}) == 1;
-  std::optional<dupq::three_way_sizes> sizes;
-  if (has_split && split_name != "notebook") sizes = parse_split(split_name);
+  if (has_split && split_name != "notebook") parse_split(split_name);  // wrong usage is told before files are read
   const auto seed = args.number<std::uint32_t>("--seed", 0, UINT32_MAX).value_or(42);
   if (on_grid && args.has("--cascade")) throw usage_error("--sweep grid and --cascade exclude each other");
   if (args.has("--aim") && !(args.has("--cascade") && has_split))
     throw usage_error("--aim needs --cascade and --split");
+  report_file page(args);
   session s(args[0], args);
   std::optional<cascade_judge> judge;
   dupq::cascade_band band;
@@ -50,56 +48,42 @@ inline void run_eval(const arguments& args) {
     throw failure(s.path() + ": --sweep grid is for cosines, and this model's similarity is " +
                   std::string(name(s.model().config().similarity)));
   row_source rows(args, args[1], row_kind::labelled);
-  const labelled_pairs pairs = read_labelled(rows);
-
-  // The rows to score: all, or those for validation and then those for testing.
-  std::vector<std::size_t> scored(pairs.labels.size());
-  std::iota(scored.begin(), scored.end(), std::size_t{0});
-  std::size_t train = 0, validation = 0;
-  if (has_split) {
-    const auto split =
-        sizes ? dupq::three_way_split(pairs.labels, *sizes, seed) : dupq::notebook_split(pairs.labels, seed);
-    if (!split) throw failure(split.error().in(args[1]));
-    train = split->train().size();
-    validation = split->validation().size();
-    scored.assign(split->validation().begin(), split->validation().end());
-    scored.insert(scored.end(), split->test().begin(), split->test().end());
-  }
+  const judged_rows all = eval_detail::choose_rows_to_judge(rows, split_name, seed);
+  const std::size_t validation = all.validation;
 
   const auto start = std::chrono::steady_clock::now();
   std::uint64_t questions = 0;
-  std::vector<float> scores = score_rows(s, pairs, scored, questions);
+  std::vector<float> scores = score_rows(s, all.pairs, all.rows, questions);
   std::uint64_t judged = 0, judged_of_validation = 0;
   if (judge) {
-    const std::span<const std::size_t> all = scored;
     if (has_split)
-      band = choose_cascade(*judge, args, args[1], pairs, all.first(validation), scores, judged_of_validation);
-    judged = judge->finish(pairs, all.subspan(validation), band, std::span(scores).subspan(validation));
+      band = choose_cascade(*judge, args, args[1], all.pairs, all.held_out(), scores, judged_of_validation);
+    judged = judge->finish(all.pairs, all.tested(), band, std::span(scores).subspan(validation));
     questions += 2 * (validation + judged);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const double rate = seconds > 0 ? static_cast<double>(questions) / seconds : 0;
   const auto part = [&](std::size_t begin, std::size_t end) {
     judged_part p;
-    for (std::size_t i = begin; i < end; ++i)
-      p.scores.push_back(scores[i]), p.labels.push_back(pairs.labels[scored[i]]);
+    for (std::size_t i = begin; i < end; ++i) p.scores.push_back(scores[i]), p.labels.push_back(all.labels[i]);
     return p;
   };
 
   std::vector<judgement> table;
   std::string from;
   if (has_split) {
-    const judged_part held_out = part(0, validation), test = part(validation, scored.size());
+    const judged_part held_out = part(0, validation), test = part(validation, scores.size());
     const auto threshold =
         judge ? std::optional<double>(band.threshold) : choose_threshold(on_grid ? test : held_out, on_grid, s.cross());
     from = on_grid ? "grid on test" : "validation";
     table.emplace_back("validation", held_out, threshold);
     table.emplace_back("test", test, threshold);
   } else {
-    const judged_part all = part(0, scored.size());
+    const judged_part everything = part(0, scores.size());
     if (const auto own = judge ? std::optional(band.threshold) : s.model().threshold())
-      table.emplace_back("model's threshold", all, own);
-    table.emplace_back(on_grid ? "best on the grid" : "best", all, choose_threshold(all, on_grid, s.cross()));
+      table.emplace_back("model's threshold", everything, own);
+    table.emplace_back(on_grid ? "best on the grid" : "best", everything,
+                       choose_threshold(everything, on_grid, s.cross()));
     from = table.size() == 2 ? "model" : on_grid ? "grid on the same data" : "the same data";
   }
   if (judge) {
@@ -110,14 +94,28 @@ inline void run_eval(const arguments& args) {
                  shortest(band.lower).c_str(), shortest(band.upper).c_str());
   }
 
+  const judgement& told = table[has_split ? 1 : 0];
+  const judged_model row{.name = args[0],
+                         .cross = args.text("--cascade").value_or(""),
+                         .kind = s.model().config().kind,
+                         .threshold = told.threshold,
+                         .threshold_from = from,
+                         .validation = has_split ? std::optional(table[0]) : std::nullopt,
+                         .test = told,
+                         .scores = {scores.begin() + static_cast<std::ptrdiff_t>(validation), scores.end()},
+                         .seconds = seconds,
+                         .rate = rate,
+                         .f1 = {}};
+  page.write({.file = args[1], .all = all, .models = {&row, 1}, .on_grid = on_grid});
+
   output_file out("-");
   if (args.has("--json")) {
     const auto count = [](std::size_t n) { return json::value(static_cast<std::int64_t>(n)); };
-    json::object o{{"pairs", count(pairs.labels.size())}};
+    json::object o{{"pairs", count(all.pairs.labels.size())}};
     if (has_split) {
-      o.emplace_back("split", json::object{{"train", count(train)},
+      o.emplace_back("split", json::object{{"train", count(all.train)},
                                            {"validation", count(validation)},
-                                           {"test", count(scored.size() - validation)}});
+                                           {"test", count(scores.size() - validation)}});
       o.emplace_back("threshold", as_json(table[1])[0].second);
       o.emplace_back("threshold_from", from);
       o.emplace_back("validation", as_json(table[0]));
@@ -139,19 +137,21 @@ inline void run_eval(const arguments& args) {
     else if (on_grid)
       out.write("The threshold is chosen on the test pairs, as the seed notebook does: its F1 is optimistic.\n");
     else
-      out.write("The threshold is chosen on the validation pairs. " + counted(train, "training pair") + " not used.\n");
+      out.write("The threshold is chosen on the validation pairs. " + counted(all.train, "training pair") +
+                " not used.\n");
     out.write(counted(questions, "question") + " in " + fixed(seconds, 1) + " s, " + fixed(rate, 0) + "/s\n");
   }
   out.commit();
   rows.report(s.truncated(), s.tokens(), s.cross() ? "pair" : "text");
   if (judge) judge->report();
+  page.finish();
 }
 
 inline verb eval_verb() {
   return {
       .name = "eval",
       .summary = "F1, precision, recall and threshold on labelled pairs",
-      .usage = "M.gguf... FILE [--split none|notebook|TRAIN,VALID,TEST] [--json]",
+      .usage = "M.gguf... FILE [--split none|notebook|TRAIN,VALID,TEST] [--json] [--report FILE.html]",
       .help =
           "A label is 0 or 1, true or false, yes or no. Of several models each gets a row.\n"
           "  --split none    judge all pairs at the model's threshold and at the best one (default)\n"
@@ -167,6 +167,8 @@ inline verb eval_verb() {
           "  --bootstrap N   several models: intervals of F1 (95 %) from N samples of the pairs, by --seed, and "
           "whether\n"
           "                  two models differ\n"
+          "  --report FILE.html  one page that needs nothing else: the table, F1 over the threshold, precision over\n"
+          "                  recall, scores by label, confusion, the worst mistakes, and where models disagree\n"
           "  --json          one JSON object\n",
       .options = {{"--split", true},
                   {"--seed", true},
@@ -174,6 +176,7 @@ inline verb eval_verb() {
                   {"--json", false},
                   {"--cascade", true, true},
                   {"--bootstrap", true},
+                  {"--report", true},
                   {"--aim", true}},
       .runs_model = true,
       .reads_texts = true,
