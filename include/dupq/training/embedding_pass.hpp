@@ -37,6 +37,7 @@ void embedding_gradient(const layer_pass<D>& pass, training_state<D>& s, const t
   const config& c = pass.model;
   const std::size_t d = c.hidden;
   const auto blocks = s.batch.blocks();
+  const layer_sums& sums = s.work[0].sums;  // the layers have been added up
   workers.run(blocks.size(), [&](std::size_t i, std::size_t worker) {
     const float_environment ieee;
     const training_block& b = blocks[i];
@@ -44,14 +45,14 @@ void embedding_gradient(const layer_pass<D>& pass, training_state<D>& s, const t
     const matrix<float> gradient(s.gradient + b.first_token * d, n, d);
     const matrix<const float> x(s.embedding_x + b.first_token * d, n, d);
     pass.drop(dropout_places::embedding(), b, false, s.rooms[worker], gradient);
-    pass.device.norm_sums(x, gradient, s.sums.block(i), s.sums.block(i) + d);
+    pass.device.norm_sums(x, gradient, sums.block(i), sums.block(i) + d);
     pass.device.norm_gradient(s.weights.embedding_norm.get(), x, s.embedding_inverse + b.first_token, gradient,
                               gradient);
   });
   float* const totals[2] = {s.weights.embedding_norm.gain->gradient, s.weights.embedding_norm.bias->gradient};
   for (std::size_t which = 0; which < 2; ++which) {
-    std::copy_n(s.sums.block(0) + which * d, d, totals[which]);
-    for (std::size_t i = 1; i < blocks.size(); ++i) k.add_to(d, s.sums.block(i) + which * d, totals[which]);
+    std::copy_n(sums.block(0) + which * d, d, totals[which]);
+    for (std::size_t i = 1; i < blocks.size(); ++i) k.add_to(d, sums.block(i) + which * d, totals[which]);
   }
 
   const token_batch batch = s.batch.view();

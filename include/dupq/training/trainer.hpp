@@ -300,33 +300,45 @@ class basic_trainer {
     });
   }
 
+  /// A layer's gradients for one block: from that of its output to that of its input.
+  void backward(const layer_pass<D>& pass, std::size_t n, const training_block& b, const block_room& room,
+                typename state::layer_work& work, float* sums) const noexcept {
+    state& s = *state_;
+    const config& c = base_.config();
+    const std::size_t d = c.hidden;
+    const auto below = [&](matrix<float> x) {
+      const float* const kept = n == 0 ? s.embedding_x : s.layers[n - 1].output_x;
+      const trained_norm& norm = n == 0 ? s.weights.embedding_norm : s.weights.layers()[n - 1].output_norm;
+      device_.norm_output(norm.get(), {kept + b.first_token * d, x.rows, d}, x);
+      if (n == 0) pass.drop(dropout_places::embedding(), b, false, room, x);
+    };
+    pass.backward(n, s.layers[n], b, room, pass.only_first(n) ? s.output : s.gradient, s.gradient,
+                  s.relative_of(c, b.first_text), work.sums, sums, work.factors, below);
+  }
+
   /// From the gradient of the last layer's output to a changed model.
   result<step_report> finish(double loss) noexcept {
     state& s = *state_;
     const config& c = base_.config();
     const step_dropout dropout = drops();
     const auto pass = layers(dropout);
-    const std::size_t d = c.hidden, tokens = s.batch.tokens(), blocks = s.batch.blocks().size();
+    const std::size_t tokens = s.batch.tokens(), blocks = s.batch.blocks().size();
     s.begin_relative(c);
-    for (std::size_t n = s.weights.layers().size(); n-- != 0;) {
-      const bool first_only = pass.only_first(n);
-      s.factors.set_rows(tokens, first_only ? s.batch.texts() : tokens);
-      for_blocks([&](const training_block& b, std::size_t i, const block_room& room) {
-        const auto below = [&](matrix<float> x) {
-          const float* const kept = n == 0 ? s.embedding_x : s.layers[n - 1].output_x;
-          const trained_norm& norm = n == 0 ? s.weights.embedding_norm : s.weights.layers()[n - 1].output_norm;
-          device_.norm_output(norm.get(), {kept + b.first_token * d, x.rows, d}, x);
-          if (n == 0) pass.drop(dropout_places::embedding(), b, false, room, x);
-        };
-        pass.backward(n, s.layers[n], b, room, first_only ? s.output : s.gradient, s.gradient,
-                      s.relative_of(c, b.first_text), s.sums, s.sums.block(i), s.factors, below);
-      });
-      const std::size_t tasks = pass.weight_tasks();
-      options_.executor.run(tasks + 1, [&](std::size_t task, std::size_t) {
+    // The gradients of a layer's weights wait for all blocks of the layer, but nothing below waits for them: they are
+    // made beside the blocks of the next layer, so that no worker stands still at the end of either.
+    for (std::size_t n = s.weights.layers().size();; --n) {
+      const bool weights = n != s.weights.layers().size(), inputs = n != 0;
+      typename state::layer_work &above = s.work[n % 2], &own = s.work[(n + 1) % 2];
+      const std::size_t below_blocks = inputs ? blocks : 0;
+      const bool first_only = inputs && pass.only_first(n - 1);
+      own.factors.set_rows(tokens, first_only ? s.batch.texts() : tokens);
+      options_.executor.run(below_blocks + (weights ? pass.weight_tasks() : 0), [&](std::size_t i, std::size_t worker) {
         const float_environment ieee;
-        if (task < tasks) return pass.weight_gradient(n, task, s.factors, s.sums, blocks);
-        s.add_relative(c);
+        if (i >= below_blocks) return pass.weight_gradient(n, i - below_blocks, above.factors, above.sums, blocks);
+        backward(pass, n - 1, s.batch.blocks()[i], s.rooms[worker], own, own.sums.block(i));
       });
+      if (!inputs) break;
+      s.add_relative(c);
     }
     embedding_gradient(pass, s, *own_, options_.executor, base_.tokenizer().options().pad);
     s.end_relative(c);

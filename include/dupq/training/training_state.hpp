@@ -25,8 +25,11 @@ struct training_state {
   float *embedding_x = nullptr, *embedding_inverse = nullptr;
   float* output = nullptr;    ///< of the last layer: [tokens][hidden], or a cross-encoder's [pairs][hidden]
   float* gradient = nullptr;  ///< [tokens][hidden], of the layer at work
-  layer_sums sums;
-  layer_factors factors;
+  /// What the gradients of a layer's weights are made of. They are made while the next layer writes the other one.
+  struct layer_work {
+    layer_sums sums;
+    layer_factors factors;
+  } work[2];
   word_gradients words;
   head_state head;
   optimizer update;
@@ -59,8 +62,10 @@ struct training_state {
     output = from.take<float>(tokens * d + slack);
     gradient = from.take<float>(tokens * d + slack);
     const std::uint64_t blocks = std::min(texts, tokens / training_batch::block_tokens + 1);
-    sums = {c.hidden, c.intermediate, from.take<float>(blocks * layer_sums::size(c))};
-    factors.lay_out(from, c, tokens);
+    for (layer_work& w : work) {
+      w.sums = {c.hidden, c.intermediate, from.take<float>(blocks * layer_sums::size(c))};
+      w.factors.lay_out(from, c, tokens);
+    }
     words.lay_out(from, c, tokens);
     update.lay_out(from, c, tokens, weights.all());
     if (c.kind == model_kind::cross_encoder) {
