@@ -3,45 +3,15 @@
 # converts it, judges it on examples/questions.csv and shows what to try next. Needs a network once; a second run is
 # instant. Everything it makes is in build/, or in the folder that DUPQ_DEMO_BUILD names.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-build=${DUPQ_DEMO_BUILD:-$root/build}
-name=all-MiniLM-L6-v2
-folder=$build/models/$name
+. "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 model=$build/models/$name.gguf
 dupq=$build/dupq
-step() { printf '== %s\n' "$1"; }
 
-compiler=g++
-command -v g++ >/dev/null || ! command -v clang++ >/dev/null || compiler=clang++
-maker="make"
-command -v make >/dev/null || ! command -v ninja >/dev/null || maker=ninja
-need=("g++=$compiler" cmake=cmake "make=$maker" python3=python3)
+need=()
 [ -e "$model" ] || [ -e "$folder" ] || need+=(python3-pip=pip3)
-"$root/tools/install_packages.sh" "${need[@]}"
-
-if [ ! -e "$build/CMakeCache.txt" ]; then
-  step "Setting up $build"
-  generator=()
-  [ "$maker" = make ] || generator=(-G Ninja)
-  mkdir -p "$build"
-  cmake -S "$root" -B "$build" "${generator[@]}" -DCMAKE_CXX_COMPILER="$compiler" -DDUPQ_BUILD_TESTS=OFF \
-    >"$build/configure.log" 2>&1 || { cat "$build/configure.log" >&2; rm -f "$build/CMakeCache.txt"; exit 1; }
-fi
-step "Building the tool (some two minutes the first time)"
-cmake --build "$build" --target dupq_tool -j "$(nproc)" >"$build/build.log" 2>&1 || { cat "$build/build.log" >&2; exit 1; }
-
+build_tool ${need[@]+"${need[@]}"}
 if [ ! -e "$model" ]; then
-  step "Fetching the model $name (80 MB)"
-  if ! python3 "$root/tools/fetch_model.py" "$name" -o "$folder" >/dev/null; then
-    cat >&2 <<TEXT
-
-The model $name could not be fetched. With a copy of its Hugging Face folder from elsewhere
-(config.json, modules.json, sentence_bert_config.json, 1_Pooling/, tokenizer.json, model.safetensors),
-put the folder here and run this again:
-  $folder
-TEXT
-    exit 1
-  fi
+  fetch_model
   step "Converting it"
   "$dupq" convert "$folder" -o "$model"
 fi

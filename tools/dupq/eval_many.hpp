@@ -61,7 +61,7 @@ inline judged_rows choose_rows_to_judge(row_source& source, const std::string& s
 }
 
 inline judged_model judge_model(const std::string& path, const std::string& cross_path, const arguments& args,
-                                const std::string& file, const judged_rows& all, bool on_grid) {
+                                const std::string& file, const judged_rows& all, bool on_grid, bool notebook) {
   session s(path, args);
   std::optional<cascade_judge> judge;
   dupq::cascade_band band;
@@ -69,9 +69,7 @@ inline judged_model judge_model(const std::string& path, const std::string& cros
     judge.emplace(s, cross_path, args);
     if (!all.split) band = cascade_for(s.model(), s.path(), judge->cross().model(), cross_path).band;
   }
-  if (on_grid && s.model().config().similarity != dupq::similarity::cosine)
-    throw failure(path + ": --sweep grid is for cosines, and this model's similarity is " +
-                  std::string(name(s.model().config().similarity)));
+  if (on_grid || notebook) check_grid(s.model().config(), path, notebook ? "--as-in-the-notebook" : "--sweep grid");
   const auto start = std::chrono::steady_clock::now();
   std::uint64_t questions = 0, judged = 0, judged_of_validation = 0;
   std::vector<float> scores = score_rows(s, all.pairs, all.rows, questions);
@@ -112,8 +110,10 @@ inline judged_model judge_model(const std::string& path, const std::string& cros
                    .scores = test.scores,
                    .seconds = seconds,
                    .rate = seconds > 0 ? static_cast<double>(questions) / seconds : 0,
-                   .f1 = {}};
+                   .f1 = {},
+                   .notebook = {}};
   if (all.split) out.validation.emplace("validation", held_out, threshold);
+  if (notebook) out.notebook.emplace(notebook_judgement(test, s.cross()));
   if (judge) {
     out.test.cross_encoder_share = static_cast<double>(judged) / static_cast<double>(out.test.pairs);
     if (all.split)
@@ -144,7 +144,7 @@ inline std::vector<model_difference> compare(std::vector<judged_model>& models, 
   return out;
 }
 
-inline std::string as_table(const std::vector<judged_model>& models, bool split, bool intervals) {
+inline std::string as_table(const std::vector<judged_model>& models, bool split, bool intervals, bool notebook) {
   std::vector<std::string> titles{""};
   if (split) titles.emplace_back("validation F1");
   titles.emplace_back(split ? "test F1" : "F1");
@@ -152,6 +152,7 @@ inline std::string as_table(const std::vector<judged_model>& models, bool split,
   for (const char* title : {"threshold", "precision", "recall", "average precision", "questions/s"})
     titles.emplace_back(title);
   if (!split) titles.emplace_back("threshold from");
+  if (notebook) titles.insert(titles.end(), {"notebook's test F1", "at"});
   std::vector<std::vector<std::string>> cells{std::move(titles)};
   for (const judged_model& m : models) {
     const dupq::confusion& c = m.test.counts;
@@ -159,10 +160,14 @@ inline std::string as_table(const std::vector<judged_model>& models, bool split,
     if (split) row.push_back(fixed(m.validation->counts.f1(), 4));
     row.push_back(fixed(c.f1(), 4));
     if (intervals) row.push_back(fixed(m.f1->low, 4) + " to " + fixed(m.f1->high, 4));
-    row.push_back(m.threshold ? shortest(static_cast<float>(*m.threshold)) : "none");
+    const auto threshold = [](const std::optional<double>& t) {
+      return t ? shortest(static_cast<float>(*t)) : std::string("none");
+    };
+    row.push_back(threshold(m.threshold));
     row.insert(row.end(),
                {fixed(c.precision(), 4), fixed(c.recall(), 4), fixed(m.test.average_precision, 4), fixed(m.rate, 0)});
     if (!split) row.push_back(m.threshold_from);
+    if (notebook) row.insert(row.end(), {fixed(m.notebook->counts.f1(), 4), threshold(m.notebook->threshold)});
   }
   return in_columns(cells);
 }
@@ -189,6 +194,7 @@ inline json::object as_json(const std::vector<judged_model>& models, const std::
       one.emplace_back("test", std::move(test));
     else
       one.insert(one.end(), test.begin() + 1, test.end());
+    if (m.notebook) one.emplace_back("as_in_the_notebook", dupq_tool::as_json(*m.notebook));
     if (m.f1) one.emplace_back("f1_interval", range(*m.f1));
     one.emplace_back("seconds", m.seconds);
     one.emplace_back("questions_per_second", m.rate);
@@ -219,7 +225,7 @@ inline std::string as_text(const std::vector<judged_model>& models, const model_
 
 inline void run_eval_many(const arguments& args) {
   const std::string& file = args[args.size() - 1];
-  const bool on_grid = args.choice("--sweep", {"exact", "grid"}) == 1;
+  const bool on_grid = args.choice("--sweep", {"exact", "grid"}) == 1, notebook = wants_notebook(args);
   const auto seed = args.number<std::uint32_t>("--seed", 0, UINT32_MAX).value_or(42);
   const std::size_t samples = args.number<std::size_t>("--bootstrap", 40, 1'000'000).value_or(0);
   const auto cascades = args.all("--cascade");
@@ -240,7 +246,7 @@ inline void run_eval_many(const arguments& args) {
   const judged_rows all = eval_detail::choose_rows_to_judge(source, split_name, seed);
   std::vector<judged_model> models;
   for (const auto& [path, cross] : wanted)
-    models.push_back(eval_detail::judge_model(path, cross, args, file, all, on_grid));
+    models.push_back(eval_detail::judge_model(path, cross, args, file, all, on_grid, notebook));
   std::vector<model_difference> differences;
   if (samples != 0) differences = eval_detail::compare(models, all, samples, seed);
   page.write({file, all, models, differences, samples, on_grid});
@@ -249,7 +255,7 @@ inline void run_eval_many(const arguments& args) {
   if (args.has("--json")) {
     out.write(json::print(eval_detail::as_json(models, differences, all, samples), 1) + '\n');
   } else {
-    out.write(eval_detail::as_table(models, all.split, samples != 0));
+    out.write(eval_detail::as_table(models, all.split, samples != 0, notebook));
     for (const model_difference& d : differences) out.write(eval_detail::as_text(models, d));
     if (on_grid)
       out.write("Thresholds are chosen on the test pairs, as the seed notebook does: their F1 is optimistic.\n");
@@ -258,6 +264,7 @@ inline void run_eval_many(const arguments& args) {
                 " not used.\n");
     else
       out.write("A threshold that is chosen on the same data is judged on it: its F1 is optimistic.\n");
+    if (notebook) out.write(notebook_threshold_mistake);
   }
   out.commit();
   source.report(0, 0, "text");

@@ -40,6 +40,7 @@ struct judged_model {
   std::vector<float> scores;  ///< of the pairs of `test`
   double seconds = 0, rate = 0;
   std::optional<interval> f1;
+  std::optional<judgement> notebook;  ///< what the seed notebook would report, where somebody asks
 
   std::string title() const { return cross.empty() ? name : name + "," + cross; }
   /// Without a threshold nothing is called a duplicate.

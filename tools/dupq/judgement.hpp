@@ -119,6 +119,30 @@ inline std::optional<double> choose_threshold(const judged_part& part, bool on_g
   return best->threshold;
 }
 
+/// Whether what the seed notebook would report is to be shown beside the honest number.
+inline bool wants_notebook(const arguments& args) {
+  if (!args.has("--as-in-the-notebook")) return false;
+  for (const char* other : {"--sweep", "--cascade"})
+    if (args.has(other)) throw usage_error("--as-in-the-notebook and " + std::string(other) + " exclude each other");
+  if (args.text("--split").value_or("none") == "none") throw usage_error("--as-in-the-notebook needs --split");
+  return true;
+}
+
+/// What the seed notebook would report: the test pairs at the threshold of its grid that is best on themselves.
+inline judgement notebook_judgement(const judged_part& test, bool cross) {
+  return {"test, as in the notebook", test, choose_threshold(test, true, cross)};
+}
+inline constexpr std::string_view notebook_threshold_mistake =
+    "As in the notebook: the threshold is chosen on the test pairs, which it is then judged on, so that F1 is "
+    "optimistic; right\nis one that the validation pairs choose, dupq's default.\n";
+
+/// The notebook's grids are for cosines and probabilities.
+inline void check_grid(const dupq::config& model, const std::string& path, std::string_view option) {
+  if (model.similarity != dupq::similarity::cosine)
+    throw failure(path + ": " + std::string(option) + " is for cosines, and this model's similarity is " +
+                  std::string(name(model.similarity)));
+}
+
 /// The band that is best for these rows, whose similarities become the cascade's scores.
 inline dupq::cascade_band choose_cascade(cascade_judge& judge, const arguments& args, const std::string& file,
                                          const labelled_pairs& pairs, std::span<const std::size_t> rows,

@@ -38,6 +38,10 @@ std::string introduction(const content& c) {
            counted(c.all.train, "training pair") + " not used.";
   else
     out += "A threshold that was chosen on the same data is judged on it: its F1 is optimistic.";
+  if (c.models[0].notebook)
+    out +=
+        " Beside it stands the F1 that the seed notebook would report: at a threshold of a grid, chosen on the test "
+        "pairs themselves, so it is optimistic.";
   return out + "</p>\n";
 }
 

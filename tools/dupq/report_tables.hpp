@@ -65,6 +65,8 @@ inline std::string results(const content& c, const std::vector<std::string>& nam
     plain("chosen", [](const judged_model& m) {
       return m.threshold_from == "model" ? std::string("in the model") : "on " + m.threshold_from;
     });
+  if (c.models[0].notebook)
+    plain("notebook\u2019s test F1", [](const judged_model& m) { return number(m.notebook->counts.f1(), 4); });
   column(
       "precision", [](const judged_model& m) { return m.test.counts.precision(); }, 4);
   column(

@@ -94,7 +94,7 @@ class train_loop {
   }
   void one_step() {
     const bool begins = at_.steps % plan_.steps_per_epoch() == 0;
-    batch_.gather(rows_, plan_.batch(at_.steps), settings_.negative_label);
+    batch_.gather(rows_, plan_.batch(at_.steps), settings_);
     const auto done = trainer_.step(batch_);
     if (!done && done.error().code == dupq::errc::not_finite) fail_at_step();
     if (!done) throw failure(done.error());

@@ -60,15 +60,23 @@ struct text_batch {
   std::vector<std::string_view> first, second, negatives;
   std::vector<float> labels;
 
-  /// `negative_label`: what different texts have, instead of 0.
-  void gather(const train_rows& rows, std::span<const std::uint32_t> chosen, float negative_label) {
+  /// The rows of a step. Different texts have the label `s.negative_label`.
+  void gather(const train_rows& rows, std::span<const std::uint32_t> chosen, const train_settings& s) {
     first.clear(), second.clear(), negatives.clear(), labels.clear();
+    // The notebook's labels make sentence-transformers' loss pass over all that are not 1.
+    const bool pass_over = s.as_in_the_notebook && s.loss == train_loss::online_contrastive;
     for (const std::uint32_t row : chosen) {
+      if (pass_over && rows.pairs.labels[row] == 0) continue;
       first.push_back(rows.pairs.first[row]);
       second.push_back(rows.pairs.second[row]);
       if (!rows.negatives.empty()) negatives.push_back(rows.negatives[row]);
-      labels.push_back(rows.pairs.labels[row] != 0 ? 1.0f : negative_label);
+      labels.push_back(rows.pairs.labels[row] != 0 ? 1.0f : s.negative_label);
     }
+    if (!labels.empty()) return;
+    // No pair is left. A step of a single one has the loss 0 and the gradients 0, as one without any has in PyTorch.
+    first.push_back(rows.pairs.first[chosen[0]]);
+    second.push_back(rows.pairs.second[chosen[0]]);
+    labels.push_back(1);
   }
 };
 

@@ -74,7 +74,10 @@ inline void choose_training(train_rows& rows, const train_settings& settings, co
   const auto duplicates =
       std::count_if(rows.training.begin(), rows.training.end(), [&](std::uint32_t i) { return labels[i] != 0; });
   if (duplicates == 0) throw failure(rows.name + ": no pair is labelled 1, so there is nothing to learn");
-  if (settings.loss == train_loss::mnr) {
+  if (settings.loss == train_loss::mnr && settings.as_in_the_notebook) {
+    if (!rows.negatives.empty())
+      throw usage_error("--as-in-the-notebook needs pairs with labels, and these have negatives");
+  } else if (settings.loss == train_loss::mnr) {
     const auto left_out = std::erase_if(rows.training, [&](std::uint32_t i) { return labels[i] == 0; });
     if (left_out != 0)
       std::fprintf(stderr, "%s: %s to learn from; %s no duplicates and left out\n", rows.name.c_str(),

@@ -16,6 +16,23 @@ enum class train_loss { cosine, contrastive, online_contrastive, mnr, cross };
 inline constexpr std::string_view train_loss_names[] = {"cosine", "contrastive", "online-contrastive", "mnr", "cross"};
 constexpr std::string_view name(train_loss l) noexcept { return train_loss_names[static_cast<std::size_t>(l)]; }
 
+/// What the seed notebook does wrong with a loss, and what is right; empty where it does nothing wrong.
+constexpr std::string_view notebook_mistake(train_loss l) noexcept {
+  switch (l) {
+    case train_loss::cosine:
+      return "different texts shall have cosine -1, as if they were opposites; right is 0, dupq's default";
+    case train_loss::online_contrastive:
+      return "different texts are labelled -1, where this loss looks for 0, so it never sees them; right is 0, as dupq "
+             "does by default";
+    case train_loss::mnr:
+      return "different texts are learnt from as if they were duplicates; right are the duplicates alone, dupq's "
+             "default";
+    case train_loss::contrastive:
+    case train_loss::cross: break;
+  }
+  return {};
+}
+
 struct train_settings {
   train_loss loss{};
   bool new_head = false;
@@ -25,6 +42,7 @@ struct train_settings {
   float dropout = 0.1f, margin = 0.5f, scale = 20, negative_label = 0;
   bool shuffle = true;
   double augment = 0;  ///< made pairs for each pair to learn from
+  bool as_in_the_notebook = false;
 
   /// Wrong usage where an option cannot be, or is for another loss.
   explicit train_settings(const arguments& args) {
@@ -69,6 +87,16 @@ struct train_settings {
     only("--negatives", loss == mnr, "mnr");
     only("--negative-label", loss == cosine, "cosine");
     only("--new-head", loss == cross, "cross");
+    only("--as-in-the-notebook", !notebook_mistake(loss).empty(), "cosine, online-contrastive and mnr");
+    as_in_the_notebook = args.has("--as-in-the-notebook");
+    if (as_in_the_notebook && args.has("--negative-label"))
+      throw usage_error("--negative-label and --as-in-the-notebook exclude each other");
+    if (as_in_the_notebook && loss == cosine) negative_label = -1;
+  }
+
+  /// For the model's file.
+  std::string loss_in_words() const {
+    return std::string(name(loss)) + (as_in_the_notebook ? ", as in the notebook" : "");
   }
 
   /// All of them in words, so that a checkpoint can tell another run's from its own.
@@ -91,6 +119,7 @@ struct train_settings {
     put("seed", std::to_string(seed));
     put("shuffle", shuffle ? "1" : "0");
     if (augment != 0) put("augment", shortest(augment));
+    if (as_in_the_notebook) put("as-in-the-notebook", "1");
     return all;
   }
 };

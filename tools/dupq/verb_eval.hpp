@@ -33,6 +33,7 @@ inline void run_eval(const arguments& args) {
   const bool has_split = split_name != "none", on_grid = args.choice("--sweep", {"exact", "grid"}) == 1;
   if (has_split && split_name != "notebook") parse_split(split_name);  // wrong usage is told before files are read
   const auto seed = args.number<std::uint32_t>("--seed", 0, UINT32_MAX).value_or(42);
+  const bool notebook = wants_notebook(args);
   if (on_grid && args.has("--cascade")) throw usage_error("--sweep grid and --cascade exclude each other");
   if (args.has("--aim") && !(args.has("--cascade") && has_split))
     throw usage_error("--aim needs --cascade and --split");
@@ -44,9 +45,7 @@ inline void run_eval(const arguments& args) {
     judge.emplace(s, *cross, args);
     if (!has_split) band = cascade_for(s.model(), s.path(), judge->cross().model(), *cross).band;
   }
-  if (on_grid && s.model().config().similarity != dupq::similarity::cosine)
-    throw failure(s.path() + ": --sweep grid is for cosines, and this model's similarity is " +
-                  std::string(name(s.model().config().similarity)));
+  if (on_grid || notebook) check_grid(s.model().config(), s.path(), notebook ? "--as-in-the-notebook" : "--sweep grid");
   row_source rows(args, args[1], row_kind::labelled);
   const judged_rows all = eval_detail::choose_rows_to_judge(rows, split_name, seed);
   const std::size_t validation = all.validation;
@@ -78,6 +77,7 @@ inline void run_eval(const arguments& args) {
     from = on_grid ? "grid on test" : "validation";
     table.emplace_back("validation", held_out, threshold);
     table.emplace_back("test", test, threshold);
+    if (notebook) table.push_back(notebook_judgement(test, s.cross()));
   } else {
     const judged_part everything = part(0, scores.size());
     if (const auto own = judge ? std::optional(band.threshold) : s.model().threshold())
@@ -105,7 +105,8 @@ inline void run_eval(const arguments& args) {
                          .scores = {scores.begin() + static_cast<std::ptrdiff_t>(validation), scores.end()},
                          .seconds = seconds,
                          .rate = rate,
-                         .f1 = {}};
+                         .f1 = {},
+                         .notebook = notebook ? std::optional(table[2]) : std::nullopt};
   page.write({.file = args[1], .all = all, .models = {&row, 1}, .on_grid = on_grid});
 
   output_file out("-");
@@ -120,6 +121,7 @@ inline void run_eval(const arguments& args) {
       o.emplace_back("threshold_from", from);
       o.emplace_back("validation", as_json(table[0]));
       o.emplace_back("test", as_json(table[1]));
+      if (notebook) o.emplace_back("as_in_the_notebook", as_json(table[2]));
     } else {
       json::object first = as_json(table[0]);
       o.push_back(first[0]);
@@ -139,6 +141,7 @@ inline void run_eval(const arguments& args) {
     else
       out.write("The threshold is chosen on the validation pairs. " + counted(all.train, "training pair") +
                 " not used.\n");
+    if (notebook) out.write(notebook_threshold_mistake);
     out.write(counted(questions, "question") + " in " + fixed(seconds, 1) + " s, " + fixed(rate, 0) + "/s\n");
   }
   out.commit();
@@ -160,6 +163,7 @@ inline verb eval_verb() {
           "  --split T,V,T   the same for three counts or fractions\n"
           "  --seed N        of the split (default 42)\n"
           "  --sweep grid    choose the threshold as the seed notebook does: on its grid, on the test pairs\n"
+          "  --as-in-the-notebook  with --split: show that F1 as well, beside the honest one\n"
           "  --cascade CROSS.gguf  M.gguf is a bi-encoder, and pairs that it is unsure of are judged by this\n"
           "                  cross-encoder: as `dupq calibrate --cascade` chose, or as the validation pairs do\n"
           "  --aim A         with --split: what the cascade's thresholds are chosen for, as in `dupq calibrate`\n"
@@ -173,6 +177,7 @@ inline verb eval_verb() {
       .options = {{"--split", true},
                   {"--seed", true},
                   {"--sweep", true},
+                  {"--as-in-the-notebook", false},
                   {"--json", false},
                   {"--cascade", true, true},
                   {"--bootstrap", true},

@@ -80,6 +80,7 @@ void say_plan(const train_base& base, const train_data& data, const train_plan& 
   say(counted(data.rows.training.size(), "pair") + ", " + counted(plan.steps(), "step") + " of " +
       counted(s.batch, "pair") + ", at most " + counted(tokens.most, "token") + " a step, " + megabytes(bytes) +
       " of memory");
+  if (s.as_in_the_notebook) say("as in the notebook: " + std::string(notebook_mistake(s.loss)));
   if (s.warmup >= plan.steps())
     say("the learning rate only rises: --warmup " + std::to_string(s.warmup) + " is no less than all steps");
 }
@@ -192,7 +193,7 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
   if (at.best_epoch != 0) threshold = at.threshold;
   std::string table;
   std::uint64_t bytes = 0;
-  training_record record{.base = base.name(), .loss = std::string(name(settings.loss)), .seed = settings.seed};
+  training_record record{.base = base.name(), .loss = settings.loss_in_words(), .seed = settings.seed};
   record.steps = threshold ? std::min(at.steps, at.best_epoch * plan.steps_per_epoch()) : at.steps;
   record.epochs = static_cast<float>(static_cast<double>(plan.rows_before(record.steps)) /
                                      static_cast<double>(data.rows.training.size()));
@@ -264,6 +265,8 @@ verb train_verb() {
           "  --augment opposites  also learn from questions made of those in PAIRS, which ask another thing in nearly "
           "the\n"
           "                  same words, or the same in others; --augment-share X: so many for each pair (0.25)\n"
+          "  --as-in-the-notebook  make the seed notebook's mistake with cosine, online-contrastive or mnr, and name "
+          "it\n"
           "  --no-shuffle    take the pairs as they stand; --seed N: of the order, dropout and a new head (42)\n"
           "  --max-steps N   stop after N steps; the learning rate falls as if all were done\n"
           "  --checkpoint-every N  save OUT.gguf.checkpoint every N steps; Ctrl-C saves it as well\n"
@@ -289,6 +292,7 @@ verb train_verb() {
                   {"--negatives", true},
                   {"--augment", true},
                   {"--augment-share", true},
+                  {"--as-in-the-notebook", false},
                   {"--shuffle", false},
                   {"--no-shuffle", false},
                   {"--seed", true},
