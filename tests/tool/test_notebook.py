@@ -125,7 +125,7 @@ class Notebook(unittest.TestCase):
         for name, row in self.table().items():
             one = self.assert_row(name, row, "--as-in-the-notebook")
             self.assertEqual(row[-2:], [f"{one['as_in_the_notebook']['f1']:.4f}",
-                                        str(one["as_in_the_notebook"]["threshold"])])
+                                        f"{one['as_in_the_notebook']['threshold']:g}"])
         for name in (*LOSSES, "test F1"):
             self.assertRegex((self.out / "table.txt").read_text(), rf"(?m)^{name} .*; dupq: ")
         # Without the flag the same models serve.
