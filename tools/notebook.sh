@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The seed notebook, whole, with the dupq tool alone: what all-MiniLM-L6-v2 is worth on labelled pairs as it is, after
-# three ways to fine-tune it and as a cross-encoder, in one table. `--help` says how. What is finished is kept, so that
+# three ways to fine-tune it and as a cross-encoder, in one table and report. `--help` says how. What is finished is kept, so that
 # the same command goes on where it was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -12,7 +12,7 @@ usage: tools/notebook.sh TRAIN.csv [-o FOLDER] [--base MODEL] [--epochs N] [--as
 TRAIN.csv has the columns question1, question2 and is_duplicate, as Kaggle's Quora Question Pairs have. Of 50,000 of its
 pairs 40,000 are learnt from, 5,000 choose each model's threshold and 5,000 judge it. On two cores an epoch of these
 takes a bi-encoder some six minutes, and all of it half an hour.
-  -o FOLDER       where models, logs and the table are put (default: $build/notebook)
+  -o FOLDER       where models, logs, table and report are put (default: $build/notebook)
   --base MODEL    a Hugging Face folder or a model file of floats (default: $name, which is fetched)
   --tool DUPQ     the tool (default: $build/dupq, which is built)
   --split S       as in \`dupq eval\` (default: notebook)
@@ -136,15 +136,15 @@ fi
 timed "What it is worth, untrained" "$tool" eval "$untrained" "$pairs" --split "$split" ${threads[@]+"${threads[@]}"}
 for loss in cosine online-contrastive mnr; do
   train $loss "Fine-tuning, $loss" --loss $loss
-  [ ${#mistakes[@]} -eq 0 ] || train $loss-as-in-the-notebook "The same as in the notebook" --loss $loss "${mistakes[@]}"
+  [ ${#mistakes[@]} -eq 0 ] || train $loss-as-in-the-notebook "Fine-tuning, $loss as in the notebook" --loss $loss "${mistakes[@]}"
 done
 train cross "Cross-encoder, of the same body" --loss cross --new-head
 
 # Models are named as they are in their folder: short, and the same wherever it is.
 table() {
   cd "$out"
-  "$tool" eval "${names[@]/%/.gguf}" "$pairs" --split "$split" ${threads[@]+"${threads[@]}"} ${mistakes[@]+"${mistakes[@]}"} |
-    tee table.txt
+  "$tool" eval "${names[@]/%/.gguf}" "$pairs" --split "$split" ${threads[@]+"${threads[@]}"} ${mistakes[@]+"${mistakes[@]}"} \
+    --report report.html | tee table.txt
 }
 timed "All of them, on the same pairs" table
 if [ ${#mistakes[@]} -ne 0 ]; then
@@ -159,4 +159,4 @@ fi
 step "How long it took"
 printf '%s' "$times"
 step "What is in $out"
-printf '%s\n' "${names[@]/%/.gguf}" "table.txt" "*-steps.csv (step, learning rate, loss and gradient of each training)"
+printf '%s\n' "${names[@]/%/.gguf}" "table.txt" "report.html" "*-steps.csv (step, learning rate, loss and gradient of each training)"

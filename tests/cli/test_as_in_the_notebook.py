@@ -10,18 +10,23 @@ from test_train import FEW, Train
 class AsInTheNotebook(Train):
     flag = "--as-in-the-notebook"
 
+    def digest(self, *words, **options):
+        """That of the tensors which a training makes; the rest of the file says how it was made."""
+        made = self.trained(*words, **options)
+        return made[made.index(b"dupq.digest"):][:len(b"dupq.digest") + 12 + 64]
+
     def test_cosine_wants_opposites(self):
         base, words = self.model("bert"), ("--loss", "cosine", *FEW)
-        made = self.trained(base, *words, self.flag)
-        self.assertEqual(made, self.trained(base, *words, "--negative-label", -1))
-        self.assertNotEqual(made, self.trained(base, *words))
+        made = self.digest(base, *words, self.flag)
+        self.assertEqual(made, self.digest(base, *words, "--negative-label", -1))
+        self.assertNotEqual(made, self.digest(base, *words))
 
     def test_mnr_learns_from_all_pairs(self):
         base, words = self.model("bert"), ("--loss", "mnr", *FEW)
         all_duplicates = self.file("all.csv", HEADER + "".join(f"{quote(a)},{quote(b)},1\n" for a, b, _ in self.rows))
-        made = self.trained(base, *words, self.flag)
-        self.assertEqual(made, self.trained(base, *words, pairs=all_duplicates))
-        self.assertNotEqual(made, self.trained(base, *words))
+        made = self.digest(base, *words, self.flag)
+        self.assertEqual(made, self.digest(base, *words, pairs=all_duplicates))
+        self.assertNotEqual(made, self.digest(base, *words))
 
     def test_online_contrastive_sees_no_negatives(self):
         # With a learning rate of 0 every step's loss is of the base, whose scores are known.
@@ -51,6 +56,7 @@ class AsInTheNotebook(Train):
             self.assertEqual(len(lines), 1, said)
             self.assertIn(what, lines[0])
             self.assertIn("; right ", lines[0])
+            self.assertEqual(self.info(self.folder / "out.gguf")["training"]["loss"], f"{loss}, as in the notebook")
             _, said = self.train(self.model("bert"), "--loss", loss, *FEW)
             self.assertNotIn("notebook", said)
 
@@ -85,6 +91,17 @@ class AsInTheNotebook(Train):
             self.assertEqual(line.split()[-2:], [f"{notebook['f1']:.4f}", f"{notebook['threshold']:g}"])
         self.assertIn("As in the notebook: ", lines[4])
         self.assertNotIn("notebook", self.ok("eval", *models, self.pairs, *split))
+
+    def test_the_report_names_it(self):
+        page, said = self.folder / "page.html", "the F1 that the seed notebook would report"
+        for models in ((self.model("bert"),), (self.model("bert"), self.model("cross"))):
+            words = ("eval", *models, self.pairs, "--split", "60,30,30", "--report", page)
+            self.ok(*words, self.flag)
+            text = page.read_text()
+            self.assertIn(said, text)
+            self.assertIn("notebook\u2019s test F1", text)
+            self.ok(*words)
+            self.assertNotIn("notebook", page.read_text())
 
     def test_usage(self):
         bert, cross, where = self.model("bert"), self.model("cross"), "--as-in-the-notebook is for --loss"

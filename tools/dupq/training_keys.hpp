@@ -17,7 +17,7 @@ namespace dupq_tool {
 /// The same for every number of threads and every kernel table, and whether or not the training was interrupted.
 struct training_record {
   std::string base;           ///< the file or the folder that was trained, without the way to it
-  std::string loss;           ///< as `--loss` names it
+  std::string loss;           ///< as `--loss` names it; "..., as in the notebook"
   float epochs = 0;           ///< how often all pairs were learnt from, up to the weights of this file
   std::uint64_t steps = 0;    ///< up to the weights of this file
   std::uint64_t seed = 0;     ///< of the order, dropout and a new head
