@@ -4,12 +4,13 @@
 #   sanitized  clang++ with AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests and the command line
 #   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (10 where CI=true, 5 elsewhere)
 #
-# tests/run.sh [--quick]     --quick leaves the larger real model (all-mpnet-base-v2) and Spark out, downloads of 400 MB each
+# tests/run.sh [--quick]     --quick leaves the larger real models (all-mpnet-base-v2, multilingual-e5-small) and Spark out,
+#                            downloads of 400, 120 and 400 MB
 # Environment: FUZZ_SECONDS, DUPQ_TEST_BUILD (where to build; default build/tests)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${DUPQ_TEST_BUILD:-$root/build/tests}
-models="all-MiniLM-L6-v2;all-mpnet-base-v2" spark=ON
+models="all-MiniLM-L6-v2;all-mpnet-base-v2;multilingual-e5-small" spark=ON
 for argument in "$@"; do
   case $argument in
     --quick) models="all-MiniLM-L6-v2" spark=OFF ;;

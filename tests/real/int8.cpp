@@ -25,7 +25,7 @@ TEST_CASE("int8: cosine to the exact vectors") {
   REQUIRE(m);
   auto encoder = dupq::bi_encoder::make(*m);
   REQUIRE(encoder);
-  const auto texts = fixtures::read_texts(std::string(DUPQ_TEST_DIR) + "/texts.txt", '\n');
+  const auto texts = fixtures::read_model_texts(DUPQ_TEST_DIR, name);
   std::vector<float> vectors(texts.size() * m->dim());
   REQUIRE(encoder->encode(texts, vectors));
   const auto exact = fixtures::read_npy(std::string(DUPQ_TEST_DIR) + "/" + name + ".npy");

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the truth that the tests with real models compare with: ids, vectors and scores of texts.txt.
+"""Writes the truth that the tests with real models compare with: ids, vectors and scores of texts.txt, or of MODEL.txt
+where a model has texts of its own.
 
 sentence-transformers in float64, one text at a time, so that nothing depends on padding. Run by hand, with the folders
-of the models: python3 tests/real/make_real.py FOLDER/all-MiniLM-L6-v2 FOLDER/all-mpnet-base-v2
+of the models: python3 tests/real/make_real.py FOLDER/all-MiniLM-L6-v2 FOLDER/all-mpnet-base-v2 ...
 
 Of each model there are then MODEL.ids (a line a text), MODEL.npy (float64 rounded to float32, [texts, dim]) and
 MODEL.scores.tsv (first text, second text, cosine), named after the model's folder.
@@ -21,9 +22,10 @@ PAIRS = [(i, i + 1) for i in range(0, 24, 2)] + [(i, (i * 7 + 5) % 24) for i in 
 
 
 def main(folders):
-    # A text ends at its line feed and nowhere else.
-    texts = (HERE / "texts.txt").read_bytes().decode().split("\n")[:-1]
     for folder in map(pathlib.Path, folders):
+        own = HERE / f"{folder.name}.txt"
+        # A text ends at its line feed and nowhere else.
+        texts = (own if own.exists() else HERE / "texts.txt").read_bytes().decode().split("\n")[:-1]
         model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"attn_implementation": "eager"}).double()
         ids = [model.preprocess([t])["input_ids"][0].tolist() for t in texts]
         with torch.no_grad():

@@ -39,7 +39,9 @@ TEST_CASE("resident is the file and the workspace") {
   const auto m = dupq::model::open(path.c_str());
   REQUIRE(m);
   REQUIRE(m->packed());
-  const std::size_t file = m->file().bytes().size(), storage = *dupq::model::storage_bytes(m->file().bytes());
+  const auto needed = dupq::model::storage_bytes(m->file().bytes(), {.settings = &dupq::all_settings});
+  REQUIRE(needed);
+  const std::size_t file = m->file().bytes().size(), storage = *needed;
   CHECK(storage < 1 << 20);  // tables of pointers: the weights stay in the file
   const resident opened = measure();
   CHECK(opened.own <= before.own + storage + slack);

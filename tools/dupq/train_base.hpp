@@ -46,7 +46,7 @@ class train_base {
   /// What it occupies, whether it is mapped or not.
   std::uint64_t bytes() const noexcept {
     const auto file = (**this).file().bytes();
-    const auto storage = dupq::model::storage_bytes(file);
+    const auto storage = dupq::model::storage_bytes(file, {.settings = &dupq::all_settings});
     return file.size() + (storage ? *storage : 0);
   }
   /// Bytes of its weights in float32.
