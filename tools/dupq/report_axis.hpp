@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "format.hpp"
+#include "report_text.hpp"
 
 namespace dupq_tool::report {
 
@@ -36,17 +36,14 @@ struct axis {
     return out;
   }
 
-  /// As many digits as the step needs; a true minus sign.
+  /// As many digits as the step needs.
   std::string label(double value) const {
     const int places = std::max(0, static_cast<int>(-std::floor(std::log10(step) + 1e-9)));
+    if (std::fabs(value) < step / 2) value = 0;
+    if (std::fabs(value) < 1e6 && places <= 6) return with_minus(fixed(value, places));
     char digits[64];
-    std::string out =
-        std::fabs(value) >= 1e6 || places > 6
-            ? std::string(digits,
-                          std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 6).ptr)
-            : fixed(std::fabs(value) < step / 2 ? 0.0 : value, places);
-    if (out[0] == '-') out.replace(0, 1, "\u2212");
-    return out;
+    return with_minus(
+        {digits, std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 6).ptr});
   }
 };
 

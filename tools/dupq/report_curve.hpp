@@ -39,14 +39,16 @@ inline std::vector<score_step> steps_of(std::span<const float> scores, std::span
   return steps;
 }
 
-/// From `low` to `high`. Between two scores it is what the higher one gives.
+/// From `low` to `high`. Between two scores it is what the higher one gives, and nothing is found beyond the last.
 inline curve f1_over_threshold(std::span<const score_step> steps, double low, double high) {
   curve out;
   double from = low;
   for (const score_step& s : steps) {
+    if (s.score < low) continue;
     out.push_back({from, s.counts.f1()});
     from = std::clamp(s.score, low, high);
     out.push_back({from, s.counts.f1()});
+    if (s.score > high + 1e-3 * (high - low)) return out;
   }
   out.push_back({from, 0});
   out.push_back({high, 0});

@@ -32,8 +32,9 @@ struct score_range {
   axis on(double from, double to, double most) const {
     return low <= high ? round_axis(low, high, from, to, most) : round_axis(0, 1, from, to, most);
   }
-  /// Cosines and probabilities, which may share an axis; sums of products and logits go anywhere.
-  bool bounded() const { return low >= -1.01 && high <= 1.01; }
+  /// Cosines and probabilities, which may share an axis, and a cascade's scores, which are their differences beyond 0
+  /// and 1; sums of products and logits go anywhere.
+  bool bounded(bool cascade) const { return low >= (cascade ? -2.01 : -1.01) && high <= (cascade ? 3.01 : 1.01); }
 };
 
 /// A model of the page, with what its curves are made of.
@@ -49,11 +50,17 @@ inline constexpr int curve_width = 560, curve_height = 400;
 inline std::string f1_figure(const std::string& id, std::span<const drawn_model* const> models) {
   score_range range;
   double best = 0;
+  // A cascade's scores of pairs that its bi-encoder is sure of lie beyond those of the others; there it has no
+  // threshold.
+  const bool only_cascades =
+      std::all_of(models.begin(), models.end(), [](auto* m) { return !m->judged.cross.empty(); });
   for (const drawn_model* m : models) {
-    range.add(m->judged);
+    if (only_cascades || m->judged.cross.empty()) range.add(m->judged);
+    if (m->judged.threshold) range.add(*m->judged.threshold);
     for (const score_step& s : m->steps) best = std::max(best, s.counts.f1());
   }
-  const axis x = range.on(46, curve_width - 12, 8), y = round_axis(0, std::max(best, 0.1), curve_height - 46, 30, 6);
+  const axis x = range.on(46, curve_width - 12, 8),
+             y = round_axis(0, std::min(best + 0.08, 1.0), curve_height - 46, 30, 6);
   marks marked(x, y);
   std::string curves, drops;
   for (const drawn_model* m : models) {

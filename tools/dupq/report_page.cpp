@@ -70,7 +70,7 @@ std::string f1_figures(const std::vector<drawn_model>& models) {
   for (const drawn_model& m : models) {
     score_range range;
     range.add(m.judged);
-    if (range.bounded())
+    if (range.bounded(!m.judged.cross.empty()))
       groups[0].push_back(&m);
     else
       groups.push_back({&m});
@@ -125,7 +125,9 @@ std::string page(const content& c) {
     out += "<section><h3>" + badge(m.number) + ' ' + names[m.number] + "</h3>\n" +
            figure(histogram("scores-" + std::to_string(m.number + 1), m, labels), meaning_of(m.judged)) +
            confusion(m.judged) + "</section>\n";
-  out += "</div>\n<h2 id=\"mistakes\">Worst mistakes</h2>\n";
+  out +=
+      "</div>\n<h2 id=\"mistakes\">Worst mistakes</h2>\n<p>Words that only one of the two questions has are "
+      "marked.</p>\n";
   for (const drawn_model& m : models)
     out += "<section><h3>" + badge(m.number) + ' ' + names[m.number] + "</h3>\n" + mistakes(c, m.judged, true) +
            mistakes(c, m.judged, false) + "</section>\n";
@@ -136,7 +138,7 @@ std::string page(const content& c) {
            counted(agreed.all_right(), "pair") + " (" + percent(agreed.all_right(), labels.size()) +
            "), all are wrong on " + grouped(agreed.all_wrong()) + " (" + percent(agreed.all_wrong(), labels.size()) +
            "), and they disagree on " + grouped(agreed.disputed()) + " (" + percent(agreed.disputed(), labels.size()) +
-           ").</p>\n" + legend(names) + only_right(c, agreed) + disputed(c, agreed);
+           ").</p>\n" + only_right(c, names, agreed) + disputed(c, agreed);
   }
   return out + "</main>\n<footer>Made by dupq " + std::to_string(DUPQ_VERSION_MAJOR) + '.' +
          std::to_string(DUPQ_VERSION_MINOR) + '.' + std::to_string(DUPQ_VERSION_PATCH) +

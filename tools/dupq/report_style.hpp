@@ -8,7 +8,7 @@ namespace dupq_tool::report {
 /// Colours of series are told apart by eyes that do not see red and green as well; each also has its number.
 inline constexpr std::string_view style = R"css(
 :root{--page:#fff;--card:#fff;--ink:#1b1f24;--soft:#5b6470;--rule:#d9dee4;--grid:#e8ebef;--right:#8fa3b8;--wrong:#d1495b;
---right-bg:95,130,165;--wrong-bg:209,73,91;--on:#fff;
+--right-bg:95,130,165;--wrong-bg:209,73,91;--mark:240,180,40;--on:#fff;
 --s1:#0072b2;--s2:#b37400;--s3:#00806a;--s4:#b0478a;--s5:#2f94cf;--s6:#86511f;--s7:#6c4fb3;--s8:#50565e}
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--page:#14171b;--card:#1b1f25;--ink:#e6e9ed;
 --soft:#9aa4b0;--rule:#343b44;--grid:#282e36;--right:#61788f;--wrong:#ff7b88;--right-bg:110,150,190;--wrong-bg:255,110,125;
@@ -71,11 +71,11 @@ tbody th{font-weight:600}
 .confusion .wrong{background:rgba(var(--wrong-bg),calc(.08 + .5*var(--share)))}
 .confusion tbody small{color:inherit}
 .pairs{width:100%}
-.pairs th,.pairs td{text-align:left}
-.pairs .score,.pairs .row,.pairs th:last-child{text-align:right}
+.pairs th,.pairs td{text-align:start}
+.pairs .row,.pairs th:last-child{text-align:right}
+mark{background:rgba(var(--mark),.28);color:inherit;border-radius:.2em;padding:0 .1em;margin:0 -.1em}
 .pairs .row{color:var(--soft)}
 .pairs .text{width:36%;min-width:12rem;overflow-wrap:anywhere;unicode-bidi:isolate}
-.pairs .text:dir(rtl){text-align:right}
 .judges{flex-direction:column;gap:.15rem}
 .judges li{white-space:nowrap}
 .judges .wrong{color:var(--wrong);font-weight:600}

@@ -14,6 +14,7 @@
 #include "report_mistakes.hpp"
 #include "report_svg.hpp"
 #include "report_text.hpp"
+#include "report_words.hpp"
 
 namespace dupq_tool::report {
 
@@ -25,6 +26,10 @@ inline std::string table(const std::string& classes, const std::string& caption,
 }
 
 inline std::string header(const std::string& title) { return "<th scope=\"col\">" + title + "</th>"; }
+
+inline std::string fixed_or_grouped(double value, int places) {
+  return places != 0 || !(value < 1e15) ? fixed(value, places) : grouped(static_cast<std::uint64_t>(value + 0.5));
+}
 
 /// A row a model; the best value of a column is bold.
 inline std::string results(const content& c, const std::vector<std::string>& names) {
@@ -40,7 +45,7 @@ inline std::string results(const content& c, const std::vector<std::string>& nam
     for (std::size_t m = 0; m < c.models.size(); ++m) {
       const bool is_best = c.models.size() > 1 && best > 0 && value(c.models[m]) == best;
       rows[m] += std::string("<td class=\"") + (is_best ? "best " : "") + classes + "\">" +
-                 number(value(c.models[m]), places) + "</td>";
+                 number(value(c.models[m]), fixed_or_grouped(value(c.models[m]), places)) + "</td>";
     }
   };
   const auto plain = [&](const std::string& title, const auto& cell) {
@@ -59,7 +64,7 @@ inline std::string results(const content& c, const std::vector<std::string>& nam
   plain("threshold", [](const judged_model& m) {
     if (!m.threshold) return std::string("none");
     const float t = static_cast<float>(*m.threshold);
-    return number(as_shortest(t), shortest(t));
+    return number(as_shortest(t), with_minus(shortest(t)));
   });
   if (!c.all.split)
     plain("chosen", [](const judged_model& m) {
@@ -83,7 +88,7 @@ inline std::string results(const content& c, const std::vector<std::string>& nam
 /// Whether models differ, by samples of the pairs.
 inline std::string differences(const content& c) {
   if (c.differences.empty()) return "";
-  const auto with_sign = [](double x) { return number(x, (x < 0 ? "\u2212" : "+") + fixed(x < 0 ? -x : x, 4)); };
+  const auto with_sign = [](double x) { return number(x, (x < 0 ? "" : "+") + with_minus(fixed(x, 4))); };
   std::string body;
   for (const model_difference& d : c.differences)
     body += "<tr><th scope=\"row\">" + badge(d.first) + " against " + badge(d.second) + "</th><td>" + with_sign(d.f1) +
@@ -124,9 +129,8 @@ inline std::string label_word(const content& c, std::size_t pair) {
 inline std::string texts_of(const content& c, std::size_t pair) {
   const std::size_t row = c.all.tested()[pair];
   std::string out;
-  for (const std::string_view t : {c.all.pairs.first[row], c.all.pairs.second[row]})
-    out += "<td class=\"text\" dir=\"auto\">" +
-           (t.empty() ? std::string("<small>(empty)</small>") : text(t, shown_characters)) + "</td>";
+  for (const std::string& t : marked_texts(c.all.pairs.first[row], c.all.pairs.second[row], shown_characters))
+    out += "<td class=\"text\" dir=\"auto\">" + (t.empty() ? "<small>(empty)</small>" : t) + "</td>";
   return out;
 }
 inline std::string pair_number(const content& c, std::size_t pair) {
@@ -152,12 +156,12 @@ inline std::string mistakes(const content& c, const judged_model& m, bool called
 }
 
 /// How often one model is right where another is wrong.
-inline std::string only_right(const content& c, const agreement& a) {
+inline std::string only_right(const content& c, const std::vector<std::string>& names, const agreement& a) {
   if (!a.compared()) return "";
   std::string head = "<tr>" + header("right, where this one is wrong:"), body;
   for (std::size_t m = 0; m < c.models.size(); ++m) {
     head += header(badge(m));
-    body += "<tr><th scope=\"row\">" + badge(m) + "</th>";
+    body += "<tr><th scope=\"row\">" + badge(m) + ' ' + names[m] + "</th>";
     for (std::size_t other = 0; other < c.models.size(); ++other)
       body += m == other ? "<td>\u2013</td>" : "<td>" + grouped(a.only(m, other)) + "</td>";
     body += "</tr>\n";

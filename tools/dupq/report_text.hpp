@@ -28,24 +28,44 @@ inline void append_character(std::string& page, char32_t c) {
   append_utf8(page, c < 0x20 ? 0x2400 + c : c == 0x7F ? U'\u2421' : no_character ? dupq::unicode::replacement : c);
 }
 
-/// A text as a page shows it, in mark-up and in attributes; broken UTF-8 becomes U+FFFD. Of more than `most` characters
-/// the first ones and how many there are.
-inline std::string text(std::string_view bytes, std::size_t most = SIZE_MAX) {
+/// The bytes of a text's first characters.
+inline std::string_view characters(std::string_view bytes, std::size_t most) {
+  const char *p = bytes.data(), *const end = p + bytes.size();
+  for (; p != end && most != 0; --most) dupq::unicode::decode(p, end);
+  return bytes.substr(0, static_cast<std::size_t>(p - bytes.data()));
+}
+
+/// What follows a text of which only the first characters are shown.
+inline std::string rest_of(std::string_view bytes, std::size_t most) {
+  if (characters(bytes, most).size() == bytes.size()) return "";
+  std::size_t count = 0;
+  for (const char *p = bytes.data(), *const end = p + bytes.size(); p != end; ++count) dupq::unicode::decode(p, end);
+  return "\u2026 <small>(" + grouped(count) + " characters)</small>";
+}
+
+/// A text as a page shows it, in mark-up and in attributes; broken UTF-8 becomes U+FFFD.
+inline std::string text(std::string_view bytes) {
   std::string out;
-  std::size_t count = 0, kept = 0;
-  for (const char *p = bytes.data(), *const end = p + bytes.size(); p != end; ++count) {
+  for (const char *p = bytes.data(), *const end = p + bytes.size(); p != end;)
     append_character(out, dupq::unicode::decode(p, end));
-    if (count + 1 == most) kept = out.size();
-    if (count + 1 > most) out.resize(kept);  // what follows is only counted
-  }
-  return count > most ? out + "\u2026 <small>(" + grouped(count) + " characters)</small>" : out;
+  return out;
+}
+/// The same of a text's first characters, and how many it has if these are not all.
+inline std::string text(std::string_view bytes, std::size_t most) {
+  return text(characters(bytes, most)) + rest_of(bytes, most);
+}
+
+/// With a true minus sign.
+inline std::string with_minus(std::string digits) {
+  if (digits.starts_with('-')) digits.replace(0, 1, "\u2212");
+  return digits;
 }
 
 /// A number as people read it, and as a program does: the digits that --json has.
 inline std::string number(double value, const std::string& shown) {
   return "<data value=\"" + json::real(value) + "\">" + shown + "</data>";
 }
-inline std::string number(double value, int places) { return number(value, fixed(value, places)); }
+inline std::string number(double value, int places) { return number(value, with_minus(fixed(value, places))); }
 
 /// 0.368 as "36.8 %"
 inline std::string percent(double part) { return fixed(100 * part, 1) + "\u00A0%"; }
