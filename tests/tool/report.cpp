@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -23,14 +24,7 @@ constexpr float inf = std::numeric_limits<float>::infinity(), none = std::numeri
 judged_model model_of(std::vector<float> scores, const std::vector<std::uint8_t>& labels,
                       std::optional<double> threshold) {
   const judged_part part{scores, labels};
-  return {.name = "m.gguf",
-          .cross = "",
-          .threshold = threshold,
-          .threshold_from = "model",
-          .validation = {},
-          .test = judgement("test", part, threshold),
-          .scores = scores,
-          .f1 = {}};
+  return {.name = "m.gguf", .threshold = threshold, .test = judgement("test", part, threshold), .scores = scores};
 }
 
 /// How far a point is from a line of points.

@@ -31,16 +31,16 @@ struct judged_rows {
 
 /// A row of the table: a model, or a cascade of two.
 struct judged_model {
-  std::string name, cross;  ///< files; `cross`: of a cascade
+  std::string name = {}, cross = {};  ///< files; `cross`: of a cascade
   dupq::model_kind kind{};
-  std::optional<double> threshold;
-  std::string threshold_from;
-  std::optional<judgement> validation;
-  judgement test;             ///< all pairs where there is no split
-  std::vector<float> scores;  ///< of the pairs of `test`
+  std::optional<double> threshold = {};
+  std::string threshold_from = {};
+  std::optional<judgement> validation = {};
+  judgement test;                  ///< all pairs where there is no split
+  std::vector<float> scores = {};  ///< of the pairs of `test`
   double seconds = 0, rate = 0;
-  std::optional<interval> f1;
-  std::optional<judgement> notebook;  ///< what the seed notebook would report, where somebody asks
+  std::optional<interval> f1 = {};
+  std::optional<judgement> notebook = {};  ///< what the seed notebook would report, where somebody asks
 
   std::string title() const { return cross.empty() ? name : name + "," + cross; }
   /// Without a threshold nothing is called a duplicate.
