@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The seed notebook, whole, with the dupq tool alone: what all-MiniLM-L6-v2 is worth on labelled pairs as it is, after
-# three ways to fine-tune it and as a cross-encoder, in one table and report. `--help` says how. What is finished is kept, so that
-# the same command goes on where it was stopped.
+# three ways to fine-tune it and as a cross-encoder, in one table and one report. `--help` says how. What is finished is
+# kept, so that the same command goes on where it was stopped.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
@@ -10,8 +10,8 @@ say_usage() {
 usage: tools/notebook.sh TRAIN.csv [-o FOLDER] [--base MODEL] [--epochs N] [--as-in-the-notebook] ...
 
 TRAIN.csv has the columns question1, question2 and is_duplicate, as Kaggle's Quora Question Pairs have. Of 50,000 of its
-pairs 40,000 are learnt from, 5,000 choose each model's threshold and 5,000 judge it. On two cores an epoch of these
-takes a bi-encoder some six minutes, and all of it half an hour.
+pairs 40,000 are learnt from, 5,000 choose each model's threshold and 5,000 judge it. On two cores an epoch takes five
+to ten minutes, and all of it about half an hour.
   -o FOLDER       where models, logs, table and report are put (default: $build/notebook)
   --base MODEL    a Hugging Face folder or a model file of floats (default: $name, which is fetched)
   --tool DUPQ     the tool (default: $build/dupq, which is built)
@@ -60,7 +60,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ -z "$quick" ] || : "${pairs:=$root/examples/questions.csv}" "${base:=$root/tests/golden/bert}" "${out:=$build/notebook-quick}"
+if [ -n "$quick" ]; then
+  : "${pairs:=$root/examples/questions.csv}" "${base:=$root/tests/golden/bert}" "${out:=$build/notebook-quick}"
+fi
 : "${out:=$build/notebook}"
 [ -n "$pairs" ] || usage_error "TRAIN.csv is missing"
 [ -f "$pairs" ] || fail "$pairs: no such file"
@@ -83,7 +85,7 @@ fi
 names=(untrained cosine online-contrastive mnr cross)
 [ ${#mistakes[@]} -eq 0 ] || names=(untrained {cosine,online-contrastive,mnr}{,-as-in-the-notebook} cross)
 digest() {
-  if [ -d "$1" ]; then (cd "$1" && find -L . -type f -exec cksum {} + | LC_ALL=C sort -k 3 | cksum); else cksum <"$1"; fi
+  if [ -f "$1" ]; then cksum <"$1"; else (cd "$1" && find -L . -type f -exec cksum {} + | LC_ALL=C sort | cksum); fi
 }
 made_of="pairs $(digest "$pairs"), split $split, base $(digest "$base"), epochs $epochs${quick:+, quick}"
 for place in "$base" "$(dirname "$base")"; do
@@ -91,15 +93,16 @@ for place in "$base" "$(dirname "$base")"; do
 done
 mkdir -p "$out"
 there=()
-for file in "$out"/{untrained,cosine,online-contrastive,mnr,cross}{,-as-in-the-notebook}{.gguf,.gguf.checkpoint,-steps.csv}; do
+made=({untrained,{cosine,online-contrastive,mnr}{,-as-in-the-notebook},cross}{.gguf{,.checkpoint},-steps.csv})
+for file in "${made[@]/#/$out/}"; do
   [ ! -e "$file" ] && [ ! -L "$file" ] || there+=("$file")
 done
 if [ ${#there[@]} -ne 0 ]; then
-  [ -e "$out/made-of" ] || fail "${there[0]}: is there, and not from here: -o takes another folder"
+  [ -e "$out/made-of" ] || fail "${there[0]}: is there, and not made by this script (-o goes elsewhere)"
   if [ -n "$fresh" ]; then
     rm -f "${there[@]}"
   elif [ "$(cat "$out/made-of")" != "$made_of" ]; then
-    fail "$out: its models are of other pairs, another base or other options: --fresh trains anew, -o takes another folder"
+    fail "$out: its models are of other pairs, another base or other options (--fresh trains anew, -o goes elsewhere)"
   fi
 fi
 [ ${#there[@]} -ne 0 ] && [ -z "$fresh" ] || printf '%s\n' "$made_of" >"$out/made-of"
@@ -136,15 +139,16 @@ fi
 timed "What it is worth, untrained" "$tool" eval "$untrained" "$pairs" --split "$split" ${threads[@]+"${threads[@]}"}
 for loss in cosine online-contrastive mnr; do
   train $loss "Fine-tuning, $loss" --loss $loss
-  [ ${#mistakes[@]} -eq 0 ] || train $loss-as-in-the-notebook "Fine-tuning, $loss as in the notebook" --loss $loss "${mistakes[@]}"
+  [ ${#mistakes[@]} -eq 0 ] ||
+    train $loss-as-in-the-notebook "Fine-tuning, $loss as in the notebook" --loss $loss "${mistakes[@]}"
 done
 train cross "Cross-encoder, of the same body" --loss cross --new-head
 
 # Models are named as they are in their folder: short, and the same wherever it is.
 table() {
   cd "$out"
-  "$tool" eval "${names[@]/%/.gguf}" "$pairs" --split "$split" ${threads[@]+"${threads[@]}"} ${mistakes[@]+"${mistakes[@]}"} \
-    --report report.html | tee table.txt
+  "$tool" eval "${names[@]/%/.gguf}" "$pairs" --split "$split" ${threads[@]+"${threads[@]}"} \
+    ${mistakes[@]+"${mistakes[@]}"} --report report.html | tee table.txt
 }
 timed "All of them, on the same pairs" table
 if [ ${#mistakes[@]} -ne 0 ]; then
@@ -159,4 +163,4 @@ fi
 step "How long it took"
 printf '%s' "$times"
 step "What is in $out"
-printf '%s\n' "${names[@]/%/.gguf}" "table.txt" "report.html" "*-steps.csv (step, learning rate, loss and gradient of each training)"
+printf '%s\n' "${names[@]/%/.gguf}" table.txt report.html "*-steps.csv (learning rate, loss and gradient of each step)"

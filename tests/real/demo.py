@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tools/demo.sh does its job on a fetched model, and says what to do without a network.
+"""tools/demo.sh does its job on a fetched model, and says what to do without a network; so does notebook.sh.
 
 demo.py MODEL_FOLDER BUILD: the model's Hugging Face folder, and where the demo may build.
 """
@@ -13,14 +13,18 @@ import tempfile
 import time
 import unittest
 
-DEMO = pathlib.Path(__file__).resolve().parent.parent.parent / "tools" / "demo.sh"
+TOOLS = pathlib.Path(__file__).resolve().parent.parent.parent / "tools"
+
+
+def run(*command, **environment):
+    """Runs a script of tools/ from another folder."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        return subprocess.run([TOOLS / command[0], *command[1:]], cwd=elsewhere, capture_output=True, text=True,
+                              env={**os.environ, "DUPQ_DEMO_BUILD": str(BUILD), **environment})
 
 
 def demo(**environment):
-    """Runs the demo from another folder."""
-    with tempfile.TemporaryDirectory() as elsewhere:
-        return subprocess.run([DEMO], cwd=elsewhere, env={**os.environ, "DUPQ_DEMO_BUILD": str(BUILD), **environment},
-                              capture_output=True, text=True)
+    return run("demo.sh", **environment)
 
 
 class Demo(unittest.TestCase):
@@ -45,11 +49,18 @@ class Demo(unittest.TestCase):
         self.assertLess(time.monotonic() - start, 30)
 
     def test_without_a_network(self):
-        run = demo(PIP_NO_INDEX="1")
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("could not be fetched", run.stderr)
-        self.assertIn(f"\n  {self.models / 'all-MiniLM-L6-v2'}\n", run.stderr)
-        self.assertEqual(list(self.models.iterdir()), [])
+        for command in (["demo.sh"], ["notebook.sh", TOOLS.parent / "examples" / "questions.csv"]):
+            done = run(*command, PIP_NO_INDEX="1")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("could not be fetched", done.stderr)
+            self.assertIn(f"\n  {self.models / 'all-MiniLM-L6-v2'}\n", done.stderr)
+            self.assertEqual(list(self.models.iterdir()), [])
+
+    def test_the_notebook_builds_the_tool_as_well(self):
+        done = run("notebook.sh", "--quick", "--fresh", PIP_NO_INDEX="1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"What is in {BUILD / 'notebook-quick'}\n", done.stdout)
+        self.assertTrue((BUILD / "notebook-quick" / "report.html").exists())
 
 
 if __name__ == "__main__":

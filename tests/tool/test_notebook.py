@@ -162,7 +162,7 @@ class Notebook(unittest.TestCase):
         self.out.mkdir()
         (self.out / "cosine.gguf").write_text("mine")
         for words in ((), ("--fresh",)):
-            self.assertIn("is there, and not from here", self.run_script("--quick", *words, status=1)[1])
+            self.assertIn("is there, and not made by this script", self.run_script("--quick", *words, status=1)[1])
         self.assertEqual((self.out / "cosine.gguf").read_text(), "mine")
 
     def test_usage(self):
