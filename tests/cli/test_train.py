@@ -11,6 +11,7 @@ import unittest
 
 from tool import COMMAND, GOLDEN, Case, posix_only
 from test_eval import HEADER, Labelled, quote
+from test_static import static_folder
 
 BI = ("cosine", "contrastive", "online-contrastive", "mnr")
 FEW = ("--batch", 8, "--lr", "2e-3", "--warmup", 4)
@@ -357,6 +358,27 @@ class Refused(Train):
         self.assertIn("v.csv: no pair is labelled 1", self.not_trained(bert, self.pairs, "--loss", "cosine", "--valid", valid))
         self.assertIn("cannot be created", self.refused("train", bert, self.pairs, "--loss", "cosine", "-o",
                                                         self.folder / "nowhere" / "o.gguf"))
+
+    def test_families_without_gradients(self):
+        """A file and a folder of each are refused, by the name of what cannot be trained, whatever is asked for."""
+        for family, reason in (("distilbert-dense", "dupq.dense.outputs: a layer after the pooling cannot be trained"),
+                               ("electra-dense", "dupq.dense.outputs: a layer after the pooling cannot be trained"),
+                               ("distilbert-relu", "dupq.hidden_activation: layers with relu cannot be trained, only with gelu"),
+                               ("bert-tanh", "dupq.hidden_activation: layers with gelu_tanh cannot be trained, only with gelu"),
+                               ("distilbert-cross", "dupq.head_activation: a head with relu cannot be trained, only with tanh")):
+            folder, model = self.folder / family, self.folder / (family + ".gguf")
+            shutil.copytree(GOLDEN / "families" / family, folder)
+            shutil.copy(GOLDEN / "bert" / "tokenizer.json", folder)
+            self.ok("convert", folder, "-o", model)
+            for base in (model, folder):
+                for words in (("--loss", "cosine"), ("--loss", "cross"), ("--loss", "cross", "--new-head")):
+                    with self.subTest(base=base, words=words):
+                        self.assertIn(f"{base}: {reason}\n", self.not_trained(base, self.pairs, *words))
+        table = self.folder / "static.gguf"
+        self.ok("distill", self.model("bert"), "-o", table)
+        for base in (table, static_folder(self.folder / "table", True), static_folder(self.folder / "rows", False)):
+            for words in (("--loss", "mnr"), ("--loss", "cross"), ("--loss", "cross", "--new-head")):
+                self.assertIn(f"{base}: a static model, which cannot be trained\n", self.not_trained(base, self.pairs, *words))
 
     def test_usage(self):
         bert = self.model("bert")

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "models.hpp"
+#include "training_bits.hpp"
 
 namespace {
 
@@ -110,6 +111,20 @@ state train(const dupq::model& m, const dupq::trainer_options& o, std::size_t st
 }
 
 }  // namespace
+
+TEST_CASE("the bits that every CPU has") {
+  for (const golden::known_training& known : golden::known_trainings) {
+    CAPTURE(known.model);
+    const golden::converted file(known.model);
+    const dupq::model m = file.open();
+    for (const dupq::kernels* table : dupq::available_kernels()) {
+      CAPTURE(table->name);
+      const auto bits = golden::trained_bits(m, *table, golden::texts());
+      REQUIRE(bits);
+      CHECK(*bits == known.hash);
+    }
+  }
+}
 
 TEST_CASE("the same bits from any table, any number of threads, and after a stop") {
   for (const char* name : {"bert", "bert_pooled", "mpnet", "cross"}) {

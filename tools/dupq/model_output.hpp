@@ -1,7 +1,9 @@
 // A model file that is written: it is opened, as any model is, before it takes its name.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <dupq/core/platform.hpp>
 #include <dupq/model.hpp>
 #include <span>
@@ -44,7 +46,10 @@ class model_in_memory {
 /// Writes a model file piece by piece. One that the library would not open is a failure, and no file.
 class model_output {
  public:
-  explicit model_output(const std::string& path) : out_(path) {}
+  /// `bytes`: how many will come, where that is known.
+  explicit model_output(const std::string& path, std::uint64_t bytes = 0) : out_(path) {
+    if (!out_.seekable()) kept_.reserve(static_cast<std::size_t>(bytes));
+  }
 
   void write(std::span<const std::byte> bytes) {
     if (out_.seekable())
@@ -53,14 +58,16 @@ class model_output {
       kept_.insert(kept_.end(), bytes.begin(), bytes.end());  // a pipe gets nothing until the whole file was checked
   }
 
-  void commit() {
+  void commit(const dupq::model_options& options = {}) {
     if (out_.seekable()) {
       out_.flush();
-      if (const auto model = dupq::model::open(out_.temporary().c_str()); !model)
+      if (const auto model = dupq::model::open(out_.temporary().c_str(), options); !model)
         throw failure(model.error().in(out_.name()));
     } else {
       (void)model_in_memory(kept_, out_.name());
-      out_.write(kept_.data(), kept_.size());
+      constexpr std::size_t piece = std::size_t{1} << 20;  // the output would keep all of it once more
+      for (std::size_t at = 0; at < kept_.size(); at += piece)
+        out_.write(kept_.data() + at, std::min(piece, kept_.size() - at));
     }
     out_.commit();
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "convert.hpp"
+#include "hf_static.hpp"
 #include "model_output.hpp"
 #include "new_head.hpp"
 #include "session.hpp"
@@ -30,6 +31,7 @@ class train_base {
       open_folder(args, head_seed.has_value());
     else
       file_.emplace(open_model(path, args, false, map));
+    check_family((**this).config());
     check_types();
     if (head_seed) add_head(args, *head_seed);
   }
@@ -50,17 +52,27 @@ class train_base {
     return file.size() + (storage ? *storage : 0);
   }
   /// Bytes of its weights in float32.
-  std::uint64_t image_bytes() const {
+  std::uint64_t weight_bytes() const {
     std::uint64_t numbers = 0;
     (**this).file().for_each_tensor([&](const dupq::gguf::tensor& t) { numbers += t.elements(); });
     return numbers * sizeof(float);
   }
+  /// Bytes of a model of such weights, in memory.
+  std::uint64_t image_bytes() const {
+    const dupq::model& base = **this;
+    const std::uint64_t weights = weight_bytes();
+    return base.file().data_offset() + (base.packed() ? weights : 2 * weights);  // kernels read a copy of a plain one
+  }
 
  private:
+  static constexpr const char* static_model = ": a static model, which cannot be trained";
+
   void open_folder(const arguments& args, bool for_head) {
     const std::filesystem::path root = hub_cache::snapshot(os::path_of(path_));
     foreign_folder::refuse(root);
+    if (hf_static_reader::is_static(root)) throw failure(path_ + static_model);
     hf_folder folder = read_hf_folder(root);
+    check_family(folder.config);
     const hf_tokenizer tokenizer = hf_tokenizer_reader::read(folder);
     place_positions(folder, tokenizer, {});
     const hf_checkpoint checkpoint(folder.transformer);
@@ -88,6 +100,19 @@ class train_base {
     head_values& head = pooler_.emplace();
     head.dense = read(*names.get(name, {c.hidden, c.hidden}));
     head.dense_bias = read(*names.get("pooler.dense.bias", {c.hidden}));
+  }
+
+  /// Layers that the trainer has no gradients for.
+  void check_family(const dupq::config& c) const {
+    const auto refuse = [&](std::string_view what) { throw failure(path_ + ": " + std::string(what)); };
+    if (c.kind == dupq::model_kind::static_encoder) throw failure(path_ + static_model);
+    if (c.dense_dim != 0) refuse("dupq.dense.outputs: a layer after the pooling cannot be trained");
+    if (c.hidden_activation != dupq::hidden_activation::gelu)
+      refuse("dupq.hidden_activation: layers with " + std::string(dupq::name(c.hidden_activation)) +
+             " cannot be trained, only with gelu");
+    if (c.kind == dupq::model_kind::cross_encoder && c.head_activation != dupq::head_activation::tanh)
+      refuse("dupq.head_activation: a head with " + std::string(dupq::name(c.head_activation)) +
+             " cannot be trained, only with tanh");
   }
 
   /// Only floats are trained: what integers were rounded from is not in the file any more.

@@ -5,15 +5,16 @@
 // digest's own digits.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <dupq/core/file.hpp>
 #include <dupq/core/gguf.hpp>
 #include <dupq/core/gguf_writer.hpp>
 #include <dupq/core/heap_list.hpp>
 #include <dupq/core/sha256.hpp>
+#include <fstream>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,6 +40,11 @@ struct train_progress {
 
 /// All weights one after another, in the trainer's order.
 using weight_copy = std::vector<float>;
+inline std::size_t weight_count(text_trainer& trainer) {
+  std::size_t all = 0;
+  for (std::size_t i = 0; i < trainer.tensor_count(); ++i) all += trainer.tensor(i).values.size();
+  return all;
+}
 
 class train_checkpoint {
  public:
@@ -95,19 +101,19 @@ class train_checkpoint {
   /// Fills the trainer, and the weights of the best epoch, with what the file that was checked has.
   train_progress load(text_trainer& trainer, weight_copy& best) {
     if (!opened_) check();
-    const dupq::gguf::file& file = opened_->file;
     const train_progress at = opened_->at;
-    const bool has_best = file.tensor("best/" + std::string(trainer.tensor(0).name)).has_value();
+    const bool has_best = opened_->file.tensor("best/" + std::string(trainer.tensor(0).name)).has_value();
+    if (has_best) best.reserve(weight_count(trainer));
     for (std::size_t i = 0; i < trainer.tensor_count(); ++i) {
       const dupq::tensor_view t = trainer.tensor(i);
       const std::string name(t.name);
-      copy(file, name, t.values);
-      copy(file, "m/" + name, t.first_moments);
-      copy(file, "v/" + name, t.second_moments);
+      opened_->read(name, t.values);
+      opened_->read("m/" + name, t.first_moments);
+      opened_->read("v/" + name, t.second_moments);
       if (!has_best) continue;
       const std::size_t before = best.size();
       best.resize(before + t.values.size());
-      copy(file, "best/" + name, std::span(best).subspan(before));
+      opened_->read("best/" + name, std::span(best).subspan(before));
     }
     opened_.reset();
     if (const auto done = trainer.resume(at.steps); !done) throw failure(done.error().in(path_));
@@ -121,12 +127,14 @@ class train_checkpoint {
   static constexpr std::string_view architecture = "dupq-checkpoint", digest_key = "dupq.digest";
   static constexpr std::size_t digest_digits = sizeof(dupq::hex_digest);
 
-  /// A file that is this run's checkpoint.
+  /// A file that is this run's checkpoint. It is read and not mapped but for its header, since its pages would count as
+  /// memory of the training, which has said how much it takes.
   struct opened {
-    explicit opened(const train_checkpoint& c) : mapped(map(c.path_)), file(parse(mapped, c.path_)) {
+    explicit opened(const train_checkpoint& c)
+        : path(c.path_), mapped(map(path)), file(parse(mapped, path)), in(os::path_of(path), std::ios::binary) {
       if (text(file, "general.architecture") != architecture)
         throw failure(c.path_ + ": is no checkpoint of a training");
-      check_digest(c.path_);
+      check_digest();
       if (text(file, "dupq.run") != c.run_)
         throw failure(c.path_ + ": is the checkpoint of another training: the base, the pairs or the options differ");
       c.read_numbers(file, at);
@@ -143,22 +151,44 @@ class train_checkpoint {
       if (!file) throw failure(file.error().in(path));
       return *file;
     }
-    void check_digest(const std::string& path) const {
+    /// A tensor's numbers.
+    void read(const std::string& name, std::span<float> to) {
+      const auto t = file.tensor(name);
+      if (!t || t->type != dupq::gguf::tensor_type::f32 || t->bytes.size() != to.size_bytes())
+        throw failure(path + ": tensor " + name + ": missing, or of another size");
+      in.seekg(t->bytes.data() - mapped.bytes().data());
+      if (!in.read(reinterpret_cast<char*>(to.data()), static_cast<std::streamsize>(to.size_bytes())))
+        throw failure(path + ": tensor " + name + ": cannot be read");
+    }
+
+   private:
+    void check_digest() {
       const std::string_view written = text(file, digest_key);
       if (written.size() != digest_digits)
         throw failure(path + ": " + std::string(digest_key) + ": missing or no digest, so nobody knows if it is whole");
-      const std::span<const std::byte> all = mapped.bytes();
-      const auto digits = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(written.data()) - all.data());
+      const auto digits = reinterpret_cast<const std::byte*>(written.data()) - mapped.bytes().data();
       dupq::sha256 digest;
-      digest.update(all.first(digits));
-      digest.update(all.subspan(digits + digest_digits));
+      const auto add = [&](std::uint64_t size) {
+        std::vector<char> piece(std::size_t{1} << 20);
+        for (std::uint64_t n; size != 0; size -= n) {
+          n = std::min<std::uint64_t>(size, piece.size());
+          if (!in.read(piece.data(), static_cast<std::streamsize>(n))) throw failure(path + ": cannot be read");
+          digest.update(std::as_bytes(std::span(piece).first(static_cast<std::size_t>(n))));
+        }
+      };
+      add(static_cast<std::uint64_t>(digits));
+      in.seekg(digits + std::streamoff{digest_digits});
+      add(mapped.bytes().size() - static_cast<std::uint64_t>(digits) - digest_digits);
       if (digest.hex() != written)
         throw failure(path + ": " + std::string(digest_key) +
                       ": another than that of the contents: the file is damaged");
     }
 
+   public:
+    std::string path;
     dupq::mapped_file mapped;
     dupq::gguf::file file;
+    std::ifstream in;
     train_progress at;
   };
 
@@ -203,13 +233,6 @@ class train_checkpoint {
       best = best.subspan(t.values.size());
     }
   }
-  void copy(const dupq::gguf::file& file, const std::string& name, std::span<float> to) const {
-    const auto t = file.tensor(name);
-    if (!t || t->type != dupq::gguf::tensor_type::f32 || t->bytes.size() != to.size_bytes())
-      throw failure(path_ + ": tensor " + name + ": missing, or of another size");
-    if (!to.empty()) std::memcpy(to.data(), t->bytes.data(), to.size_bytes());
-  }
-
   std::string path_, run_;
   std::optional<opened> opened_;
 };

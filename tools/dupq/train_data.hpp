@@ -47,6 +47,13 @@ class train_data {
   /// Where the validation rows are.
   const labelled_pairs& judged() const noexcept { return other.labels.empty() ? rows.pairs : other; }
 
+  /// The validation rows, and those of the test behind them.
+  std::vector<std::size_t> validation_and_test() const {
+    std::vector<std::size_t> all = validation;
+    all.insert(all.end(), rows.testing.begin(), rows.testing.end());
+    return all;
+  }
+
   train_rows rows;
   labelled_pairs other;  ///< of --valid
   std::vector<std::size_t> validation;

@@ -58,7 +58,7 @@ inline std::vector<float> score_trained(const dupq::model& base, text_trainer& t
                                         const labelled_pairs& pairs, std::span<const std::size_t> rows) {
   named_weights weights("the trained model");
   add_weights(weights, trainer);
-  const std::vector<std::byte> image = trained_image(base, weights);
+  const std::vector<std::byte> image = trained_file(base, weights).image();
   const model_in_memory model(image, "the trained model", base.kernels());
   memory_session session(*model, executor);
   std::uint64_t questions = 0;

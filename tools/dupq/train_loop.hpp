@@ -209,9 +209,7 @@ class train_loop {
   }
 
   void keep_best() {
-    std::size_t all = 0;
-    for (std::size_t i = 0; i < trainer_.tensor_count(); ++i) all += trainer_.tensor(i).values.size();
-    best_.reserve(all);
+    best_.reserve(weight_count(trainer_));
     for (std::size_t i = 0; i < trainer_.tensor_count(); ++i) {
       const dupq::tensor_view t = trainer_.tensor(i);
       best_.insert(best_.end(), t.values.begin(), t.values.end());

@@ -2,35 +2,58 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <dupq/core/config.hpp>
 #include <dupq/core/executor.hpp>
 #include <dupq/workspace.hpp>
+#include <span>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "format.hpp"
+#include "scoring.hpp"
 
 namespace dupq_tool {
 
+/// Bytes that the process has in memory at a time. Pages of the base's file count, although processes share them.
 struct train_memory {
   std::uint64_t trainer = 0;  ///< weights, gradients, moments, activations
   std::uint64_t base = 0;     ///< the base
-  std::uint64_t image = 0;    ///< the weights in float32
-  std::uint64_t texts = 0;
-  bool judges = false;      ///< the model is run over validation pairs
-  bool keeps_best = false;  ///< the weights of an epoch are kept while the next one is learnt
+  std::uint64_t weights = 0;  ///< the weights in float32
+  std::uint64_t image = 0;    ///< the model of these weights, in memory
+  std::uint64_t texts = 0;    ///< the pairs
+  std::uint64_t scoring = 0;  ///< what it takes to score pairs, beside the model; 0: none are
+  bool keeps_best = false;    ///< the weights of an epoch are kept while the next one is learnt
+  bool piped = false;         ///< the result is kept until it is whole
 
   /// The most bytes at a time.
-  std::uint64_t peak(const dupq::config& c, dupq::executor executor) const noexcept {
-    std::uint64_t all = trainer + base + texts;
-    if (!judges) return all;
-    dupq::limits limits;
-    limits.text_tokens = c.max_length;
-    limits.workers = executor.count();
-    all += image + dupq::workspace_bytes(c, limits);
-    return keeps_best ? all + image : all;
+  std::uint64_t peak() const noexcept {
+    constexpr std::uint64_t program = 6'000'000, output = std::uint64_t{1} << 22;  // its code and libraries; a buffer
+    const std::uint64_t judging = scoring == 0 ? 0 : image + scoring, writing = (piped ? image : 0) + output;
+    return program + trainer + base + texts + (keeps_best ? weights : 0) + std::max(judging, writing);
   }
 };
+
+/// Bytes of pairs and of what lists them.
+inline std::uint64_t bytes_of(const labelled_pairs& pairs) noexcept {
+  return pairs.bytes.bytes() + pairs.labels.size() * (2 * sizeof(std::string_view) + 1);
+}
+
+/// Bytes that it takes to score these pairs: an encoder's, and the vectors of distinct texts with a table of them.
+inline std::uint64_t scoring_bytes(const dupq::config& c, dupq::executor executor, const labelled_pairs& pairs,
+                                   std::span<const std::size_t> rows) {
+  dupq::limits limits;
+  limits.text_tokens = c.max_length;
+  limits.workers = executor.count();
+  const std::uint64_t encoder = dupq::workspace_bytes(c, limits);
+  if (c.kind == dupq::model_kind::cross_encoder) return encoder;
+  std::unordered_set<std::string_view> texts;
+  for (const std::size_t row : rows) texts.insert(pairs.first[row]), texts.insert(pairs.second[row]);
+  constexpr std::uint64_t entry = 96;
+  return encoder + texts.size() * (c.dim() * sizeof(float) + entry);
+}
 
 /// "90.9 MB"
 inline std::string megabytes(std::uint64_t bytes) { return fixed(static_cast<double>(bytes) / 1e6, 1) + " MB"; }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <dupq/core/heap_list.hpp>
 #include <dupq/core/sha256.hpp>
 #include <dupq/model.hpp>
 #include <iterator>
@@ -39,32 +41,42 @@ inline std::vector<key_change> trained_keys(tensor_layout layout, std::string di
   return keys;
 }
 
-/// Hands the bytes of the model file to `sink`, whose weights are those of `weights`; returns how many they are.
-/// A weight that is not finite is a failure.
-inline std::uint64_t write_trained(const dupq::model& base, const named_weights& weights,
-                                   std::optional<float> threshold, const std::optional<training_record>& record,
-                                   const byte_sink& sink) {
-  const tensor_layout layout = base.packed() ? tensor_layout::packed : tensor_layout::plain;
-  const std::vector<output_tensor> tensors =
-      lay_out(weights.all(base.config()), base.config().vocabulary, layout, weight_type::f32);
-  dupq::sha256 digest;  // it stands before the data
-  produce(tensors, layout, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
+/// The model file of a base with other weights, which are referred to. One that is not finite is a failure.
+class trained_file {
+ public:
+  trained_file(const dupq::model& base, const named_weights& weights, std::optional<float> threshold = {},
+               const std::optional<training_record>& record = {})
+      : layout_(base.packed() ? tensor_layout::packed : tensor_layout::plain),
+        tensors_(lay_out(weights.all(base.config()), base.config().vocabulary, layout_, weight_type::f32)) {
+    dupq::sha256 digest;  // it stands before the data
+    produce(tensors_, layout_, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
+    dupq::gguf::writer writer(alignment_of(layout_));
+    const std::string digits(std::string_view(digest.hex()));
+    copy_keys(base.file(), trained_keys(layout_, digits, threshold, record), writer);
+    for (const output_tensor& t : tensors_) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
+    header_ = header_of(writer);
+    bytes_ = header_.size() + writer.data_bytes();
+  }
 
-  dupq::gguf::writer writer(alignment_of(layout));
-  copy_keys(base.file(), trained_keys(layout, std::string(std::string_view(digest.hex())), threshold, record), writer);
-  for (const output_tensor& t : tensors) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
-  const auto header = header_of(writer);
-  sink(header.items());
-  produce(tensors, layout, sink);
-  return header.size() + writer.data_bytes();
-}
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Hands all of them to `sink`, piece by piece.
+  void write(const byte_sink& sink) const {
+    sink(header_.items());
+    produce(tensors_, layout_, sink);
+  }
+  /// All of them in memory.
+  std::vector<std::byte> image() const {
+    std::vector<std::byte> all;
+    all.reserve(static_cast<std::size_t>(bytes_));
+    write([&](std::span<const std::byte> part) { all.insert(all.end(), part.begin(), part.end()); });
+    return all;
+  }
 
-/// The same in memory.
-inline std::vector<std::byte> trained_image(const dupq::model& base, const named_weights& weights) {
-  std::vector<std::byte> file;
-  write_trained(base, weights, std::nullopt, std::nullopt,
-                [&](std::span<const std::byte> bytes) { file.insert(file.end(), bytes.begin(), bytes.end()); });
-  return file;
-}
+ private:
+  tensor_layout layout_;
+  std::vector<output_tensor> tensors_;
+  dupq::heap_list<std::byte> header_;
+  std::uint64_t bytes_ = 0;
+};
 
 }  // namespace dupq_tool

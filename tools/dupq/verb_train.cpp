@@ -103,11 +103,11 @@ std::uint64_t write_model(const std::string& to, const dupq::model& base, text_t
                           std::optional<float> threshold, const training_record& record) {
   named_weights weights("the trained model");
   add_weights(weights, trainer);
-  model_output out(to);
-  const std::uint64_t bytes =
-      write_trained(base, weights, threshold, record, [&](std::span<const std::byte> part) { out.write(part); });
-  out.commit();
-  return bytes;
+  const trained_file file(base, weights, threshold, record);
+  model_output out(to, file.bytes());
+  file.write([&](std::span<const std::byte> part) { out.write(part); });
+  out.commit({.check_weights = false});  // they were looked at when they were laid out
+  return file.bytes();
 }
 
 /// A place for checkpoints beside the output; nothing where there is no such place.
@@ -157,16 +157,19 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
   const std::size_t columns = settings.loss == train_loss::cross ? 1 : data.rows.negatives.empty() ? 2 : 3;
   const auto options = options_for(settings, plan, columns, tokens.most, pool.executor(), kernels);
   const std::uint64_t trainer_needs = take_in(trainer_bytes(*base, options), base.path());
-  const train_memory memory{.trainer = trainer_needs,
-                            .base = base.bytes(),
-                            .image = base.image_bytes(),
-                            .texts = data.rows.pairs.bytes.bytes() + data.other.bytes.bytes(),
-                            .judges = !data.validation.empty(),
-                            .keeps_best = settings.epochs > 1};
+  train_memory memory{.trainer = trainer_needs,
+                      .base = base.bytes(),
+                      .weights = base.weight_bytes(),
+                      .image = base.image_bytes(),
+                      .texts = bytes_of(data.rows.pairs) + bytes_of(data.other),
+                      .keeps_best = settings.epochs > 1 && !data.validation.empty(),
+                      .piped = to == "-"};
+  const std::vector<std::size_t> judged = data.validation_and_test();
+  if (!judged.empty()) memory.scoring = scoring_bytes(base->config(), pool.executor(), data.judged(), judged);
   check_output(to);
   const std::uint64_t last_step = std::min(most.value_or(UINT64_MAX), plan.steps());
   auto checkpoint = checkpoint_for(args, to, run_digest(*base, settings, data), last_step);
-  say_plan(base, data, plan, tokens, memory.peak(base->config(), pool.executor()), settings);
+  say_plan(base, data, plan, tokens, memory.peak(), settings);
 
   const auto trainer = take_in(make_text_trainer(*base, options, settings), base.path());
   train_loop_options loop_options{.last_step = last_step,
@@ -200,9 +203,7 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
   if (threshold) record.f1 = static_cast<float>(at.best_f1);
   loop.with_best([&] {
     if (!data.rows.testing.empty()) {
-      std::vector<std::size_t> rows = data.rows.validation;
-      rows.insert(rows.end(), data.rows.testing.begin(), data.rows.testing.end());
-      table = judge_split(data, at.threshold, score(data.rows.pairs, rows));
+      table = judge_split(data, at.threshold, score(data.rows.pairs, judged));
     }
     bytes = write_model(to, *base, *trainer, threshold, record);
   });
