@@ -151,6 +151,14 @@ TEST_CASE("texts are cut by characters, and escaped") {
   CHECK(text("", 2).empty());
 }
 
+TEST_CASE("scores are short") {
+  CHECK(short_number(0.7853) == "0.785");
+  CHECK(short_number(-12.5) == "\u221212.500");
+  CHECK(short_number(0) == "0.000");
+  CHECK(short_number(1e-43) == "1e-43");
+  CHECK(short_number(-2.5e30) == "\u22122.5e+30");
+}
+
 TEST_CASE("words that tell two texts apart are marked") {
   const auto marked = [](const char* a, const char* b, std::size_t most = 99) {
     const auto both = marked_texts(a, b, most);

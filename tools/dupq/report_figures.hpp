@@ -103,12 +103,13 @@ inline std::string recall_figure(const std::string& id, std::span<const drawn_mo
     const dupq::confusion& c = m.judged.test.counts;
     if (c.tp + c.fp != 0) marked.add(m.number, c.recall(), c.precision());
   }
-  const std::string chance = line(x.from, y(duplicates), x.to, y(duplicates), "chance") +
-                             words(x.from + 6, y(duplicates) + (duplicates > 0.1 ? 14 : -6), "tick start", "chance");
+  const std::string chance = line(x.from, y(duplicates), x.to, y(duplicates), "chance");
+  const std::string chance_name =
+      words(x.from + 6, y(duplicates) + (duplicates > 0.1 ? 14 : -6), "tick start", "chance");
   return drawing(id, curve_width, curve_height, "Precision over recall",
                  "One curve a model; its number stands where its threshold is. By chance, precision is " +
                      fixed(duplicates, 4) + '.',
-                 frame(x, y, "recall", "precision") + equal_f1(x, y) + chance + curves + marked.draw());
+                 frame(x, y, "recall", "precision") + equal_f1(x, y) + chance + curves + chance_name + marked.draw());
 }
 
 /// How many pairs of each label have a score in which bin. The threshold is an edge, so that a bin is right or wrong as
@@ -187,8 +188,8 @@ inline std::string histogram(const std::string& id, const drawn_model& m, std::s
   if (m.judged.threshold) {
     const double at = x(*m.judged.threshold);
     marked =
-        line(at, top - 8, at, bottom, "threshold") +
-        words(at, top - 12, at > bins_width - 70 ? "name end" : "name", "threshold " + fixed(*m.judged.threshold, 3));
+        line(at, top - 8, at, bottom, "threshold") + words(at, top - 12, at > bins_width - 70 ? "name end" : "name",
+                                                           "threshold " + short_number(*m.judged.threshold));
   }
   return drawing(id, bins_width, bins_height, "Scores by label",
                  "How many pairs have which score: those labelled duplicates upwards, those labelled different "

@@ -126,8 +126,8 @@ std::string page(const content& c) {
            figure(histogram("scores-" + std::to_string(m.number + 1), m, labels), meaning_of(m.judged)) +
            confusion(m.judged) + "</section>\n";
   out +=
-      "</div>\n<h2 id=\"mistakes\">Worst mistakes</h2>\n<p>Words that only one of the two questions has are "
-      "marked.</p>\n";
+      "</div>\n<h2 id=\"mistakes\">Worst mistakes</h2>\n<p>Words that only one of two questions has, or has "
+      "elsewhere, are marked.</p>\n";
   for (const drawn_model& m : models)
     out += "<section><h3>" + badge(m.number) + ' ' + names[m.number] + "</h3>\n" + mistakes(c, m.judged, true) +
            mistakes(c, m.judged, false) + "</section>\n";

@@ -32,11 +32,12 @@ figcaption{font-size:.9rem;margin-top:.2rem}
 .legend li{overflow-wrap:anywhere;min-width:0}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1.5rem 2rem;align-items:start}
 svg{display:block;width:100%;height:auto;overflow:visible}
-svg text{font-size:12px;fill:var(--ink);text-anchor:middle;font-variant-numeric:tabular-nums}
+svg text{font-size:12px;fill:var(--ink);text-anchor:middle;font-variant-numeric:tabular-nums;
+paint-order:stroke;stroke:var(--page);stroke-width:3px;stroke-linejoin:round}
 svg .tick{fill:var(--soft)}
 svg .end{text-anchor:end}svg .start{text-anchor:start}
 svg .name{font-weight:600}
-svg .number{fill:var(--on);font-size:11px;font-weight:700}
+svg .number{fill:var(--on);stroke:none;font-size:11px;font-weight:700}
 path{fill:none;stroke-width:1}
 .grid{stroke:var(--grid)}.axis{stroke:var(--soft)}
 .curve{stroke-width:2;stroke-linejoin:round}
@@ -83,7 +84,7 @@ mark{background:rgba(var(--mark),.28);color:inherit;border-radius:.2em;padding:0
 footer{margin-top:3rem;border-top:1px solid var(--rule);padding-top:.8rem;font-size:.9rem}
 @media print{@page{margin:14mm}html{font-size:10.5px}body{max-width:none;padding:0}nav{display:none}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
-.wide{overflow:visible}h2,h3,caption{break-after:avoid}figure,tr,.confusion{break-inside:avoid}
+.wide{overflow:visible}h2,h3,h2+p,caption{break-after:avoid}figure,tr,.confusion{break-inside:avoid}
 .two{grid-template-columns:1fr 1fr;gap:1rem}.pairs .text{min-width:0}}
 )css";
 

@@ -40,10 +40,10 @@ inline std::string results(const content& c, const std::vector<std::string>& nam
                    "</small></th>");
   const auto column = [&](const std::string& title, const auto& value, int places, const char* classes = "") {
     head += header(title);
-    double best = -1;
-    for (const judged_model& m : c.models) best = std::max(best, value(m));
+    double best = value(c.models[0]), least = best;
+    for (const judged_model& m : c.models) best = std::max(best, value(m)), least = std::min(least, value(m));
     for (std::size_t m = 0; m < c.models.size(); ++m) {
-      const bool is_best = c.models.size() > 1 && best > 0 && value(c.models[m]) == best;
+      const bool is_best = best > least && value(c.models[m]) == best;
       rows[m] += std::string("<td class=\"") + (is_best ? "best " : "") + classes + "\">" +
                  number(value(c.models[m]), fixed_or_grouped(value(c.models[m]), places)) + "</td>";
     }
@@ -142,8 +142,8 @@ inline std::string mistakes(const content& c, const judged_model& m, bool called
   const std::uint64_t all = called ? m.test.counts.fp : m.test.counts.fn;
   for (const std::size_t pair : worst(m, c.all.test_labels(), called, shown_of(c))) {
     const double score = as_shortest(m.scores[pair]);
-    body += "<tr><td class=\"score\">" + number(score, 3) + "</td><td>" + label_word(c, pair) + "</td>" +
-            texts_of(c, pair) + pair_number(c, pair) + "</tr>\n";
+    body += "<tr><td class=\"score\">" + number(score, short_number(score)) + "</td><td>" + label_word(c, pair) +
+            "</td>" + texts_of(c, pair) + pair_number(c, pair) + "</tr>\n";
   }
   if (body.empty()) return std::string("<p class=\"none\">") + (called ? "No false hits." : "No misses.") + "</p>\n";
   return table("pairs",
@@ -177,8 +177,9 @@ inline std::string disputed(const content& c, const agreement& a) {
     std::string judges;
     for (std::size_t m = 0; m < c.models.size(); ++m) {
       const bool right = c.models[m].calls(pair) == duplicate;
+      const double score = as_shortest(c.models[m].scores[pair]);
       judges += "<li class=\"" + std::string(right ? "right" : "wrong") + "\">" + badge(m) + ' ' +
-                number(as_shortest(c.models[m].scores[pair]), 3) + ' ' + (right ? "right" : "wrong") + "</li>";
+                number(score, short_number(score)) + ' ' + (right ? "right" : "wrong") + "</li>";
     }
     body += "<tr><td>" + label_word(c, pair) + "</td><td><ul class=\"judges\">" + judges + "</ul></td>" +
             texts_of(c, pair) + pair_number(c, pair) + "</tr>\n";

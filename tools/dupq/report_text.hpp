@@ -1,6 +1,8 @@
 // Texts and numbers in a page: whatever a text holds, it is read as text and changes nothing around it.
 #pragma once
 
+#include <charconv>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <dupq/text/utf8.hpp>
@@ -59,6 +61,14 @@ inline std::string text(std::string_view bytes, std::size_t most) {
 inline std::string with_minus(std::string digits) {
   if (digits.starts_with('-')) digits.replace(0, 1, "\u2212");
   return digits;
+}
+
+/// A score: three places, or three digits where those would say nothing or be far too many.
+inline std::string short_number(double value) {
+  const double size = std::fabs(value);
+  if (value == 0 || (size >= 0.001 && size < 1e6)) return with_minus(fixed(value, 3));
+  char digits[64];
+  return with_minus({digits, std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general, 3).ptr});
 }
 
 /// A number as people read it, and as a program does: the digits that --json has.
