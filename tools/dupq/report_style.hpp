@@ -63,7 +63,8 @@ tbody th{font-weight:600}
 .results th:first-child{min-width:11rem;overflow-wrap:anywhere}
 .results td{white-space:nowrap}
 .best{font-weight:700}
-.differences td:last-child{text-align:left}
+.results small{white-space:nowrap}
+.differences td:last-child,.differences th:last-child{text-align:left}
 .confusion td,.confusion th{padding:.6rem .8rem}
 .confusion tbody td{text-align:center;min-width:8rem;border:2px solid var(--page)}
 .confusion thead th{text-align:center}
