@@ -1,5 +1,5 @@
-# What demo.sh and notebook.sh begin with, to be sourced: from a checkout to a built tool and a model's folder. All of it
-# is made in build/, or in the folder that DUPQ_DEMO_BUILD names.
+# What demo.sh and notebook.sh begin with, to be sourced: from a checkout to a built tool and a model's folder. All of
+# it is made in build/, or in the folder that DUPQ_DEMO_BUILD names.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${DUPQ_DEMO_BUILD:-$root/build}
 name=all-MiniLM-L6-v2
