@@ -47,6 +47,7 @@ NEVER_OF_NOTHING = {
     "graphs.hpp": {"count_ * sizeof(float)"}, "engine.hpp": {"pinned.used()"},  # memory of the GPU's, checked
     "packing.hpp": {"columns * sizeof(half)"},  # a table's row
     "unigram.hpp": {"size_ - at"},  # an array's
+    "bpe_text.hpp": {"size"},  # what a stretch has left
     "torch_file.hpp": {"static_cast<std::size_t>(bytes)"},  # a number's
     "unfinished.hpp": {"name.size() - 1"}, "os_windows.hpp": {"bytes"},  # names are not empty
 }

@@ -113,6 +113,17 @@ TEST_CASE("sixteen bytes at once are what they are one by one") {
           REQUIRE(same(byte_block::classify));
           REQUIRE(same(byte_block::integers::classify));
         }
+        byte_block::kinds kinds{};
+        for (std::size_t i = 0; i < text.size(); ++i) {
+          const auto byte = static_cast<unsigned char>(text[i]);
+          const bool ascii = byte < 0x80, white = byte == ' ' || (byte >= '\t' && byte <= '\r');
+          const bool digit = byte >= '0' && byte <= '9', letter = lower(text[i]) >= 'a' && lower(text[i]) <= 'z';
+          kinds.letter |= std::uint32_t{letter} << i, kinds.digit |= std::uint32_t{digit} << i;
+          kinds.space |= std::uint32_t{byte == ' '} << i, kinds.high |= std::uint32_t{!ascii} << i;
+          kinds.mark |= std::uint32_t{ascii && !white && !digit && !letter} << i;
+        }
+        REQUIRE(byte_block::kinds_of(text.data()) == kinds);
+        REQUIRE(byte_block::integers::kinds_of(text.data()) == kinds);
         std::uint32_t equal = 0;
         for (std::size_t i = 0; i < text.size(); ++i) equal |= std::uint32_t{text[i] == static_cast<char>(c)} << i;
         REQUIRE(byte_block::equal(text.data(), static_cast<char>(c)) == equal);

@@ -1,6 +1,7 @@
 // A tokenizer as keys of a model file: llama.cpp's first, then our own.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <dupq/core/gguf_writer.hpp>
 #include <dupq/text/bpe_text.hpp>
@@ -12,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "failure.hpp"
@@ -110,13 +112,13 @@ inline void add_bpe(dupq::gguf::writer& out, const hf_tokenizer& t) {
   const auto put = [&](bool done) {
     if (!done) throw failure(t.source + ": model.merges: their table cannot be built");
   };
-  std::vector<std::uint64_t> merges(2 * dupq::bpe::slots_for(model.merges.size()), 0);
+  std::vector<std::uint64_t> merges(2 * dupq::key_slots::count_for(model.merges.size()), 0);
   for (std::size_t i = 0; i < merges.size(); i += 2) merges[i] = dupq::bpe::no_pair;
   for (std::uint32_t rank = 0; rank < model.merges.size(); ++rank) {
     const auto& m = model.merges[rank];
     put(dupq::bpe::put_merge(merges, std::uint64_t{m.left} << 32 | m.right, {rank, m.made}));
   }
-  std::vector<std::uint64_t> words(2 * dupq::bpe::slots_for(t.pieces.size()), 0);
+  std::vector<std::uint64_t> words(2 * dupq::key_slots::count_for(t.pieces.size()), 0);
   const auto as_bytes = [](const auto& v) { return std::as_bytes(std::span(v)); };
   const auto view = dupq::bpe::view(as_bytes(model.bytes), as_bytes(merges), as_bytes(words), t.pieces.size());
   if (!view) throw failure(view.error());
@@ -135,14 +137,60 @@ inline void add_bpe(dupq::gguf::writer& out, const hf_tokenizer& t) {
         throw failure(t.source + ": model.ignore_merges: the token " + json::quote(t.pieces[id]) +
                       " is not what its merges make, which is not supported for long ones");
     } else if (whole || model.whole_words) {
-      put(dupq::bpe::put_word(words, dupq::piece_key::of(rest, blank), id));
+      put(dupq::word_slots::put(words, dupq::piece_key::of(rest, blank), id));
     }
   }
   out.add(dupq::bpe::bytes_key, std::span<const std::int32_t>(model.bytes));
+  std::vector<std::uint64_t> filter(dupq::bpe::filter_for(model.merges.size()), 0);
+  for (const auto& m : model.merges) dupq::bpe::put_filter(filter, std::uint64_t{m.left} << 32 | m.right);
   out.add(dupq::bpe::merges_key, std::span<const std::uint64_t>(merges));
+  out.add(dupq::bpe::filter_key, std::span<const std::uint64_t>(filter));
   out.add(dupq::bpe::words_key, std::span<const std::uint64_t>(words));
   out.add(dupq::bpe_model::prefix_key, model.prefix_space);
   out.add(dupq::bpe_model::split_key, model.split);
+}
+
+/// What spares looking for the paths of most words: words that are one piece, and marks that no piece joins to what
+/// stands before them (unigram::settings).
+inline void add_unigram_words(dupq::gguf::writer& out, const hf_tokenizer& t, std::span<const std::uint64_t> trie,
+                              std::span<const double> scores, const std::vector<bool>& special) {
+  dupq::unigram::settings s;
+  s.unknown = static_cast<std::int32_t>(t.unk), s.longest = t.unigram.longest;
+  s.byte_pieces = std::as_bytes(std::span(t.unigram.byte_pieces));
+  const auto view = dupq::unigram::view(std::as_bytes(trie), std::as_bytes(scores), scores.size(), s);
+  if (!view) throw failure(view.error());
+  const auto is_plain = [](char c) { return c > ' ' && c < '\x7F'; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+  std::vector<std::pair<dupq::piece_key, std::uint32_t>> words;
+  bool joined[2][128] = {};
+  std::int32_t ids[2];
+  for (std::uint32_t id = 0; id < t.pieces.size(); ++id) {
+    const std::string& piece = t.pieces[id];
+    for (std::size_t i = 1; i < piece.size(); ++i)
+      if ((is_letter(piece[i - 1]) || is_digit(piece[i - 1])) && static_cast<unsigned char>(piece[i]) < 0x80)
+        joined[is_digit(piece[i - 1])][static_cast<std::size_t>(piece[i])] = true;
+    if (!piece.starts_with(word_mark) || special[id]) continue;
+    const std::string_view word = std::string_view(piece).substr(word_mark.size());
+    if (word.empty() || word.size() > dupq::piece_key::capacity || !std::all_of(word.begin(), word.end(), is_plain))
+      continue;
+    dupq::token_sink sink{ids, 1, 2, 2};
+    dupq::unigram_path(*view, true, sink).add(word_mark, word);
+    if (sink.count == 1 && ids[0] == static_cast<std::int32_t>(id))
+      words.push_back({dupq::piece_key::of(word, false), id});
+  }
+  if (words.empty()) return;
+  std::vector<std::uint64_t> table(2 * dupq::key_slots::count_for(words.size()), 0), breaks(4, 0);
+  for (const auto& [key, id] : words)
+    if (!dupq::word_slots::put(table, key, id)) return;  // paths are found without it
+  for (std::size_t digit : {0u, 1u})
+    for (std::size_t c = '!'; c <= '~'; ++c) {
+      const char mark = static_cast<char>(c);
+      if (!joined[digit][c] && !is_letter(mark) && !is_digit(mark))
+        breaks[2 * digit + c / 64] |= std::uint64_t{1} << c % 64;
+    }
+  out.add(dupq::unigram::words_key, std::span<const std::uint64_t>(table));
+  out.add(dupq::unigram::breaks_key, std::span<const std::uint64_t>(breaks));
 }
 
 /// The pieces of a Unigram model, how they are found, and what is done to a text before.
@@ -158,7 +206,9 @@ inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const st
   out.add("tokenizer.ggml.scores", std::span<const float>(std::vector<float>(scores.begin(), scores.end())));
   out.add(dupq::unigram::scores_key, std::span<const double>(scores));
   out.add(dupq::unigram::longest_key, t.unigram.longest);
-  out.add(dupq::piece_trie::key, std::span<const std::uint64_t>(piece_trie_builder::build(entries)));
+  const std::vector<std::uint64_t> trie = piece_trie_builder::build(entries);
+  out.add(dupq::piece_trie::key, std::span<const std::uint64_t>(trie));
+  add_unigram_words(out, t, trie, scores, special);
   if (!t.unigram.byte_pieces.empty())
     out.add(dupq::unigram::bytes_key, std::span<const std::int32_t>(t.unigram.byte_pieces));
   if (!t.unigram.cut.empty()) out.add(dupq::pre_tokenizer::key, t.unigram.cut);

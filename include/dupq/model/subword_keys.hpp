@@ -49,10 +49,12 @@ class subword_reader {
     const gguf::value bytes = required(bpe::bytes_key, gguf::value_type::i32);
     const gguf::value merges = required(bpe::merges_key, gguf::value_type::u64);
     const gguf::value words = required(bpe::words_key, gguf::value_type::u64);
+    const gguf::value filter = read_.array(bpe::filter_key, gguf::value_type::u64);
     const bool prefix = read_.boolean(bpe_model::prefix_key, false), split = read_.boolean(bpe_model::split_key, true);
     if (!read_.done()) return read_.done().error();
     if (model == nullptr) return std::optional<tokenizer>();
-    const auto made = bpe::view(bytes.bytes, merges.bytes, words.bytes, static_cast<std::size_t>(tokens.count));
+    const auto made =
+        bpe::view(bytes.bytes, merges.bytes, words.bytes, static_cast<std::size_t>(tokens.count), filter.bytes);
     if (!made) return made.error();
     ::new (static_cast<void*>(model)) bpe_model{*made, prefix, split};
     return make(tokens, o);
@@ -68,6 +70,8 @@ class subword_reader {
     const gguf::value trie = required(piece_trie::key, gguf::value_type::u64);
     const gguf::value scores = required(unigram::scores_key, gguf::value_type::f64);
     s.byte_pieces = read_.array(unigram::bytes_key, gguf::value_type::i32).bytes;
+    s.words = read_.array(unigram::words_key, gguf::value_type::u64).bytes;
+    s.breaks = read_.array(unigram::breaks_key, gguf::value_type::u64).bytes;
     const gguf::value cut = read_.array(pre_tokenizer::key, gguf::value_type::string);
     if (!read_.done()) return read_.done().error();
     if (model == nullptr) return std::optional<tokenizer>();

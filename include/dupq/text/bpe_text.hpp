@@ -1,13 +1,17 @@
 // Texts to the ids of byte-level BPE: GPT-2's words, whose bytes are merged. What a tokenizer needs for RoBERTa.
 #pragma once
 
-#include <array>
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 #include <string_view>
 
 #include "../core/platform.hpp"
 #include "bpe.hpp"
+#include "byte_block.hpp"
 #include "graphemes.hpp"
 #include "step_reader.hpp"
 #include "token_finder.hpp"
@@ -170,17 +174,45 @@ class raw_byte_words {
   }
 
  private:
-  enum : std::uint8_t { other_byte, letter, number, mark, space };
-  static constexpr auto kinds = [] {
-    std::array<std::uint8_t, 256> k{};
-    for (unsigned c = 0; c < 128; ++c) {
-      const unsigned lower = c | 0x20;
-      k[c] = lower >= 'a' && lower <= 'z' ? letter : c >= '0' && c <= '9' ? number : mark;
-      if (c == ' ' || (c >= 9 && c <= 13)) k[c] = space;
+  /// Up to 64 bytes of text, a bit for each by its kind.
+  class block {
+   public:
+    std::size_t size = 0;
+
+    /// Of the text from `p` to `end`; up to `limit` it can be read.
+    void read(const char* p, const char* end, const char* limit) noexcept {
+      size = std::min<std::size_t>(static_cast<std::size_t>(end - p), 64);
+      bytes_ = p;
+      if (static_cast<std::size_t>(limit - p) < sizeof copy_) {
+        std::memcpy(copy_, p, size);
+        bytes_ = copy_;
+      }
+      letter_ = digit_ = space_ = mark_ = high_ = 0;
+      for (std::size_t i = 0; i < size; i += byte_block::size) {
+        const byte_block::kinds k = byte_block::kinds_of(bytes_ + i);
+        letter_ |= std::uint64_t{k.letter} << i, digit_ |= std::uint64_t{k.digit} << i;
+        space_ |= std::uint64_t{k.space} << i, mark_ |= std::uint64_t{k.mark} << i;
+        high_ |= std::uint64_t{k.high} << i;
+      }
+      if (size == 64) return;
+      const std::uint64_t valid = (std::uint64_t{1} << size) - 1;
+      letter_ &= valid, digit_ &= valid, space_ &= valid, mark_ &= valid, high_ &= valid;
     }
-    return k;
-  }();
-  static std::uint8_t kind_at(const char* p) noexcept { return kinds[static_cast<unsigned char>(*p)]; }
+    bool is_space(std::size_t at) const noexcept { return (space_ >> at & 1) != 0; }
+    bool is_high(std::size_t at) const noexcept { return (high_ >> at & 1) != 0; }
+    /// Where a row of letters, digits or marks ends that begins at a place; that place where none does.
+    std::size_t row_end(std::size_t at) const noexcept {
+      const std::uint64_t row = (letter_ >> at & 1) != 0 ? letter_ : (digit_ >> at & 1) != 0 ? digit_ : mark_;
+      return at + static_cast<std::size_t>(std::countr_one(row >> at));
+    }
+    /// At least piece_key::readable bytes from a place on, whatever stands beyond the end.
+    const char* at(std::size_t place) const noexcept { return bytes_ + place; }
+
+   private:
+    const char* bytes_ = nullptr;
+    std::uint64_t letter_, digit_, space_, mark_, high_;
+    char copy_[64 + piece_key::readable] = {};
+  };
 
   /// Any one word. Returns its end.
   const char* add_other(const char* p, bool begins) noexcept {
@@ -195,51 +227,76 @@ class raw_byte_words {
 
   /// Words from `p` on of ASCII with no white space but a blank before them. Returns where another begins.
   const char* add_ascii(const char* p) noexcept {
-    for (;;) {
-      if (p >= part_.end() && !part_.extend(p)) return p;
-      const char* end = part_.end();
-      const bool blank = *p == ' ';
-      const char* const word = p + blank;
-      if (word >= end) return p;
-      const std::uint8_t kind = kind_at(word);
-      if (kind != letter && kind != number && kind != mark) return p;
-      const char* q = word + 1;
-      if (*word == '\'' && !blank) {
-        if (end - word < 3) return p;
-        const auto at = [&](int i) { return char32_t{static_cast<unsigned char>(word[i])}; };
-        if (const int n = gpt2::contraction(at(0), at(1), at(2)); n != 0) {
-          add_word(p, word, word + n, false);
-          if (out_.full()) return p;
-          p = word + n;
-          continue;
-        }
+    p = read_ascii(p);
+    give_out();
+    return p;
+  }
+  const char* read_ascii(const char* p) noexcept {
+    block here;
+    std::size_t at = 0;
+    for (bool fresh = true;;) {
+      if (fresh || at == here.size) {
+        p += at;
+        if (p >= part_.end() && !part_.extend(p)) return p;
+        here.read(p, part_.end(), part_.limit());
+        at = 0, fresh = false;
       }
-      for (;;) {
-        while (q < end && kind_at(q) == kind) ++q;
-        if (q < end || !part_.extend(q)) break;
-        end = part_.end();
+      const std::size_t word = at + (here.is_space(at) ? 1 : 0);
+      std::size_t end = word < here.size ? here.row_end(word) : word;
+      const bool quote = end != word && word == at && *here.at(word) == '\'';
+      if (std::max(end, word + (quote ? 2 : 0)) >= here.size) {  // it goes on behind the block, or the text ends here
+        fresh = p + here.size < part_.end() || part_.extend(p + here.size);
+        if (fresh && at != 0) continue;
+        if (fresh || word == here.size || quote) return p + at;
       }
-      if (q < end && kind_at(q) == other_byte) return p;
-      add_word(p, word, q, blank);
+      if (end == word || (end < here.size && here.is_high(end))) return p + at;
+      if (quote) {
+        const auto next = [&](std::size_t i) { return char32_t{static_cast<unsigned char>(here.at(word)[i])}; };
+        if (const int n = gpt2::contraction(next(0), next(1), next(2)); n != 0)
+          end = word + static_cast<std::size_t>(n);
+      }
+      add_word({p + at, end - at}, here.at(word), end - word, word != at);
       if (out_.full()) return p;
-      p = q;
+      at = end;
     }
   }
-  void add_word(const char* begin, const char* word, const char* end, bool blank) noexcept {
-    const auto size = static_cast<std::size_t>(end - word);
-    if (size <= piece_key::capacity) {
-      const bool readable = part_.limit() - word >= static_cast<std::ptrdiff_t>(piece_key::readable);
-      const std::int32_t id =
-          model_.merges.find(readable ? piece_key::read(word, size, blank) : piece_key::of({word, size}, blank));
-      if (id >= 0) return out_.push(id);
+  /// Words wait until there are several: by then their places in the table, which does not fit into near caches, are
+  /// there.
+  /// `key` is where the word stands without the blank before it, with what may be read behind it.
+  void add_word(std::string_view text, const char* key, std::size_t size, bool blank) noexcept {
+    waiting& w = waiting_[count_++];
+    w.text = text;
+    w.is_short = size <= piece_key::capacity;
+    if (w.is_short) {
+      w.key = piece_key::read(key, size, blank);
+      model_.merges.words().prefetch(w.key);
     }
-    merger_.add({begin, static_cast<std::size_t>(end - begin)});
+    if (count_ == std::size(waiting_)) give_out();
   }
+  void give_out() noexcept {
+    for (std::size_t i = 0; i < count_ && !out_.full(); ++i) {
+      const waiting& w = waiting_[i];
+      const std::int32_t id = w.is_short ? model_.merges.words().find(w.key) : -1;
+      if (id >= 0)
+        out_.push(id);
+      else
+        merger_.add(w.text);
+    }
+    count_ = 0;
+  }
+
+  struct waiting {
+    std::string_view text;
+    piece_key key;
+    bool is_short;  ///< the key is the word's, without the blank before it
+  };
 
   const bpe_model& model_;
   stretch& part_;
   token_sink& out_;
   bpe_merger merger_;
+  std::size_t count_ = 0;
+  waiting waiting_[16];
 };
 
 struct bpe_reading {

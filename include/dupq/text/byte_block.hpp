@@ -22,6 +22,16 @@ struct classes {
   std::uint32_t other;  ///< other control characters, and all that is not ASCII
 };
 
+/// The same by the kinds of characters that GPT-2 tells apart. A byte that is in none of the masks is white space other
+/// than a space.
+struct kinds {
+  std::uint32_t letter, digit, space;
+  std::uint32_t mark;  ///< ASCII that is neither of these nor white space
+  std::uint32_t high;  ///< not ASCII
+
+  friend bool operator==(const kinds&, const kinds&) noexcept = default;
+};
+
 /// The portable form.
 namespace integers {
 
@@ -56,6 +66,23 @@ inline classes classify8(const char* from, char* to, bool lowercase) noexcept {
 inline classes classify(const char* from, char* to, bool lowercase) noexcept {
   const classes a = classify8(from, to, lowercase), b = classify8(from + 8, to + 8, lowercase);
   return {a.word | b.word << 8, a.blank | b.blank << 8, a.other | b.other << 8};
+}
+
+inline kinds kinds_of8(const char* from) noexcept {
+  std::uint64_t x;
+  std::memcpy(&x, from, sizeof x);
+  const std::uint64_t ascii = ~x & tops, low = x & ~tops;
+  const std::uint64_t letter = within(low | ones * 0x20, 'a', 'z') & ascii;
+  const std::uint64_t digit = within(low, '0', '9') & ascii;
+  const std::uint64_t space = within(low, ' ', ' ') & ascii;
+  const std::uint64_t mark = ascii & ~(letter | digit | space | within(low, '\t', '\r'));
+  return {gather(letter), gather(digit), gather(space), gather(mark), gather(x & tops)};
+}
+
+inline kinds kinds_of(const char* from) noexcept {
+  const kinds a = kinds_of8(from), b = kinds_of8(from + 8);
+  return {a.letter | b.letter << 8, a.digit | b.digit << 8, a.space | b.space << 8, a.mark | b.mark << 8,
+          a.high | b.high << 8};
 }
 
 inline std::uint32_t equal8(const char* from, char byte) noexcept {
@@ -95,6 +122,17 @@ inline classes classify(const char* from, char* to, bool lowercase) noexcept {
   return {gather(letter | digit), gather(blank), gather(~(print | blank))};
 }
 
+inline kinds kinds_of(const char* from) noexcept {
+  u8x16 x;
+  std::memcpy(&x, from, sizeof x);
+  const auto letter = ((x | 0x20) - 'a') < 26;
+  const auto digit = (x - '0') < 10;
+  const auto space = x == ' ';
+  const auto high = x >= 0x80;
+  const auto mark = ~(letter | digit | space | high | ((x - '\t') < 5));
+  return {gather(letter), gather(digit), gather(space), gather(mark), gather(x)};
+}
+
 inline std::uint32_t equal(const char* from, char byte) noexcept {
   u8x16 x;
   std::memcpy(&x, from, sizeof x);
@@ -102,9 +140,9 @@ inline std::uint32_t equal(const char* from, char byte) noexcept {
 }
 
 }  // namespace vectors
-using vectors::classify, vectors::equal;
+using vectors::classify, vectors::equal, vectors::kinds_of;
 #else
-using integers::classify, integers::equal;
+using integers::classify, integers::equal, integers::kinds_of;
 #endif
 
 /// The first place in [p, end) that has the byte `a` or `b`; `end` where none has.

@@ -16,6 +16,7 @@
 #include "../core/error.hpp"
 #include "../core/model_limits.hpp"
 #include "../core/platform.hpp"
+#include "key_slots.hpp"
 #include "piece_trie.hpp"
 #include "word_builder.hpp"
 
@@ -27,6 +28,8 @@ class unigram {
   static constexpr char scores_key[] = "dupq.unigram.scores";
   static constexpr char longest_key[] = "dupq.unigram.longest";
   static constexpr char bytes_key[] = "dupq.unigram.byte_pieces";
+  static constexpr char words_key[] = "dupq.unigram.words";
+  static constexpr char breaks_key[] = "dupq.unigram.breaks";
   static constexpr std::size_t most_bytes = model_limits::piece_bytes;
 
   struct settings {
@@ -34,6 +37,12 @@ class unigram {
     std::uint32_t longest = 1;  ///< bytes of the longest piece
     /// Ids of the pieces "<0x00>" to "<0xFF>" where unknown characters become these; empty where they do not.
     std::span<const std::byte> byte_pieces{};
+    /// Where the file has it, a table (word_slots) of words of printable ASCII, without the blank's mark before them,
+    /// whose best path is one piece, the mark included. Programs that find a word there need not look for its path.
+    std::span<const std::byte> words{};
+    /// Four u64, two sets of ASCII: marks that no piece has right behind a letter, and right behind a digit. Every path
+    /// has a place between the two.
+    std::span<const std::byte> breaks{};
   };
 
   unigram() noexcept = default;
@@ -48,7 +57,13 @@ class unigram {
       return error(errc::out_of_range, longest_key, most_bytes, options.longest);
     if (!options.byte_pieces.empty() && options.byte_pieces.size() != 1024)
       return error(errc::wrong_size, bytes_key, 256, options.byte_pieces.size() / 4);
+    if (!options.breaks.empty() && options.breaks.size() != 32)
+      return error(errc::wrong_size, breaks_key, 4, options.breaks.size() / 8);
     unigram u;
+    if (!options.words.empty()) {
+      if (!u.words_.take(options.words)) return error(errc::wrong_size, words_key, 0, options.words.size() / 16);
+      if (!u.words_.is_sound(count)) return error(errc::bad_vocabulary, words_key);
+    }
     u.trie_ = *pieces, u.scores_ = scores.data(), u.settings_ = options;
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < count; ++i) {
@@ -64,6 +79,13 @@ class unigram {
   }
 
   const piece_trie& trie() const noexcept { return trie_; }
+  const word_slots& words() const noexcept { return words_; }
+  /// Whether every path through a word has a place before this ASCII byte, where a letter or a digit stands before it.
+  bool breaks_before(unsigned char byte, bool after_digit) const noexcept {
+    if (settings_.breaks.empty() || byte >= 0x80) return false;
+    const auto bits = static_cast<unsigned>(settings_.breaks[(after_digit ? 16u : 0u) + byte / 8]);
+    return (bits >> byte % 8 & 1) != 0;
+  }
   std::int32_t unknown() const noexcept { return settings_.unknown; }
   std::size_t longest() const noexcept { return settings_.longest; }
   double score(std::size_t id) const noexcept {
@@ -82,6 +104,7 @@ class unigram {
 
  private:
   piece_trie trie_;
+  word_slots words_;
   const std::byte* scores_ = nullptr;
   settings settings_;
   double unknown_score_ = 0;
@@ -121,9 +144,10 @@ class unigram_path {
     }
   }
 
-  /// A word that is known to be no longer than `room`.
-  void add(std::string_view prefix, std::string_view word) noexcept {
+  /// A word that is known to be no longer than `room`; `score` is that of what is known to go before it.
+  void add(std::string_view prefix, std::string_view word, double score = 0.0) noexcept {
     begin_word();
+    nodes_[0].score = score;
     copy_bytes(bytes_, prefix.data(), prefix.size());
     copy_bytes(bytes_ + prefix.size(), word.data(), word.size());
     size_ = prefix.size() + word.size();

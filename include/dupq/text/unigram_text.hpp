@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 #include "../core/platform.hpp"
+#include "piece_key.hpp"
 #include "pre_tokenizer.hpp"
 #include "step_reader.hpp"
 #include "token_finder.hpp"
@@ -99,6 +101,114 @@ class piece_words {
   bool word_begins_ = true;
 };
 
+/// The words of a stretch from its begin on that are of printable ASCII with a blank between them, read from the bytes.
+class plain_words {
+ public:
+  plain_words(const tokenizer& t, const unigram& pieces, stretch& part, bool match, unigram_path& path,
+              token_sink& out) noexcept
+      : tokenizer_(t), pieces_(pieces), part_(part), match_(match), path_(path), out_(out) {}
+
+  /// Returns where a word begins that has something else in it or behind it.
+  const char* add() noexcept {
+    const char* const p = read();
+    give_out();
+    return p;
+  }
+
+ private:
+  const char* read() noexcept {
+    const auto printable = [](const char* p) { return *p > ' ' && *p < '\x7F'; };
+    for (const char* p = part_.begin();;) {
+      if (p >= part_.end() && !part_.extend(p)) return p;
+      const char* end = part_.end();
+      const char* q = p;
+      for (;;) {
+        while (q < end && printable(q)) ++q;
+        if (q < end || !part_.extend(q)) break;
+        end = part_.end();
+      }
+      const bool ends = q == end;
+      if (q == p || static_cast<std::size_t>(q - p) > unigram_path::room / 2) return p;
+      if (!ends) {
+        if (q + 1 == end) part_.extend(q + 1);
+        if (*q != ' ' || q + 1 >= part_.end() || !printable(q + 1)) return p;
+      }
+      if (match_) {
+        const auto starts = [&](char c) { return tokenizer_.may_start(static_cast<unsigned char>(c)); };
+        if (std::any_of(p, q, starts) || (!ends && starts(q[1]))) return p;
+      }
+      take({p, static_cast<std::size_t>(q - p)});
+      if (out_.full() || ends) return q;
+      p = q + 1;
+    }
+  }
+
+  /// Words wait until there are several: by then their places in the table, which does not fit into near caches, are
+  /// there.
+  void take(std::string_view word) noexcept {
+    waiting& w = waiting_[count_++];
+    w.word = word, w.head = 0;
+    if (!pieces_.words().empty()) {
+      const std::size_t n = head_of(word);
+      if (n <= piece_key::capacity) {
+        w.head = n;
+        const bool readable = part_.limit() - word.data() >= static_cast<std::ptrdiff_t>(piece_key::readable);
+        w.key = readable ? piece_key::read(word.data(), n, false) : piece_key::of(word.substr(0, n), false);
+        pieces_.words().prefetch(w.key);
+      }
+    }
+    if (count_ == std::size(waiting_)) give_out();
+  }
+  /// Bytes of the letters and digits that a word begins with, where every path has a place behind them; else of all.
+  std::size_t head_of(std::string_view word) const noexcept {
+    const auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::size_t n = 0;
+    while (n < word.size() && (is_letter(word[n]) || is_digit(word[n]))) ++n;
+    const bool apart =
+        n != 0 && n < word.size() && pieces_.breaks_before(static_cast<unsigned char>(word[n]), is_digit(word[n - 1]));
+    return apart ? n : word.size();
+  }
+  void give_out() noexcept {
+    for (std::size_t i = 0; i < count_ && !out_.full(); ++i) {
+      const waiting& w = waiting_[i];
+      const std::int32_t id = w.head != 0 ? pieces_.words().find(w.key) : -1;
+      if (id < 0) {
+        path_.add("\xE2\x96\x81", w.word);
+        continue;
+      }
+      out_.push(id);
+      const std::string_view rest = w.word.substr(w.head);
+      if (rest.empty() || out_.full() || (rest.size() == 1 && one_byte(rest.front()))) continue;
+      path_.add({}, rest, pieces_.score(static_cast<std::size_t>(id)));
+    }
+    count_ = 0;
+  }
+  /// A path of one byte has no choice, where that is a piece.
+  bool one_byte(char c) noexcept {
+    piece_trie::cursor at(pieces_.trie());
+    if (!at.step(static_cast<unsigned char>(c)) || at.id() < 0 || at.id() == pieces_.unknown() || at.special())
+      return false;
+    out_.push(at.id());
+    return true;
+  }
+
+  struct waiting {
+    std::string_view word;
+    piece_key key;     ///< of its head
+    std::size_t head;  ///< bytes that may be a word of the table; 0: none
+  };
+
+  const tokenizer& tokenizer_;
+  const unigram& pieces_;
+  stretch& part_;
+  bool match_;
+  unigram_path& path_;
+  token_sink& out_;
+  std::size_t count_ = 0;
+  waiting waiting_[16];
+};
+
 struct unigram_reading {
   static result<void> check(const normalizer_steps& steps) noexcept { return steps.check(); }
 
@@ -150,41 +260,12 @@ struct unigram_reading {
     return !mapped && first(steps, one) == normalizer::end_of_text;
   }
 
-  /// Words of printable ASCII with a blank between them. Returns where a word begins that has something else in it or
-  /// behind it.
-  static const char* add_ascii(const tokenizer& t, stretch& part, bool match, unigram_path& path,
-                               token_sink& out) noexcept {
-    const auto printable = [](const char* p) { return *p > ' ' && *p < '\x7F'; };
-    for (const char* p = part.begin();;) {
-      if (p >= part.end() && !part.extend(p)) return p;
-      const char* end = part.end();
-      const char* q = p;
-      for (;;) {
-        while (q < end && printable(q)) ++q;
-        if (q < end || !part.extend(q)) break;
-        end = part.end();
-      }
-      const bool ends = q == end;
-      if (q == p || static_cast<std::size_t>(q - p) > unigram_path::room / 2) return p;
-      if (!ends) {
-        if (q + 1 == end) part.extend(q + 1);
-        if (*q != ' ' || q + 1 >= part.end() || !printable(q + 1)) return p;
-      }
-      if (match) {
-        const auto starts = [&](char c) { return t.may_start(static_cast<unsigned char>(c)); };
-        if (std::any_of(p, q, starts) || (!ends && starts(q[1]))) return p;
-      }
-      path.add("\xE2\x96\x81", {p, static_cast<std::size_t>(q - p)});
-      if (out.full() || ends) return q;
-      p = q + 1;
-    }
-  }
-
   static void add(const tokenizer& t, stretch& part, bool match, token_sink& out) noexcept {
     const auto& model = *static_cast<const unigram_model*>(t.options().pieces);
     using text_type = token_finder<step_reader>;
     unigram_path path(model.pieces, part.finds_tokens(), out);
-    const char* const from = model.plain_ascii ? add_ascii(t, part, match, path, out) : part.begin();
+    const char* const from =
+        model.plain_ascii ? plain_words(t, model.pieces, part, match, path, out).add() : part.begin();
     if (out.full() || (from >= part.end() && !part.extend(from))) return;
     step_reader text(t.options().steps, part);
     text.move_to(from);
