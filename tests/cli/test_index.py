@@ -161,11 +161,17 @@ class Refused(Index):
         index = self.create()
         self.ok("index", "add", index, stdin="more")
         before = self.state(index)
+
+        def newer(content):
+            at = content.index(b"dupq.index.version") + len("dupq.index.version") + 4
+            return content[:at] + bytes([content[at] + 1]) + content[at + 1:]
         for name, change, says in (
                 ("manifest.gguf", lambda b: b[:300] + bytes([b[300] ^ 1]) + b[301:], "manifest.gguf: "),
                 ("manifest.gguf", lambda b: b[:-1], "manifest.gguf: the file ends too early"),
                 ("manifest.gguf", lambda b: b"", "manifest.gguf: not a GGUF"),
-                ("segment-2.gguf", lambda b: b[:500], "segment-2.gguf: vectors: the file ends too early"),
+                ("manifest.gguf", newer, "manifest.gguf: dupq.index.version: wrong value (2, not 1)"),
+                ("segment-1.gguf", newer, "segment-1.gguf: dupq.index.version: wrong value (2, not 1)"),
+                ("segment-2.gguf", lambda b: b[:600], "segment-2.gguf: vectors: the file ends too early"),
                 ("segment-2.gguf", lambda b: before["segment-1.gguf"], "segment-2.gguf: vectors: wrong shape"),
                 ("segment-1.gguf", None, "segment-1.gguf: no such file")):
             path = index / name
@@ -223,6 +229,26 @@ class Refused(Index):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"segment-2.gguf: cannot be written: File too large", done.stderr)
         self.assertEqual(self.state(index), before)
+
+    def test_verify(self):
+        """Damage anywhere is found by --verify, which names file and part; an index that has no digests is still read."""
+        index = self.create()
+        self.ok("index", "add", index, stdin="more\n")
+        self.assertTrue(self.ok("index", "info", index, "--verify").endswith("digests     verified\n"))
+        self.assertEqual(json.loads(self.ok("index", "info", index, "--verify", "--json")), self.info(index))
+        path = index / "segment-1.gguf"
+        good = path.read_bytes()
+        first = (good.index(b"digests") + 7 + 4 + 8 + 4 + 8 + 63) // 64 * 64  # where tensors begin
+        for at, part in ((good.index(b"dupq.index.model") + 40, ""), (first - 1, "header"), (first, "vectors"),
+                         (len(good) - 385, "texts"), (len(good) - 1, "texts"), (len(good) - 384, "header")):
+            path.write_bytes(good[:at] + bytes([good[at] ^ 64]) + good[at + 1:])
+            self.assertIn(f"segment-1.gguf: {part and part + ': damaged'}", self.refused("index", "info", index, "--verify"))
+        path.write_bytes(good.replace(b"digests", b"another", 1))
+        self.assertIn("segment-1.gguf: digests: missing tensor, so nothing can be verified: it is of an older dupq\n",
+                      self.refused("index", "info", index, "--verify"))
+        self.assertEqual(len(self.all(index)), 7)
+        self.ok("index", "compact", index)
+        self.ok("index", "info", index, "--verify")
 
     def test_info_in_words(self):
         index = self.create()

@@ -89,6 +89,13 @@ class Search(Index):
                              [h for h in hits if h[0] >= middle][:5])
         self.assertIn("a cross_encoder is needed", self.refused("search", index, "a", "--rerank", self.model("bert")))
 
+    def test_more_than_there_are(self):
+        index = self.create()
+        everything = self.hits(self.ok("search", index, "good", "-k", 1000))
+        self.assertEqual(len(everything), 6)
+        self.assertEqual(self.hits(self.ok("search", index, "good", "-k", 5)), everything[:5])
+        self.assertEqual(self.ok("search", index, "good", "--threshold", 2), "")
+
     def test_wrong_usage(self):
         index = self.create()
         for words, says in ((["-k", "0"], "-k cannot be '0'"), (["-k", "-1"], "-k cannot be '-1'"),

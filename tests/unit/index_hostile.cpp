@@ -8,30 +8,14 @@
 
 #include "support/fixtures.hpp"
 #include "support/made_up_index.hpp"
+#include "support/two_segments.hpp"
 #include "unit/temporary_folder.hpp"
 
 namespace {
 
 using dupq::index_reader, dupq::index_writer;
 
-/// An index of two segments, one of them with removed rows.
-struct small_index {
-  temporary_folder temporary;
-  std::string folder = temporary.file("i");
-
-  small_index() {
-    auto w = index_writer::create(folder, made_up::model());
-    REQUIRE(w);
-    REQUIRE(made_up::add(*w, made_up::entries(0, 19)));
-    REQUIRE(w->remove({"id4"}));
-    REQUIRE(made_up::add(*w, made_up::entries(19, 2)));
-    REQUIRE(w->commit());
-  }
-  std::string bytes(const std::string& name) const { return fixtures::read_file(folder + '/' + name); }
-  void write(const std::string& name, const std::string& content) const {
-    std::filesystem::remove(folder + '/' + name);
-    temporary.write("i/" + name, content);
-  }
+struct small_index : made_up::two_segments {
   /// Uses everything of the index; false where it cannot be opened, which must be said in a line.
   bool use() const {
     const auto index = index_reader::open(folder);

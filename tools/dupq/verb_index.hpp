@@ -78,8 +78,16 @@ inline void run_index_compact(const arguments& args) {
   tell_size(args[0], index);
 }
 
+inline void verify_digests(const dupq::index_reader& index) {
+  const auto done = index.verify();
+  if (!done && done.error().code == dupq::errc::missing_tensor)
+    throw failure(failure(done.error()).what() + std::string(", so nothing can be verified: it is of an older dupq"));
+  check(done);
+}
+
 inline void run_index_info(const arguments& args) {
   const dupq::index_reader index = take(dupq::index_reader::open(args[0]));
+  if (args.has("--verify")) verify_digests(index);
   const auto count = [](std::uint64_t n) { return json::value(static_cast<std::int64_t>(n)); };
   const auto text = [](std::string_view t) { return json::value(std::string(t)); };
   const json::object o{{"texts", count(index.size())},
@@ -98,6 +106,7 @@ inline void run_index_info(const arguments& args) {
     for (const auto& [key, value] : o)
       out.write(key + std::string(12 - key.size(), ' ') +
                 (value.as<std::string>() ? *value.as<std::string>() : json::print(value)) + '\n');
+    if (args.has("--verify")) out.write("digests     verified\n");
   }
   out.commit();
 }
@@ -161,9 +170,11 @@ inline verb index_compact_verb() {
 inline verb index_info_verb() {
   return {.name = "index info",
           .summary = "what an index holds, and which model made it",
-          .usage = "FOLDER [--json]",
-          .help = "  --json  one JSON object\n",
-          .options = {{"--json", false}},
+          .usage = "FOLDER [--json] [--verify]",
+          .help =
+              "  --json    one JSON object\n"
+              "  --verify  read all of it and check the digests of its files (a mismatch: exit 1)\n",
+          .options = {{"--json", false}, {"--verify", false}},
           .run = run_index_info};
 }
 

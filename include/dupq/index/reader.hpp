@@ -13,6 +13,7 @@
 #include "../core/executor.hpp"
 #include "../model.hpp"
 #include "../search/nearest.hpp"
+#include "digests.hpp"
 #include "identity.hpp"
 #include "state.hpp"
 
@@ -65,6 +66,21 @@ class index_reader {
 
   /// The row of the text with that id, or rows(). Errors: damaged.
   result<std::size_t> find(std::string_view wanted) const noexcept { return state_.find(wanted); }
+
+  /// Reads all of the index, and compares it with the digests that its segments have. Errors: damaged, with the file
+  /// and the part of it; missing_tensor where nothing is damaged, but a segment was written before there were digests.
+  result<void> verify() const noexcept {
+    result<void> all;
+    for (const index_detail::open_segment& s : state_.segments) {
+      const auto file = gguf::file::parse(s.file.bytes());
+      const auto done = file ? index_detail::verify_segment(*file) : result<void>(file.error());
+      if (done) continue;
+      const error wrong = done.error().in(index_detail::file_path(state_.folder, s.entry.number));
+      if (wrong.code != errc::missing_tensor) return wrong;
+      if (all) all = wrong;
+    }
+    return all;
+  }
 
   std::size_t segment_count() const noexcept { return state_.segments.size(); }
   index_rows segment(std::size_t i) const noexcept {

@@ -7,12 +7,14 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "../core/error.hpp"
 #include "../core/gguf_writer.hpp"
 #include "../core/heap_list.hpp"
 #include "../core/new_file.hpp"
 #include "../search/packed_rows.hpp"
+#include "digests.hpp"
 #include "identity.hpp"
 #include "keys.hpp"
 #include "segment.hpp"
@@ -52,18 +54,21 @@ class segment_writer {
     file.add_tensor("order", tensor_type::i32, order, 4 * n);
     file.add_tensor("ids", tensor_type::i8, ids, ids[0]);
     file.add_tensor("texts", tensor_type::i8, texts, texts[0]);
+    const std::uint64_t digests[] = {digests_bytes};
+    file.add_tensor(digests_name, tensor_type::i8, digests, digests_bytes);
     const auto header = file.header();
     if (!header) return header.error().in(path_);
 
-    auto out = new_file::create(path_);
-    if (!out) return out.error();
-    if (const auto done = out->write(header->items()); !done) return done;
-    if (const auto done = write_vectors(*out); !done) return done;
-    if (const auto done = write_packed(*out); !done) return done;
-    if (const auto done = write_padded(*out, std::as_bytes(order_.items())); !done) return done;
-    if (const auto done = write_strings(*out, [&](std::size_t i) { return rows_.id(i); }); !done) return done;
-    if (const auto done = write_strings(*out, [&](std::size_t i) { return rows_.text(i); }); !done) return done;
-    return out->finish();
+    auto made = new_file::create(path_);
+    if (!made) return made.error();
+    digested_file out(std::move(*made));
+    if (const auto done = write_part(out, header->items()); !done) return done;
+    if (const auto done = write_vectors(out); !done) return done;
+    if (const auto done = write_packed(out); !done) return done;
+    if (const auto done = write_part(out, std::as_bytes(order_.items())); !done) return done;
+    if (const auto done = write_strings(out, [&](std::size_t i) { return rows_.id(i); }); !done) return done;
+    if (const auto done = write_strings(out, [&](std::size_t i) { return rows_.text(i); }); !done) return done;
+    return out.finish();
   }
 
   /// The rows in the order of their ids; after `run`.
@@ -82,20 +87,20 @@ class segment_writer {
     return {};
   }
 
-  static result<void> write_padded(new_file& out, std::span<const std::byte> bytes) noexcept {
+  static result<void> write_part(digested_file& out, std::span<const std::byte> bytes) noexcept {
     if (const auto done = out.write(bytes); !done) return done;
-    return out.pad();
+    return out.end_part();
   }
 
-  result<void> write_vectors(new_file& out) noexcept {
+  result<void> write_vectors(digested_file& out) noexcept {
     for (std::size_t i = 0; i < rows_.size(); ++i)
       if (const auto done = out.write(std::as_bytes(std::span(rows_.vector(i), model_.dim))); !done) return done;
-    return out.pad();
+    return out.end_part();
   }
 
   /// The head and the sketches stand before the rows' panels and are known when all rows have been packed: the sketches
   /// are kept until then, and the panels, three times as large, are made twice.
-  result<void> write_packed(new_file& out) noexcept {
+  result<void> write_packed(digested_file& out) noexcept {
     using namespace search_detail;
     const float_environment ieee;
     const packed_layout layout(rows_.size(), model_.dim);
@@ -124,7 +129,7 @@ class segment_writer {
           if (const auto done = out.write(*bytes); !done) return done;
       }
     }
-    return out.pad();
+    return out.end_part();
   }
 
   /// The panels of some rows; their sketches go to where they are kept.
@@ -147,7 +152,7 @@ class segment_writer {
   }
 
   template <class At>
-  result<void> write_strings(new_file& out, const At& at) noexcept {
+  result<void> write_strings(digested_file& out, const At& at) noexcept {
     std::uint64_t end = 0;
     for (std::size_t i = 0; i < rows_.size(); ++i) {
       end += at(i).size();
@@ -157,7 +162,7 @@ class segment_writer {
       const std::string_view text = at(i);
       if (const auto done = out.write(std::as_bytes(std::span(text.data(), text.size()))); !done) return done;
     }
-    return out.pad();
+    return out.end_part();
   }
 
   const char* path_;
