@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import struct
 import unittest
 
@@ -90,6 +91,27 @@ class Static(tool.Case):
         self.assertTrue(self.vectors(out))
         self.assertIn("a bi_encoder is needed", self.refused("distill", self.model("cross"), "-o", out))
         self.assertIn("--dim 33", self.refused("distill", bert, "-o", out, "--dim", "33", status=2))
+
+    def test_distilled_with_every_kind_of_tokenizer(self):
+        cases = (tool.GOLDEN.parent / "unicode" / "subword_folders.json").read_text(encoding="utf-8").splitlines()
+        kinds = {case["tokenizer.json"]["model"]["type"]: case for case in map(json.loads, cases)}
+        self.assertEqual(set(kinds), {"BPE", "Unigram"})
+        for kind, case in kinds.items():
+            folder = self.folder / kind
+            shutil.copytree(tool.GOLDEN / "bert", folder)
+            for name in ("tokenizer.json", "tokenizer_config.json"):
+                (folder / name).write_text(json.dumps(case[name]))
+            (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": case["max_seq_length"]}))
+            whole, static = self.folder / f"{kind}.gguf", self.folder / f"{kind}-static.gguf"
+            self.ok("convert", folder, "-o", whole)
+            self.ok("distill", whole, "-o", static, "--dim", "16")
+            texts = "".join(text + "\0" for text in case["texts"])
+            ids = [self.ok("tokenize", model, "-0", stdin=texts).splitlines() for model in (whole, static)]
+            self.assertTrue(any(ids[1]))
+            for all_of_them, found in zip(*ids, strict=True):
+                kept = set(found.split())  # neither special nor unknown
+                if len(all_of_them.split()) < case["max_seq_length"]:
+                    self.assertEqual([i for i in all_of_them.split()[1:-1] if i in kept], found.split())
 
     def test_a_damaged_file(self):
         model = self.converted()

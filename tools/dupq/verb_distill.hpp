@@ -21,7 +21,8 @@ namespace dupq_tool {
 
 /// Whether a key says something of the text and the tokenizer, and not of the layers that are left behind.
 inline bool is_key_of_tokenizer(std::string_view key) {
-  for (const std::string_view prefix : {"tokenizer.", "dupq.tokenizer.", "dupq.vocab.", "dupq.normalizer"})
+  for (const std::string_view prefix :
+       {"tokenizer.", "dupq.tokenizer.", "dupq.vocab.", "dupq.normalizer", "dupq.bpe.", "dupq.unigram."})
     if (key.starts_with(prefix)) return true;
   return key == "general.name";
 }
