@@ -98,7 +98,7 @@ class bpe {
   static std::size_t filter_for(std::size_t n) noexcept { return std::bit_ceil(8 * std::max<std::size_t>(n, 8)) / 64; }
   static void put_filter(std::span<std::uint64_t> filter, std::uint64_t pair) noexcept {
     const std::uint64_t at = hash(pair) >> (64 - static_cast<int>(std::bit_width(filter.size() * 64 - 1)));
-    filter[at / 64] |= std::uint64_t{1} << at % 64;
+    filter[static_cast<std::size_t>(at / 64)] |= std::uint64_t{1} << at % 64;
   }
 
  private:
@@ -108,7 +108,7 @@ class bpe {
   }
 
   bool passes(std::uint64_t h) const noexcept {
-    const std::uint64_t at = h >> filter_shift_;
+    const auto at = static_cast<std::size_t>(h >> filter_shift_);
     return (static_cast<unsigned>(filter_[at / 8]) >> at % 8 & 1) != 0;
   }
 
