@@ -75,6 +75,9 @@ class Usage(Case):
                       self.refused("tokenize", m, "x", "--encoding", "ebcdic", status=2))
         for split in ("1,2", "0.5,0.5", "a,b,c", "0,1,1", "0.5,1,0.2", "half", "-1,2,3"):
             self.assertIn("--split cannot be", self.refused("eval", m, "x.csv", "--split", split, status=2))
+        for word in ("--help", "-h"):
+            self.assertRegex(self.ok("index", word), r"^usage: dupq index create (.|\n)*\nusage: dupq index info .*\n"
+                                                     r"`dupq index VERB --help` says more\n$")
         self.assertIn("--sweep cannot be", self.refused("eval", m, "x.csv", "--sweep", "all", status=2))
         self.assertIn("--seed cannot be", self.refused("eval", m, "x.csv", "--seed", "4294967296", status=2))
 

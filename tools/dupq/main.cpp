@@ -101,6 +101,11 @@ int main_with(const std::vector<std::string>& words) {
       if (v.name == words[0] || v.name == two) chosen = &v;
       if (v.name.starts_with(words[0] + ' ')) list += (list.empty() ? "" : ", ") + std::string(v.name);
     }
+    if (chosen == nullptr && !list.empty() && words.size() > 1 && (words[1] == "--help" || words[1] == "-h")) {
+      for (const verb& v : verbs())
+        if (v.name.starts_with(words[0] + ' ')) print(usage(v));
+      return print("`dupq " + words[0] + " VERB --help` says more\n"), 0;
+    }
     if (chosen == nullptr && !list.empty()) return fail(2, "dupq: " + list + "; `dupq --help` says what they do");
     if (chosen == nullptr) return fail(2, "dupq: no verb " + printable(words[0]) + "; `dupq --help` lists them");
     run(std::span(words).subspan(chosen->name == two ? 2 : 1), *chosen);

@@ -98,6 +98,16 @@ class row_reader {
     return choice_.quotes.value_or(format() == text_format::tsv ? quote_rule::whole : quote_rule::csv);
   }
 
+  /// The columns of a header, for a message: as many as a line has room for.
+  static std::string names_of(const csv_record& header) {
+    std::string names;
+    for (const std::string_view field : header.fields) {
+      if (names.size() > 60) return names + ", ...";
+      names += (names.empty() ? "" : ", ") + printable(field);
+    }
+    return names;
+  }
+
   void read_header() {
     std::vector<char> separators{separator()};
     if (format() == text_format::csv && !choice_.separator) separators.push_back(';');
@@ -116,7 +126,7 @@ class row_reader {
       most = std::max(most, header.fields.size());
       const std::string* const missing = find_columns(header);
       if (missing == nullptr) return take_header(header, s);
-      if (!why) why = bad_row(input_, 1, "no column " + *missing);
+      if (!why) why = bad_row(input_, 1, "no column " + *missing + ", only " + names_of(header));
     }
     if (choice_.chosen || choice_.columns.size() != 1 || most != 1 || has_ids()) throw failure(*why);
     csv_.separate_by(separators[0]);

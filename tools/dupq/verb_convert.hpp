@@ -39,7 +39,7 @@ inline verb convert_verb() {
           "Reads config.json, the tokenizer's files, the pooling's and model.safetensors of DIR.\n"
           "  --type T        how weights are stored (default f32); int8 also computes with integers: faster, a "
           "quarter\n"
-          "                  of the size, vectors with a cosine of about 0.998 to those of f32; packed only\n"
+          "                  of the size, vectors with a cosine of about 0.999 to those of f32; packed only\n"
           "  --layout L      packed: as the kernels read them (default); plain: as llama.cpp names them\n"
           "  --positive-label L  which of a classifier's two labels means duplicates, its name or 0 or 1; only where\n"
           "                  id2label does not say it\n",
