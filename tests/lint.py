@@ -18,7 +18,7 @@ FLOORS = [
     ("core/", 1), ("metrics.hpp", 1), ("split.hpp", 1), ("cascade_band.hpp", 1),
     ("text/", 2), ("device/", 2),
     ("model/", 3), ("search/", 3),
-    ("workspace.hpp", 4), ("model.hpp", 4), ("encoder.hpp", 4), ("bi_encoder.hpp", 4),
+    ("kernels.hpp", 4), ("workspace.hpp", 4), ("model.hpp", 4), ("encoder.hpp", 4), ("bi_encoder.hpp", 4),
     ("cross_encoder.hpp", 4), ("static_encoder.hpp", 4),
     ("index/", 5), ("index.hpp", 5), ("cascade.hpp", 5),
     ("training/", 5), ("training.hpp", 5),

@@ -76,6 +76,18 @@ DUPQ_TARGET("avx512f,avx512vnni") DUPQ_NOINLINE void run_avx512_vnni() {
         :
         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");
 }
+DUPQ_TARGET("amx-tile,amx-int8") DUPQ_NOINLINE void run_amx() {
+  static constexpr dupq::amx_kernels::tile_shapes shapes;
+  __asm__ volatile("" : : "r"(&shapes) : "memory");
+  _tile_loadconfig(&shapes);
+  for (int i = 0; i < steps; ++i) {
+    _tile_dpbusd(0, 4, 6);
+    _tile_dpbusd(1, 4, 7);
+    _tile_dpbusd(2, 5, 6);
+    _tile_dpbusd(3, 5, 7);
+  }
+  _tile_release();
+}
 #endif
 
 void run(benchmark::State& state, const peak& p) {
@@ -99,6 +111,7 @@ peak float_peak([[maybe_unused]] const kernels& table) {
 peak byte_peak([[maybe_unused]] const kernels& table) {
 #if defined(DUPQ_X86)
   const std::string_view name = table.name;
+  if (name == "avx512-amx") return {run_amx, 2.0 * 16 * 16 * 64 * 4 * steps};
   if (name == "avx512-vnni") return {run_avx512_vnni, 2.0 * 64 * chains * steps};
   if (name == "avx-vnni") return {run_avx_vnni, 2.0 * 32 * chains * steps};
   if (name == "avx2") return {run_avx2_bytes, 2.0 * 32 * chains * steps};

@@ -68,6 +68,29 @@ class Consumers(unittest.TestCase):
         run(os.environ["DUPQ"], "convert", os.environ["DUPQ_MODEL_FOLDER"], "-o", model)
         self.assertIn("the same bits", run(self.build("two_units", f"-DDUPQ_SOURCE={ROOT}"), model))
 
+    def test_kernels_compiled_once(self):
+        consumer = self.build("two_units", f"-DDUPQ_SOURCE={ROOT}", "-DDUPQ_TARGET=dupq::compiled")
+        vectors = r"\b(avx\w*|neon)_kernels::"
+        for unit in ("main", "slow", "fast"):
+            names = run("nm", "-C", self.folder / f"build/CMakeFiles/consumer.dir/{unit}.cpp.o")
+            self.assertIn("available_kernels", names)
+            self.assertNotRegex(names, vectors)
+        self.assertRegex(run("nm", "-C", consumer), vectors)
+        self.assertNotIn("training", run("nm", "-C", consumer))  # an object of its own, which only who trains links
+        model = self.folder / "tiny.gguf"
+        run(os.environ["DUPQ"], "convert", os.environ["DUPQ_MODEL_FOLDER"], "-o", model)
+        self.assertIn("the same bits", run(consumer, model))
+
+    def test_the_file_of_the_kernels_stands_alone(self):
+        for header in ("kernels.hpp", "training/kernels.hpp"):
+            for before, option, why in (("", "-DOTHER", "is for programs that define DUPQ_SEPARATE_COMPILATION"),
+                                        ("#include <dupq/metrics.hpp>\n#include <dupq/core/platform.hpp>\n",
+                                         "-DDUPQ_SEPARATE_COMPILATION", "stands alone in a file")):
+                source = self.folder / "kernels.cpp"
+                source.write_text(f"{before}#include <dupq/{header}>\n")
+                with self.assertRaisesRegex(AssertionError, f"dupq: {header} {why}"):
+                    run("c++", "-std=c++20", "-fsyntax-only", option, f"-I{ROOT}/include", source)
+
 
 if __name__ == "__main__":
     unittest.main()

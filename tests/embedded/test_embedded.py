@@ -27,7 +27,7 @@ SOFT_FLOAT = ["-mfloat-abi=soft"]
 # program carries finds the room elsewhere, or says here why it must grow. (64 bytes more, since sections are aligned: the
 # kind of model that has no layers has a name, which an error may need.)
 CORTEX_M7_CODE, CORTEX_M7_CONSTANTS = 37_700, 52_600
-X86_64_CODE, X86_64_CONSTANTS = 295_500, 55_000
+X86_64_CODE, X86_64_CONSTANTS = 305_000, 55_000  # (9,400 of code are products for AMX)
 
 
 def run(*command):
@@ -51,7 +51,7 @@ def symbols_of(nm, path, pattern):
 
 class Embedded(unittest.TestCase):
     def within(self, compiler, code, most_code, constants, most_constants):
-        if run(compiler, "-dumpversion").split(".")[0] == "12":  # others make a few percent more or less
+        if run(compiler, "-dumpversion").strip().split(".")[0] == "12":  # others make a few percent more or less
             self.assertLessEqual(code, most_code)
             self.assertLessEqual(constants, most_constants)
 

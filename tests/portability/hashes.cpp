@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "golden/hashes.hpp"
+#include "product_bits.hpp"
 #include "search_bits.hpp"
 
 namespace {
@@ -61,6 +62,10 @@ int main(int count, char** arguments) {
   for (const dupq::kernels* table : dupq::available_kernels())
     all_same =
         same("search", "", table->name, search_bits::of(dupq::filter_of(*table)), search_bits::known) && all_same;
+  for (const dupq::kernels* table : dupq::available_kernels())
+    all_same =
+        same("product", "", table->name, product_bits::of(*table), product_bits::of(dupq::scalar_kernels::table)) &&
+        all_same;
   for (const golden::known_bits& known : golden::known)
     for (const dupq::kernels* table : dupq::available_kernels()) {
       const std::string path = models + "/" + known.model + "." + known.type + ".gguf";

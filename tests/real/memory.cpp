@@ -51,7 +51,7 @@ TEST_CASE("resident is the file and the workspace") {
   REQUIRE(encoder);
   std::string text;
   for (int i = 0; i < 1000; ++i) text += "why ";
-  const std::vector<std::string> texts(100, text);  // they fill the workspace
+  const std::vector<std::string> texts(8, text);  // several passes: they fill the workspace
   std::vector<float> vectors(texts.size() * m->dim());
   std::memset(vectors.data(), 1, vectors.size() * sizeof(float));
   const resident made = measure();

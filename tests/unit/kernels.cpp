@@ -140,61 +140,70 @@ std::vector<std::uint8_t> quantized(const dupq::kernels& table, const floats& x,
   return all;
 }
 
-TEST_CASE("8-bit integers: quantize and gemm8") {
+/// Rows of x as integers, and their product with made-up weights.
+void check_bytes(std::size_t m, std::size_t n, std::size_t k) {
   using dupq::activation, dupq::panel_width;
+  CAPTURE(m);
+  CAPTURE(n);
+  CAPTURE(k);
+  const std::size_t groups = (k + 3) / 4, panels = (n + panel_width - 1) / panel_width;
+  const auto act = (m + n + k) % 2 == 0 ? activation::gelu : activation::none;
+  const bool scaled = (m + n) % 3 != 0;
+  const floats x(m * k, 1), drawn(panels * groups * 64, 2, 64.9f), scales(n, 3, 0.01f), bias(n, 4), start(m * n, 5),
+      factors(k, 6);
+  std::vector<std::int8_t> weights(drawn.size());
+  std::vector<std::int32_t> sums(n);
+  const auto weight = [&](std::size_t o, std::size_t i) -> std::int8_t& {
+    return weights[((o / panel_width * groups + i / 4) * panel_width + o % panel_width) * 4 + i % 4];
+  };
+  for (std::size_t o = 0; o < n; ++o)
+    for (std::size_t i = 0; i < k; ++i) {
+      weight(o, i) = static_cast<std::int8_t>(drawn.data()[o * k + i < drawn.size() ? o * k + i : 0]);
+      sums[o] += weight(o, i);
+    }
+  std::vector<dupq::row_scale> rows(m);
+  const auto quantize = [&](const dupq::kernels& table) {
+    return quantized(table, x, k, k, scaled ? factors.data() : nullptr, rows);
+  };
+  const auto expected = quantize(dupq::scalar_kernels::table);
+  for (const dupq::kernels* table : dupq::available_kernels()) CHECK(quantize(*table) == expected);
+  for (std::size_t r = 0; r < m; ++r)
+    for (std::size_t i = 0; i < k; ++i) {  // half a step of rounding, and half of the zero point's
+      const float value = x.data()[r * k + i] * (scaled ? factors.data()[i] : 1.0f);
+      CHECK(std::fabs(static_cast<float>(expected[r * groups * 4 + i] - rows[r].zero) * rows[r].scale - value) <=
+            rows[r].scale * 1.01f);
+    }
+  const floats c = same(start, [&](const dupq::kernels& table, floats& out) {
+    dupq::gemm8_args g;
+    g.a = expected.data(), g.a_scales = rows.data();
+    g.b = weights.data(), g.scales = scales.data(), g.sums = sums.data(), g.groups = groups;
+    g.c = out.data(), g.c_stride = n, g.m = m, g.n = n, g.bias = bias.data(), g.residual = out.data();
+    g.act = act;
+    table.gemm8(g);
+  });
+  for (std::size_t r = 0; r < m; ++r)
+    for (std::size_t o = 0; o < n; ++o) {
+      double sum = 0;
+      for (std::size_t i = 0; i < k; ++i) sum += (expected[r * groups * 4 + i] - rows[r].zero) * weight(o, i);
+      double truth = sum * static_cast<double>(rows[r].scale) * static_cast<double>(scales.data()[o]) +
+                     static_cast<double>(bias.data()[o]);
+      if (act == activation::gelu) truth = truth / 2 * std::erfc(-truth / std::sqrt(2.0));
+      near(c.data()[r * n + o], truth + static_cast<double>(start.data()[r * n + o]),
+           act == activation::gelu ? 1.2e-4 : 4e-6);
+    }
+}
+
+TEST_CASE("8-bit integers: quantize and gemm8") {
   for (const std::size_t m : {1u, 2u, 5u, 6u, 7u, 8u, 9u, 12u, 14u, 15u, 17u})
     for (std::size_t n = 1; n <= 161; n += n < longest ? 1 : 32)
-      for (const std::size_t k : {1u, 4u, 15u, 16u, 17u, 130u}) {
-        if (n > longest && k > 16) continue;
-        CAPTURE(m);
-        CAPTURE(n);
-        CAPTURE(k);
-        const std::size_t groups = (k + 3) / 4, panels = (n + panel_width - 1) / panel_width;
-        const auto act = (m + n + k) % 2 == 0 ? activation::gelu : activation::none;
-        const bool scaled = (m + n) % 3 != 0;
-        const floats x(m * k, 1), drawn(panels * groups * 64, 2, 64.9f), scales(n, 3, 0.01f), bias(n, 4),
-            start(m * n, 5), factors(k, 6);
-        std::vector<std::int8_t> weights(drawn.size());
-        std::vector<std::int32_t> sums(n);
-        const auto weight = [&](std::size_t o, std::size_t i) -> std::int8_t& {
-          return weights[((o / panel_width * groups + i / 4) * panel_width + o % panel_width) * 4 + i % 4];
-        };
-        for (std::size_t o = 0; o < n; ++o)
-          for (std::size_t i = 0; i < k; ++i) {
-            weight(o, i) = static_cast<std::int8_t>(drawn.data()[o * k + i < drawn.size() ? o * k + i : 0]);
-            sums[o] += weight(o, i);
-          }
-        std::vector<dupq::row_scale> rows(m);
-        const auto quantize = [&](const dupq::kernels& table) {
-          return quantized(table, x, k, k, scaled ? factors.data() : nullptr, rows);
-        };
-        const auto expected = quantize(dupq::scalar_kernels::table);
-        for (const dupq::kernels* table : dupq::available_kernels()) CHECK(quantize(*table) == expected);
-        for (std::size_t r = 0; r < m; ++r)
-          for (std::size_t i = 0; i < k; ++i) {  // half a step of rounding, and half of the zero point's
-            const float value = x.data()[r * k + i] * (scaled ? factors.data()[i] : 1.0f);
-            CHECK(std::fabs(static_cast<float>(expected[r * groups * 4 + i] - rows[r].zero) * rows[r].scale - value) <=
-                  rows[r].scale * 1.01f);
-          }
-        const floats c = same(start, [&](const dupq::kernels& table, floats& out) {
-          dupq::gemm8_args g;
-          g.a = expected.data(), g.a_scales = rows.data();
-          g.b = weights.data(), g.scales = scales.data(), g.sums = sums.data(), g.groups = groups;
-          g.c = out.data(), g.c_stride = n, g.m = m, g.n = n, g.bias = bias.data(), g.residual = out.data();
-          g.act = act;
-          table.gemm8(g);
-        });
-        for (std::size_t r = 0; r < m; ++r)
-          for (std::size_t o = 0; o < n; ++o) {
-            double sum = 0;
-            for (std::size_t i = 0; i < k; ++i) sum += (expected[r * groups * 4 + i] - rows[r].zero) * weight(o, i);
-            double truth = sum * static_cast<double>(rows[r].scale) * static_cast<double>(scales.data()[o]) +
-                           static_cast<double>(bias.data()[o]);
-            if (act == activation::gelu) truth = truth / 2 * std::erfc(-truth / std::sqrt(2.0));
-            near(c.data()[r * n + o], truth + static_cast<double>(start.data()[r * n + o]),
-                 act == activation::gelu ? 1.2e-4 : 4e-6);
-          }
-      }
+      for (const std::size_t k : {1u, 4u, 15u, 16u, 17u, 130u})
+        if (n <= longest || k <= 16) check_bytes(m, n, k);
+}
+
+TEST_CASE("8-bit integers: gemm8 of whole tile registers, and of parts of them") {
+  for (const std::size_t m : {1u, 2u, 15u, 16u, 17u, 31u, 32u, 33u, 48u, 50u, 65u})
+    for (const std::size_t n : {1u, 15u, 16u, 17u, 32u, 33u, 47u, 48u, 63u})
+      for (const std::size_t k : {61u, 64u, 65u, 192u}) check_bytes(m, n, k);
 }
 
 TEST_CASE("8-bit integers: quantize of long rows") {

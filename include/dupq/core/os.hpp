@@ -39,9 +39,12 @@ std::size_t cores() noexcept;
 /// Cheap.
 unsigned forks() noexcept;
 
+/// Asks for the tile registers of x86-64's AMX, which a system gives to processes that ask, for all of their threads;
+/// false where it does not.
+bool ask_for_tiles() noexcept;
+
 // ---- what is written
-// ------------------------------------------------------------------------------------------------- Files are
-// descriptors, -1 where there is none. What fails says why in errno: ENOSYS where a system cannot write.
+// Files are descriptors, -1 where there is none. What fails says why in errno: ENOSYS where a system cannot write.
 
 /// Creates a file where nothing is, not even a link.
 int create_new(const char* path) noexcept;

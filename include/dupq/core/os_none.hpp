@@ -39,6 +39,8 @@ inline std::size_t cores() noexcept { return 1; }
 
 inline unsigned forks() noexcept { return 0; }
 
+inline bool ask_for_tiles() noexcept { return false; }
+
 namespace none {
 
 inline bool cannot() noexcept { return errno = ENOSYS, false; }

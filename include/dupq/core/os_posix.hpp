@@ -10,6 +10,7 @@
 #include <unistd.h>
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
 #endif
 
 #include <algorithm>
@@ -106,6 +107,16 @@ inline unsigned forks() noexcept {
   static const int watched = ::pthread_atfork(nullptr, nullptr, [] { ++count; });
   static_cast<void>(watched);
   return count.load(std::memory_order_relaxed);
+}
+
+inline bool ask_for_tiles() noexcept {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  constexpr long request = 0x1023,
+                 tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA: Linux 5.16, arch_prctl(2)
+  return ::syscall(SYS_arch_prctl, request, tile_data) == 0;
+#else
+  return false;
+#endif
 }
 
 inline int create_new(const char* path) noexcept {

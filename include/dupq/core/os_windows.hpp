@@ -140,6 +140,8 @@ inline std::size_t cores() noexcept {
 
 inline unsigned forks() noexcept { return 0; }
 
+inline bool ask_for_tiles() noexcept { return false; }
+
 inline int create_new(const char* path) noexcept {
   windows::wide_path name;
   if (!name.set(path)) return -1;

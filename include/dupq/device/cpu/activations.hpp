@@ -11,6 +11,10 @@
 
 namespace dupq::inline DUPQ_ABI {
 
+/// The table for a model with that activation.
+DUPQ_TABLES const kernels& table_with(hidden_activation act, const kernels& table) noexcept;
+
+#if DUPQ_KERNELS_HERE
 namespace scalar_kernels {
 
 template <hidden_activation Act>
@@ -46,11 +50,11 @@ struct with_activation {
 template <const kernels& Base, void (*Activate)(std::size_t, std::size_t, std::size_t, float*) noexcept>
 inline constexpr kernels activation_table = with_activation<Base, Activate>::make();
 
-/// The table for a model with that activation.
 template <hidden_activation Act>
 const kernels& table_with(const kernels& table) noexcept {
   [[maybe_unused]] const std::string_view name = table.name;
 #if defined(DUPQ_X86)
+  if (name == amx_kernels::table.name) return activation_table<amx_kernels::table, avx512_kernels::activate_rows<Act>>;
   if (name == avx512_vnni_kernels::table.name)
     return activation_table<avx512_vnni_kernels::table, avx512_kernels::activate_rows<Act>>;
   if (name == avx512_kernels::table.name)
@@ -64,7 +68,7 @@ const kernels& table_with(const kernels& table) noexcept {
   return activation_table<scalar_kernels::table, scalar_kernels::activate_rows<Act>>;
 }
 
-inline const kernels& table_with(hidden_activation act, const kernels& table) noexcept {
+DUPQ_TABLES const kernels& table_with(hidden_activation act, const kernels& table) noexcept {
   switch (act) {
     case hidden_activation::gelu_tanh: return table_with<hidden_activation::gelu_tanh>(table);
     case hidden_activation::relu: return table_with<hidden_activation::relu>(table);
@@ -72,5 +76,6 @@ inline const kernels& table_with(hidden_activation act, const kernels& table) no
   }
   return table;
 }
+#endif
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -11,17 +11,8 @@
 #include "kernels.hpp"
 #include "scalar.hpp"
 
-// GCC 12 warns of its own headers: of AVX-512's, which leave registers undefined, and of NEON's, since it does not know
-// that no sum has 0 terms. It looks at who calls them, so this works whoever has included them before.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include "lanes_neon.hpp"
-#include "lanes_vnni.hpp"
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
+#if DUPQ_KERNELS_HERE
+#include "lanes.hpp"
 #endif
 
 namespace dupq::inline DUPQ_ABI {
@@ -35,14 +26,20 @@ struct kernel_list {
   const kernels* const* end() const noexcept { return tables + count; }
 };
 
-inline kernel_list available_kernels() noexcept {
+DUPQ_TABLES kernel_list available_kernels() noexcept;
+
+#if DUPQ_KERNELS_HERE
+DUPQ_TABLES kernel_list available_kernels() noexcept {
   kernel_list list;
   const auto add = [&list](const kernels& table) { list.tables[list.count++] = &table; };
 #if defined(DUPQ_X86)
   // These ask XGETBV too: a CPU may have registers that the operating system does not save.
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
-    if (__builtin_cpu_supports("avx512vnni")) add(avx512_vnni_kernels::table);
+    if (__builtin_cpu_supports("avx512vnni")) {
+      if (amx_kernels::supported()) add(amx_kernels::table);
+      add(avx512_vnni_kernels::table);
+    }
     add(avx512_kernels::table);
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
@@ -55,6 +52,7 @@ inline kernel_list available_kernels() noexcept {
   add(scalar_kernels::table);
   return list;
 }
+#endif
 
 /// The table of that name, or the fastest for an empty name; null where this CPU cannot run it.
 inline const kernels* find_kernels(std::string_view name = {}) noexcept {

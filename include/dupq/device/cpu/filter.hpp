@@ -79,10 +79,14 @@ inline constexpr filter_kernels filter_table{filter, integers, all_dots};
 }  // namespace scalar_kernels
 
 /// The filters that go with a table of kernels.
-inline const filter_kernels& filter_of(const kernels& table) noexcept {
+DUPQ_TABLES const filter_kernels& filter_of(const kernels& table) noexcept;
+
+#if DUPQ_KERNELS_HERE
+DUPQ_TABLES const filter_kernels& filter_of(const kernels& table) noexcept {
   [[maybe_unused]] const std::string_view name = table.name;
 #if defined(DUPQ_X86)
-  if (name == avx512_vnni_kernels::table.name) return avx512_vnni_kernels::filter_table;
+  if (name == amx_kernels::table.name || name == avx512_vnni_kernels::table.name)
+    return avx512_vnni_kernels::filter_table;
   if (name == avx512_kernels::table.name) return avx512_kernels::filter_table;
   if (name == avx_vnni_kernels::table.name) return avx_vnni_kernels::filter_table;
   if (name == avx2_kernels::table.name) return avx2_kernels::filter_table;
@@ -91,5 +95,6 @@ inline const filter_kernels& filter_of(const kernels& table) noexcept {
 #endif
   return scalar_kernels::filter_table;
 }
+#endif
 
 }  // namespace dupq::inline DUPQ_ABI

@@ -74,8 +74,11 @@ inline constexpr kernels table = with_gemm8("avx-vnni", avx2_kernels::table, gem
 inline constexpr filter_kernels filter_table{filter, integers, all_dots};
 /// Compilers' __builtin_cpu_supports may not know it: CPUID leaf 7, subleaf 1, EAX bit 4.
 inline bool supported() noexcept {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+  static const bool yes = [] {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 4 & 1) != 0;
+  }();
+  return yes;  // asked once: in a virtual machine CPUID takes microseconds
 }
 }  // namespace avx_vnni_kernels
 

@@ -36,6 +36,10 @@ struct token_rows {
 /// a weight to double first).
 using sum_rows_function = void (*)(const token_rows& t, const std::int32_t* tokens, std::size_t n, float* y) noexcept;
 
+/// The function that goes with a table of kernels.
+DUPQ_TABLES sum_rows_function sum_rows_of(const kernels& table) noexcept;
+
+#if DUPQ_KERNELS_HERE
 namespace sum_rows_detail {
 
 /// Adds `Count` numbers of a row. Loops of a fixed number of steps over arrays become vector code.
@@ -110,8 +114,7 @@ inline void sum_rows(const token_rows& t, const std::int32_t* tokens, std::size_
 }  // namespace avx512_kernels
 #endif
 
-/// The function that goes with a table of kernels.
-inline sum_rows_function sum_rows_of(const kernels& table) noexcept {
+DUPQ_TABLES sum_rows_function sum_rows_of(const kernels& table) noexcept {
 #if defined(DUPQ_X86)
   const std::string_view name = table.name;
   if (name.substr(0, 6) == "avx512") return avx512_kernels::sum_rows;
@@ -121,5 +124,6 @@ inline sum_rows_function sum_rows_of(const kernels& table) noexcept {
 #endif
   return scalar_kernels::sum_rows;
 }
+#endif
 
 }  // namespace dupq::inline DUPQ_ABI

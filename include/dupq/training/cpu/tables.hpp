@@ -6,6 +6,9 @@
 #include "../../device/cpu/cpu.hpp"
 #include "kernels.hpp"
 
+#if DUPQ_TRAINING_KERNELS_HERE
+#include "../../device/cpu/lanes.hpp"
+
 #if defined(DUPQ_X86)
 
 #define DUPQ_KERNELS avx512_kernels
@@ -46,11 +49,15 @@ DUPQ_LANE f32x16 root(f32x16 v) noexcept {
 #undef DUPQ_ISA
 
 #endif
+#endif
 
 namespace dupq::inline DUPQ_ABI {
 
 /// The training kernels that go with a table of kernels. Those with instructions for 8-bit integers have no others.
-inline const training_kernels& training_of(const kernels& table) noexcept {
+DUPQ_TABLES const training_kernels& training_of(const kernels& table) noexcept;
+
+#if DUPQ_TRAINING_KERNELS_HERE
+DUPQ_TABLES const training_kernels& training_of(const kernels& table) noexcept {
   [[maybe_unused]] const std::string_view name = table.name;
 #if defined(DUPQ_X86)
   if (name.starts_with("avx512")) return avx512_kernels::training_table;
@@ -60,5 +67,6 @@ inline const training_kernels& training_of(const kernels& table) noexcept {
 #endif
   return scalar_kernels::training_table;
 }
+#endif
 
 }  // namespace dupq::inline DUPQ_ABI
