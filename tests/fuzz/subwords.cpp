@@ -43,12 +43,12 @@ struct both_kinds {
 
   both_kinds() {
     const std::size_t count = std::size(pieces);
-    std::vector<dupq_tool::piece_trie_builder::entry> entries;
+    std::vector<dupq::piece_trie_builder::entry> entries;
     for (std::uint32_t id = 0; id < count; ++id) {
       entries.push_back({pieces[id], id, id < 5});
       scores.push_back(id < 5 ? 0 : -1.0 - 0.25 * (id % 7));
     }
-    trie = dupq_tool::piece_trie_builder::build(entries);
+    trie = dupq_tool::build_piece_trie(entries);
     for (int b = 0; b < 256; ++b) byte_pieces.push_back(b == 200 ? -1 : 6), bytes.push_back(b == 'z' ? -1 : 6 + b % 3);
     merges.assign(2 * dupq::key_slots::count_for(8), 0);
     for (std::size_t i = 0; i < merges.size(); i += 2) merges[i] = dupq::bpe::no_pair;

@@ -2,74 +2,36 @@
 // RoBERTa's positions, DistilBERT without token types, the heads of each, two labels.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <dupq/device/reference.hpp>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "family.hpp"
 #include "models.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
 using dupq_tool::tensor_layout;
 using dupq_tool::weight_type;
 
-/// A folder of families/ with a tokenizer, which a test may change, and its conversions.
-class family {
- public:
-  explicit family(const std::string& name) : name_(name), folder_(directory_.path() / name) {
-    const bool mpnet = name.starts_with("mpnet");
-    fs::copy(golden::folder + "/families/" + name, folder_, fs::copy_options::recursive);
-    fs::copy(golden::folder + (mpnet ? "/mpnet/" : "/bert/") + "tokenizer.json", folder_ / "tokenizer.json");
-  }
-  std::string file(const std::string& file) const { return (folder_ / file).string(); }
-  std::string made(const std::string& file) const { return golden::folder + "/families/" + name_ + "/" + file; }
-
-  void edit(const std::string& name, const std::string& from, const std::string& to) const {
-    std::ifstream in(file(name));
-    std::string text = (std::stringstream() << in.rdbuf()).str();
-    const std::size_t at = text.find(from);
-    REQUIRE_MESSAGE(at != text.npos, name << ": " << from);
-    std::ofstream(file(name)) << text.replace(at, from.size(), to);
-  }
-  dupq_tool::convert_summary convert(const dupq_tool::convert_options& options = {}) const {
-    return dupq_tool::convert(folder_.string(), model_path(), options);
-  }
-  dupq::model open(const dupq_tool::convert_options& options = {}, std::string_view kernels = {}) const {
-    convert(options);
-    auto m = dupq::model::open(model_path(), {.kernels = kernels});
-    if (!m) dupq::print_error(m.error());
-    REQUIRE(m);
-    return std::move(*m);
-  }
-  std::string trouble(const dupq_tool::convert_options& options = {}) const {
-    try {
-      convert(options);
-    } catch (const dupq_tool::failure& e) {
-      const std::string what = e.what();
-      return what.substr(what.find(": ") + 2);
-    }
-    return "";
-  }
-
- private:
-  std::string model_path() const { return directory_.file("model.gguf"); }
-
-  temporary_folder directory_;
-  std::string name_;
-  fs::path folder_;
-};
+using golden::family;
 
 /// The golden texts, and one with RoBERTa's token of padding in it.
 std::vector<std::string> texts() {
   auto all = golden::texts();
   all.push_back("how [unused0] do i learn [unused0] cooking");
   return all;
+}
+
+/// llama.cpp, whose layout the plain one is, does not know that padding within RoBERTa's texts takes no position.
+bool has_padding(const std::string& text) {
+  return text.find("<pad>") != text.npos || text.find("[unused0]") != text.npos;
 }
 
 std::vector<float> expected_scores(const family& f) {
@@ -89,10 +51,28 @@ std::vector<float> scores(const dupq::model& m) {
   return out;
 }
 
-constexpr const char* bi_encoders[] = {"distilbert",    "roberta",   "electra",        "distilbert-dense",
-                                       "electra-dense", "bert-tanh", "distilbert-relu"};
-constexpr const char* cross_encoders[] = {"distilbert-cross", "roberta-cross", "xlm-roberta-cross",
-                                          "mpnet-cross",      "electra-cross", "bert-cross-two"};
+/// Where the family has a tokenizer of its own: ids of the texts, or of the pairs.
+void check_ids(const family& f, const dupq::model& m) {
+  const auto rows = fixtures::read_rows<std::int32_t>(f.made("expected.ids"));
+  const bool cross = m.config().kind == dupq::model_kind::cross_encoder;
+  const auto pairs = golden::pairs();
+  const auto single = texts();
+  REQUIRE(rows.size() == (cross ? pairs.a.size() : single.size()));
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::vector<std::int32_t> ids(m.config().max_length);
+    const auto made = cross ? m.tokenizer().encode_pair(pairs.a[i], pairs.b[i], ids.size(), ids)
+                            : m.tokenizer().encode(f.prompt() + single[i], ids.size(), ids);
+    ids.resize(made.tokens);
+    CHECK_MESSAGE(ids == rows[i], "text or pair " << i);
+  }
+}
+
+constexpr const char* bi_encoders[] = {
+    "distilbert",      "roberta",     "electra",        "distilbert-dense",    "electra-dense", "bert-tanh",
+    "distilbert-relu", "roberta-bpe", "distilbert-bpe", "xlm-roberta-unigram", "bert-unigram"};
+constexpr const char* cross_encoders[] = {
+    "distilbert-cross", "roberta-cross",  "xlm-roberta-cross", "mpnet-cross",
+    "electra-cross",    "bert-cross-two", "roberta-bpe-cross", "xlm-roberta-unigram-cross"};
 
 }  // namespace
 
@@ -101,6 +81,7 @@ TEST_CASE("vectors of bi-encoders of other families") {
     CAPTURE(name);
     const family f(name);
     const dupq::model m = f.open();
+    if (f.has_own_words()) check_ids(f, m);
     const auto truth = fixtures::read_npy(f.made("expected.npy"));
     if (m.config().hidden_activation == dupq::hidden_activation::gelu)
       CHECK(fixtures::distance(golden::vectors<dupq::reference>(m, texts()), truth) < 4e-6);
@@ -116,9 +97,11 @@ TEST_CASE("vectors of bi-encoders of other families") {
             "packed one");
       continue;
     }
-    // llama.cpp knows no position of padding.
-    const auto plain = golden::vectors(f.open({.layout = tensor_layout::plain}), golden::texts());
-    CHECK(std::equal(plain.begin(), plain.end(), found.begin()));
+    const auto plain = golden::vectors(f.open({.layout = tensor_layout::plain}), texts());
+    for (std::size_t i = 0; i < texts().size(); ++i) {
+      const auto row = static_cast<std::ptrdiff_t>(i * m.dim()), end = row + static_cast<std::ptrdiff_t>(m.dim());
+      if (!has_padding(texts()[i])) CHECK(std::equal(plain.begin() + row, plain.begin() + end, found.begin() + row));
+    }
     for (const weight_type type : {weight_type::f32, weight_type::int8}) {
       const auto scalar = golden::vectors(f.open({.type = type}, "scalar"), texts());
       for (const dupq::kernels* table : dupq::available_kernels())
@@ -135,12 +118,15 @@ TEST_CASE("scores of cross-encoders of other families") {
     CAPTURE(name);
     const family f(name);
     const dupq::model m = f.open();
+    if (f.has_own_words()) check_ids(f, m);
     const auto truth = expected_scores(f);
     CHECK(fixtures::distance(scores<dupq::reference>(m), truth) < 1e-6);
     const auto found = scores(m);
     CHECK(fixtures::distance(found, truth) < 1e-5);
     CHECK(fixtures::distance(scores(f.open({.type = weight_type::f16})), truth) < 1e-3);
-    CHECK(scores(f.open({.layout = tensor_layout::plain})) == found);
+    const auto plain = scores(f.open({.layout = tensor_layout::plain}));
+    for (std::size_t i = 0; i < found.size(); ++i)
+      if (!has_padding(golden::pairs().a[i] + golden::pairs().b[i])) CHECK(plain[i] == found[i]);
     for (const weight_type type : {weight_type::f32, weight_type::int8}) {
       const auto scalar = scores(f.open({.type = type}, "scalar"));
       for (const dupq::kernels* table : dupq::available_kernels())
@@ -186,6 +172,54 @@ TEST_CASE("a linear layer after the pooling") {
   CHECK(both.trouble() == "out_features: must be from 1 to 112, found 113");
   both.edit("3_Dense/config.json", "\"out_features\": 113", "\"out_features\": 12");
   CHECK(both.trouble() == "tensor \"linear.weight\": has the shape [11, 16], config.json says [12, 16]");
+}
+
+TEST_CASE("what stands around a text and between two is as tokenizer.json's post_processor has it") {
+  using ids = std::vector<std::int32_t>;
+  const auto pair_of = [](const family& f) {
+    const dupq::model m = f.open();
+    ids out(16);
+    out.resize(m.tokenizer().encode_pair("a", "b", out.size(), out).tokens);
+    return out;
+  };
+  const std::string roberta = R"({"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]})";
+  const std::string single = R"([{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                                 {"SpecialToken": {"id": "</s>", "type_id": 0}}])";
+  const std::string of_one = R"([{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                                 {"SpecialToken": {"id": "</s>", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}},
+                                 {"SpecialToken": {"id": "</s>", "type_id": 1}}])";
+  const std::string specials = R"({"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]},
+                                   "</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}})";
+  for (const char* name : {"roberta-bpe", "xlm-roberta-unigram"}) {
+    CAPTURE(name);
+    const family f(name);
+    const ids two = pair_of(f), separators{2, 2};
+    ids one = two;
+    const auto between = std::search(one.begin(), one.end(), separators.begin(), separators.end());
+    REQUIRE(between != one.end());
+    one.erase(between);
+    f.process(roberta);
+    CHECK(pair_of(f) == two);
+    f.process(R"({"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": true}, )" + roberta + "]}");
+    CHECK(pair_of(f) == two);
+    f.process(R"({"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]})");
+    CHECK(pair_of(f) == one);
+    f.process(R"({"type": "TemplateProcessing", "single": )" + single + R"(, "pair": )" + of_one +
+              R"(, "special_tokens": )" + specials + "}");
+    CHECK(pair_of(f) == one);
+    f.process(R"({"type": "TemplateProcessing", "single": )" + single + R"(, "pair": )" + single +
+              R"(, "special_tokens": )" + specials + "}");
+    CHECK(f.trouble() == "post_processor.pair: not supported");
+    for (const char* const type : {"ByteLevel", "Sequence", "Other"}) {
+      f.process(R"({"type": ")" + std::string(type) + R"(", "processors": []})");
+      CHECK(f.trouble() == "post_processor.type: \"" + std::string(type) + "\" is not supported");
+    }
+    // These classes bring their own; others put nothing around a text then.
+    f.process("null");
+    CHECK(pair_of(f) == two);
+    std::ofstream(f.file("tokenizer_config.json")) << R"({"tokenizer_class": "PreTrainedTokenizerFast"})";
+    CHECK(f.trouble() == "post_processor: missing, and a text without special tokens is not supported");
+  }
 }
 
 TEST_CASE("CamemBERT is RoBERTa by another name") {

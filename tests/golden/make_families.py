@@ -1,5 +1,5 @@
 """Makes the folders in families/: tiny random models of the families that become BERT or MPNet when they are converted, and
-what Hugging Face's classes make of the texts, in float64.
+what Hugging Face's classes make of the texts, in float64. make_subwords.py comes first.
 
 Run by hand, after a change here, with Python 3.11 and torch, transformers 5 and tokenizers:
 
@@ -7,7 +7,9 @@ Run by hand, after a change here, with Python 3.11 and torch, transformers 5 and
 
 Everything follows from the seeds; a second run writes the same bytes.
 
-  families/NAME/                 a folder without its tokenizer.json, which is that of bert/ (of MPNet: mpnet/)
+  families/NAME/                 a folder without its tokenizer.json, which is that of bert/ (of MPNet: mpnet/; of names
+                                 with "-bpe" or "-unigram": that of subwords/)
+  families/NAME/expected.ids     of these last: the ids of the texts, or of the pairs, a line each
   families/NAME/expected.npy     bi-encoders: vectors of texts.txt and one more, float32 [texts, dim]
   families/NAME/expected.tsv     cross-encoders: the scores of the pairs, a line each
 """
@@ -37,7 +39,9 @@ PAIRS = list(zip(PAIRS[::2], PAIRS[1::2]))
 TEXTS.append("how [unused0] do i learn [unused0] cooking")
 # RoBERTa's padding is token 1, so that its table of positions begins with rows that no token has.
 TOKENIZERS = {"bert": {"tokenizer_class": "BertTokenizer"}, "mpnet": {"tokenizer_class": "MPNetTokenizer"},
-              "roberta": {"tokenizer_class": "BertTokenizer", "pad_token": "[unused0]"}}
+              "roberta": {"tokenizer_class": "BertTokenizer", "pad_token": "[unused0]"},
+              "bpe": {"tokenizer_class": "RobertaTokenizer"}, "unigram": {"tokenizer_class": "XLMRobertaTokenizer"}}
+FOLDERS = {"mpnet": "mpnet", "bpe": "subwords/bpe", "unigram": "subwords/unigram"}
 
 
 def write_json(path, value):
@@ -77,8 +81,7 @@ class Made:
                   "max_position_embeddings": LENGTH + 4} | sizes | config
         write_json(self.folder / "config.json", config)
         write_json(self.folder / "tokenizer_config.json", TOKENIZERS[tokenizer] | {"model_max_length": LENGTH})
-        base = ROOT / ("mpnet" if tokenizer == "mpnet" else "bert")
-        self.tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
+        self.tokenizer = Tokenizer.from_file(str(ROOT / FOLDERS.get(tokenizer, "bert") / "tokenizer.json"))
         if tokenizer == "roberta":
             self.tokenizer.add_special_tokens(["[unused0]"])
         self.tokenizer.enable_truncation(LENGTH, strategy="longest_first")
@@ -86,6 +89,12 @@ class Made:
                                seed)
         save(self.model, self.folder / "model.safetensors")
         self.typed = config.get("type_vocab_size", 2) > 1 and type_ in ("bert", "electra")
+        self.subwords = tokenizer in ("bpe", "unigram")
+
+    def write_ids(self, rows):
+        if self.subwords:
+            lines = [" ".join(map(str, self.tokenizer.encode(*row).ids)) for row in rows]
+            (self.folder / "expected.ids").write_text("".join(line + "\n" for line in lines))
 
     def run(self, *texts):
         made = self.tokenizer.encode(*texts)
@@ -95,8 +104,12 @@ class Made:
         with torch.no_grad():
             return self.model(**given)[0][0]
 
-    def bi_encoder(self, pool, dense=None, normalize=False, before=False):
+    def bi_encoder(self, pool, dense=None, normalize=False, before=False, prompt=""):
         """`dense`: its outputs, activation and seed; `before`: whether vectors are normalised before it as well."""
+        if prompt:
+            write_json(self.folder / "config_sentence_transformers.json",
+                       {"prompts": {"query": prompt}, "default_prompt_name": "query"})
+        self.write_ids([(prompt + text,) for text in TEXTS])
         modules = [("", "Transformer"), ("1_Pooling", "Pooling")]
         write_json(self.folder / "1_Pooling/config.json",
                    {"word_embedding_dimension": 16, "pooling_mode_cls_token": pool == "cls",
@@ -120,7 +133,7 @@ class Made:
                                                   for i, (path, kind) in enumerate(modules)])
         rows = []
         for text in TEXTS:
-            x = self.run(text)
+            x = self.run(prompt + text)
             y = x[0] if pool == "cls" else x.mean(0)
             with torch.no_grad():
                 if before:
@@ -133,6 +146,7 @@ class Made:
         numpy.save(self.folder / "expected.npy", numpy.stack(rows).astype(numpy.float32))
 
     def cross_encoder(self, positive=None):
+        self.write_ids(PAIRS)
         rows = []
         for a, b in PAIRS:
             logits = self.run(a, b)
@@ -163,6 +177,12 @@ def main():
     Made("bert-tanh", 12, "bert", "Bert", bert | {"hidden_act": "gelu_new"}).bi_encoder("mean")
     Made("distilbert-relu", 13, "distilbert", "DistilBert", {"activation": "relu"}).bi_encoder("mean")
     two = {"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}
+    Made("roberta-bpe", 14, "roberta", "Roberta", roberta, tokenizer="bpe").bi_encoder("mean", normalize=True)
+    Made("roberta-bpe-cross", 15, "roberta", "Roberta", roberta | one, classifier, "bpe").cross_encoder()
+    Made("xlm-roberta-unigram", 16, "xlm-roberta", "XLMRoberta", roberta, tokenizer="unigram").bi_encoder("cls", normalize=True)
+    Made("xlm-roberta-unigram-cross", 17, "xlm-roberta", "XLMRoberta", roberta | one, classifier, "unigram").cross_encoder()
+    Made("bert-unigram", 18, "bert", "Bert", bert | {"pad_token_id": 1}, tokenizer="unigram").bi_encoder("mean", prompt="query: ")
+    Made("distilbert-bpe", 19, "distilbert", "DistilBert", {"activation": "gelu"}, tokenizer="bpe").bi_encoder("mean")
     Made("bert-cross-two", 9, "bert", "Bert", bert | two, classifier).cross_encoder(1)
 
 

@@ -122,14 +122,10 @@ inline void add_bpe(dupq::gguf::writer& out, const hf_tokenizer& t) {
   const auto as_bytes = [](const auto& v) { return std::as_bytes(std::span(v)); };
   const auto view = dupq::bpe::view(as_bytes(model.bytes), as_bytes(merges), as_bytes(words), t.pieces.size());
   if (!view) throw failure(view.error());
-  const byte_alphabet alphabet;
   for (std::uint32_t id = 0; id < t.pieces.size(); ++id) {
-    const auto bytes = t.pieces[id].empty() ? std::nullopt : alphabet.bytes(t.pieces[id]);
+    const auto bytes = t.pieces[id].empty() ? std::nullopt : byte_alphabet::bytes(t.pieces[id]);
     if (!bytes || bytes->empty()) continue;
-    std::int32_t ids[2];
-    dupq::token_sink sink{ids, 1, 2, 2};
-    dupq::bpe_merger(*view, sink).add(*bytes);
-    const bool whole = sink.count == 1 && ids[0] == static_cast<std::int32_t>(id);
+    const bool whole = dupq::bpe_builder::is_whole(*view, *bytes, id);
     const bool blank = bytes->front() == ' ';
     const std::string_view rest = std::string_view(*bytes).substr(blank);
     if (rest.size() > dupq::piece_key::capacity) {
@@ -197,7 +193,7 @@ inline void add_unigram_words(dupq::gguf::writer& out, const hf_tokenizer& t, st
 inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const std::vector<std::string>& tokens) {
   std::vector<bool> special(t.pieces.size());
   for (const added_token& a : t.added) special[a.id] = a.special;
-  std::vector<piece_trie_builder::entry> entries;
+  std::vector<dupq::piece_trie_builder::entry> entries;
   for (std::uint32_t id = 0; id < t.pieces.size(); ++id)
     if (!t.pieces[id].empty() && id < t.unigram.scores.size()) entries.push_back({t.pieces[id], id, special[id]});
   std::vector<double> scores = t.unigram.scores;
@@ -206,7 +202,7 @@ inline void add_unigram(dupq::gguf::writer& out, const hf_tokenizer& t, const st
   out.add("tokenizer.ggml.scores", std::span<const float>(std::vector<float>(scores.begin(), scores.end())));
   out.add(dupq::unigram::scores_key, std::span<const double>(scores));
   out.add(dupq::unigram::longest_key, t.unigram.longest);
-  const std::vector<std::uint64_t> trie = piece_trie_builder::build(entries);
+  const std::vector<std::uint64_t> trie = build_piece_trie(entries);
   out.add(dupq::piece_trie::key, std::span<const std::uint64_t>(trie));
   add_unigram_words(out, t, trie, scores, special);
   if (!t.unigram.byte_pieces.empty())

@@ -1,15 +1,14 @@
 // tokenizer.json's byte-level BPE, or vocab.json and merges.txt beside each other: tokens, merges, the pre-tokenizer.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <dupq/text/bpe_builder.hpp>
 #include <dupq/text/utf8.hpp>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,35 +28,22 @@ struct hf_bpe {
   bool whole_words = false;  ///< a word that is a token is that one, whatever its merges make (ignore_merges)
 };
 
-/// The characters that stand for bytes in tokens: printable ones of Latin-1 for themselves, others from U+0100 on.
-class byte_alphabet {
- public:
-  byte_alphabet() {
-    char32_t other = 0x100;
-    for (char32_t b = 0; b < 256; ++b) {
-      const bool printable = (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || b >= 0xAE;
-      characters_[b] = printable ? b : other++;
-      bytes_[characters_[b]] = static_cast<char>(b);
-    }
-  }
-  std::string token(unsigned char byte) const {
+/// Tokens as the bytes that they stand for.
+struct byte_alphabet {
+  static std::string token(unsigned char byte) {
     char utf8[4];
-    return {utf8, dupq::unicode::encode(characters_[byte], utf8)};
+    return {utf8, dupq::unicode::encode(dupq::byte_characters::of(byte), utf8)};
   }
   /// The bytes that a token stands for; nothing where it has a character that stands for none.
-  std::optional<std::string> bytes(std::string_view token) const {
+  static std::optional<std::string> bytes(std::string_view token) {
     std::string out;
     for (const char *p = token.data(), *end = p + token.size(); p != end;) {
-      const auto at = bytes_.find(dupq::unicode::decode(p, end));
-      if (at == bytes_.end()) return {};
-      out += at->second;
+      const int byte = dupq::byte_characters::byte_of(dupq::unicode::decode(p, end));
+      if (byte < 0) return {};
+      out += static_cast<char>(byte);
     }
     return out;
   }
-
- private:
-  std::array<char32_t, 256> characters_;
-  std::unordered_map<char32_t, char> bytes_;
 };
 
 class hf_bpe_reader {
@@ -68,10 +54,9 @@ class hf_bpe_reader {
     hf_bpe_reader reader(json.at("model"), vocabulary);
     reader.read_settings(unknown.has_value());
     reader.read_merges();
-    const byte_alphabet alphabet;
     bool missing = false;
     for (unsigned b = 0; b < 256; ++b) {
-      const auto token = vocabulary.piece(alphabet.token(static_cast<unsigned char>(b)));
+      const auto token = vocabulary.piece(byte_alphabet::token(static_cast<unsigned char>(b)));
       missing = missing || !token;
       const std::optional<std::uint32_t> id = token ? token : unknown;
       reader.out_.bytes.push_back(id ? static_cast<std::int32_t>(*id) : -1);

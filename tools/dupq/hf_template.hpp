@@ -4,35 +4,29 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "json_file.hpp"
 
 namespace dupq_tool {
 
-/// Supported are single texts as [CLS] A [SEP], and pairs as [CLS] A [SEP] B [SEP] with B of type 1, or, for MPNet and
-/// all tokenizers but WordPiece, as <s> A </s></s> B </s>.
+/// Supported are single texts as [CLS] A [SEP], and pairs with one separator or two between them: [CLS] A [SEP] B [SEP]
+/// or <s> A </s></s> B </s>.
 class hf_template {
  public:
-  hf_template(const json_node& post, bool mpnet) : post_(post), mpnet_(mpnet), type_(post.text_or("type", "")) {
-    if (type_ == (mpnet_ ? "RobertaProcessing" : "BertProcessing")) {
-      const auto id = [&](const char* key) {
-        const auto items = post.at(key).items();
-        if (items.size() != 2) post.at(key).fail("a token and its id are expected");
-        return items[1].count();
-      };
-      cls_ = id("cls"), sep_ = id("sep");
-    } else if (type_ == "TemplateProcessing") {
-      if (const auto items = post.at("single").items(); items.size() == 3) {
-        const auto first = items[0].get("SpecialToken"), last = items[2].get("SpecialToken");
-        if (first && last) cls_ = special_id(*first), sep_ = special_id(*last);
-      }
-      if (flat("pair") != (mpnet_ ? "cls A sep sep B sep " : "cls0 A0 sep0 B1 sep1 ")) wrong_ = "pair";
-      if (flat("single") != (mpnet_ ? "cls A sep " : "cls0 A0 sep0 ")) wrong_ = "single";
-    } else {
-      wrong_ = "type";
-    }
-  }
+  enum class form {
+    bert,   ///< one separator, and B is of type 1
+    mpnet,  ///< two separators
+    any,    ///< one or two, for models without token types
+  };
 
+  hf_template(const json_node& post, form wanted)
+      : post_(rules_of(post)), form_(wanted), type_(post_.text_or("type", "")) {
+    if (type_ == "TemplateProcessing")
+      read_template();
+    else
+      read_processing();
+  }
   bool supported() const { return !wrong_; }
   void require_supported() const {
     if (!wrong_) return;
@@ -41,8 +35,45 @@ class hf_template {
   }
   std::uint32_t cls() const { return cls_; }
   std::uint32_t sep() const { return sep_; }
+  /// Between the texts of a pair.
+  std::uint32_t separators() const { return separators_; }
 
  private:
+  /// Of several in a row, the one that puts tokens around a text: ByteLevel only moves the places that tokens have.
+  static json_node rules_of(const json_node& post) {
+    if (post.text_or("type", "") != "Sequence") return post;
+    std::vector<json_node> rules;
+    for (const json_node& one : post.at("processors").items())
+      if (one.text_or("type", "") != "ByteLevel") rules.push_back(one);
+    return rules.size() == 1 ? rules[0] : post;
+  }
+
+  void read_processing() {
+    separators_ = type_ == "BertProcessing" ? 1 : type_ == "RobertaProcessing" ? 2 : 0;
+    if (separators_ == 0 || (form_ != form::any && separators_ != (form_ == form::bert ? 1u : 2u))) {
+      wrong_ = "type";
+      return;
+    }
+    const auto id = [&](const char* key) {
+      const auto items = post_.at(key).items();
+      if (items.size() != 2) post_.at(key).fail("a token and its id are expected");
+      return items[1].count();
+    };
+    cls_ = id("cls"), sep_ = id("sep");
+  }
+  void read_template() {
+    if (const auto items = post_.at("single").items(); items.size() == 3) {
+      const auto first = items[0].get("SpecialToken"), last = items[2].get("SpecialToken");
+      if (first && last) cls_ = special_id(*first), sep_ = special_id(*last);
+    }
+    const std::string pair = flat("pair");
+    const bool typed = form_ == form::bert;
+    if (pair == (typed ? "cls0 A0 sep0 B1 sep1 " : "cls A sep B sep ")) separators_ = 1;
+    if (!typed && pair == "cls A sep sep B sep ") separators_ = 2;
+    if (separators_ == 0 || (form_ == form::mpnet && separators_ != 2)) wrong_ = "pair";
+    if (flat("single") != (typed ? "cls0 A0 sep0 " : "cls A sep ")) wrong_ = "single";
+  }
+
   std::uint32_t special_id(const json_node& special) const {
     const auto ids = post_.at("special_tokens").at(special.at("id").text()).at("ids").items();
     return ids.size() == 1 ? ids[0].count() : 0xFFFFFFFF;
@@ -56,16 +87,16 @@ class hf_template {
       const std::uint32_t id = special ? special_id(part) : 0;
       const std::uint32_t row = part.at("type_id").count();
       text += !special ? part.at("id").text() : id == cls_ ? "cls" : id == sep_ ? "sep" : "other";
-      text += (mpnet_ ? "" : std::to_string(row)) + " ";
+      text += (form_ == form::bert ? std::to_string(row) : "") + " ";
     }
     return text;
   }
 
   json_node post_;
-  bool mpnet_;
+  form form_;
   std::string type_;
   std::optional<std::string> wrong_;  ///< the key that says something else
-  std::uint32_t cls_ = 0, sep_ = 0;
+  std::uint32_t cls_ = 0, sep_ = 0, separators_ = 0;
 };
 
 }  // namespace dupq_tool

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "hf_folder.hpp"
+#include "hf_harmless.hpp"
 #include "hf_normalizer.hpp"
 #include "hf_pre_tokenizer.hpp"
 #include "hf_special_tokens.hpp"
@@ -65,7 +66,7 @@ class hf_tokenizer_reader {
       follow_json(*files_.json);
     tokens_.read(files_, class_defaults(), built_anew_, vocabulary_);
     read_named_ids();
-    if (!built_anew_ && !static_) read_template(files_.json->at("post_processor"), true);
+    if (!built_anew_ && !static_) read_followed_template();
     read_types();
     take_rows();
     check_files();
@@ -83,9 +84,10 @@ class hf_tokenizer_reader {
     const json_node config = json_node::open(folder_.transformer / "config.json");
     if (!named) named = config.get("tokenizer_class");
     if (const auto code = files_.setting("auto_map")) code->fail("a tokenizer with code of its own is not supported");
-    if (read_kind()) return;
     std::string name = named ? named->text() : mpnet_ ? "MPNetTokenizer" : "BertTokenizer";
     if (name.ends_with("Fast") && name != "PreTrainedTokenizerFast") name.resize(name.size() - 4);
+    roberta_ = name == "RobertaTokenizer" || name == "XLMRobertaTokenizer" || name == "CamembertTokenizer";
+    if (read_kind()) return;
     constexpr std::string_view bert[] = {"BertTokenizer",     "DistilBertTokenizer", "ElectraTokenizer",
                                          "LayoutLMTokenizer", "LxmertTokenizer",     "MobileBertTokenizer",
                                          "ConvBertTokenizer", "SqueezeBertTokenizer"};
@@ -257,8 +259,9 @@ class hf_tokenizer_reader {
   }
 
   void read_named_ids() {
-    const auto id = [&](const char* key) -> std::optional<std::uint32_t> {
+    const auto id = [&](const char* key, const char* of_roberta = nullptr) -> std::optional<std::uint32_t> {
       const auto token = tokens_.named(key);
+      if (!token && roberta_ && !built_anew_ && of_roberta != nullptr) return vocabulary_.find(of_roberta);
       return token ? vocabulary_.find(*token) : std::nullopt;
     };
     if (built_anew_) {
@@ -276,18 +279,32 @@ class hf_tokenizer_reader {
       out_.unk = *piece;
     }
     const std::uint32_t rows = folder_.config.vocabulary;
-    const auto pad = id("pad_token"), mask = id("mask_token");
+    const auto pad = id("pad_token", "<pad>"), mask = id("mask_token", "<mask>");
     out_.pad = pad && *pad < rows ? *pad : 0;
     if (mask && *mask < rows) out_.mask = mask;
     if (mpnet_ && out_.pad != 1)
       throw failure(out_.source + ": pad_token: MPNet's positions need id 1, found " + std::to_string(out_.pad));
   }
 
+  void read_followed_template() {
+    if (const auto post = files_.json->get("post_processor")) return read_template(*post, true);
+    // Without one a text has no special tokens, but for classes that bring their own.
+    if (!roberta_) files_.json->fail("post_processor: missing, and a text without special tokens is not supported");
+    const auto id = [&](const char* key, const char* otherwise) {
+      const std::string token = tokens_.named(key).value_or(otherwise);
+      const auto found = vocabulary_.find(token);
+      if (!found) files_.json->fail(std::string(key) + ": " + json::quote(token) + " is not in the vocabulary");
+      return *found;
+    };
+    out_.cls = id("cls_token", "<s>"), out_.sep = id("sep_token", "</s>");
+  }
   void read_template(const json_node& post, bool followed) {
-    const hf_template around(post, out_.pair_separators == 2);
+    using form = hf_template::form;
+    const bool wordpiece = out_.kind == tokenizer_kind::wordpiece;
+    const hf_template around(post, mpnet_ ? form::mpnet : wordpiece ? form::bert : form::any);
     if (followed) {
       around.require_supported();
-      out_.cls = around.cls(), out_.sep = around.sep();
+      out_.cls = around.cls(), out_.sep = around.sep(), out_.pair_separators = around.separators();
     } else if (!around.supported() || around.cls() != out_.cls || around.sep() != out_.sep) {
       out_.notes.push_back(post.where() + ": not followed, as transformers 5 puts cls_token and sep_token of " +
                            "tokenizer_config.json around a text");
@@ -332,46 +349,7 @@ class hf_tokenizer_reader {
 
   /// Refuses every setting that was not read by now, but for those that change no id.
   void check_files() const {
-    if (files_.settings)
-      files_.settings->finish({"add_prefix_space",
-                               "add_bos_token",
-                               "add_eos_token",
-                               "backend",
-                               "clean_up_tokenization_spaces",
-                               "clean_text",
-                               "chat_template",
-                               "do_basic_tokenize",
-                               "do_lower_case",
-                               "errors",
-                               "from_slow",
-                               "full_tokenizer_file",
-                               "init_inputs.*",
-                               "is_local",
-                               "legacy",
-                               "local_files_only",
-                               "max_len",
-                               "max_length",
-                               "model_max_length",
-                               "name_or_path",
-                               "never_split.*",
-                               "pad_to_multiple_of",
-                               "pad_token_type_id",
-                               "padding",
-                               "padding_side",
-                               "processor_class",
-                               "special_tokens_map_file",
-                               "stride",
-                               "strip_accents",
-                               "tokenizer_file",
-                               "tokenize_chinese_chars",
-                               "transformers_version",
-                               "trim_offsets",
-                               "truncation",
-                               "truncation_strategy",
-                               "use_fast",
-                               "verbose",
-                               "vocab_file",
-                               "wordpieces_prefix"});
+    if (files_.settings) files_.settings->finish(harmless_settings);
     if (files_.json) {
       std::vector<std::string_view> harmless{"version",      "padding", "padding.*", "truncation",
                                              "truncation.*", "decoder", "decoder.*", "post_processor.*"};
@@ -389,6 +367,7 @@ class hf_tokenizer_reader {
   bool mpnet_;
   bool static_;  ///< read as the `tokenizers` library reads tokenizer.json, without special tokens around a text
   bool built_anew_ = true;
+  bool roberta_ = false;  ///< a class that puts <s> and </s> around a text, whatever tokenizer.json says
   tokenizer_files files_;
   special_tokens_reader tokens_;
   hf_vocabulary vocabulary_;

@@ -16,13 +16,13 @@
 #include "../text/unigram_text.hpp"
 #include "../text/vocabulary.hpp"
 #include "../text/wordpiece.hpp"
+#include "foreign_subwords.hpp"
 #include "metadata.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Reads a tokenizer by `tokenizer.ggml.model`: "t5", which is Unigram, or "gpt2", which is byte-level
-/// BPE. With an arena that has no memory it only counts
-/// bytes and gives no tokenizer.
+/// Reads a tokenizer by `tokenizer.ggml.model`: "t5", which is Unigram, or "gpt2", which is byte-level BPE. With an
+/// arena that has no memory it only counts bytes and gives no tokenizer.
 class subword_reader {
  public:
   static result<std::optional<tokenizer>> read(const gguf::file& file, arena& storage) noexcept {
@@ -39,6 +39,10 @@ class subword_reader {
     const gguf::value tokens = read_.array("tokenizer.ggml.tokens", gguf::value_type::string);
     if (tokens.count == 0) read_.fail(errc::missing_key, "tokenizer.ggml.tokens");
     if (!read_.done()) return read_.done().error();
+    if (foreign_subwords::is_in(read_)) {
+      foreign_subwords foreign(read_.file(), storage_);
+      return kind == "t5" ? foreign.read_unigram() : foreign.read_bpe();
+    }
     return kind == "t5" ? read_unigram(tokens) : read_bpe(tokens);
   }
 

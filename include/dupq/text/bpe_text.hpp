@@ -174,7 +174,7 @@ class raw_byte_words {
   }
 
  private:
-  /// Up to 64 bytes of text, a bit for each by its kind.
+  /// Up to 64 bytes of text, a bit for each by its kind, and where words of plain ASCII begin in them.
   class block {
    public:
     std::size_t size = 0;
@@ -187,30 +187,69 @@ class raw_byte_words {
         std::memcpy(copy_, p, size);
         bytes_ = copy_;
       }
-      letter_ = digit_ = space_ = mark_ = high_ = 0;
+      letter_ = digit_ = space_ = mark_ = high_ = quote_ = 0;
       for (std::size_t i = 0; i < size; i += byte_block::size) {
         const byte_block::kinds k = byte_block::kinds_of(bytes_ + i);
         letter_ |= std::uint64_t{k.letter} << i, digit_ |= std::uint64_t{k.digit} << i;
         space_ |= std::uint64_t{k.space} << i, mark_ |= std::uint64_t{k.mark} << i;
         high_ |= std::uint64_t{k.high} << i;
+        quote_ |= std::uint64_t{byte_block::equal(bytes_ + i, '\'')} << i;
       }
-      if (size == 64) return;
-      const std::uint64_t valid = (std::uint64_t{1} << size) - 1;
-      letter_ &= valid, digit_ &= valid, space_ &= valid, mark_ &= valid, high_ &= valid;
+      const std::uint64_t valid = before(size);
+      letter_ &= valid, digit_ &= valid, space_ &= valid, mark_ &= valid, high_ &= valid, quote_ &= valid;
+    }
+
+    /// The words that begin at the first byte and end for sure within the block, whatever follows it where there is
+    /// `more`: the bits of their first bytes, and where the last one ends.
+    struct words {
+      std::uint64_t starts;
+      std::size_t end;
+      bool stopped;  ///< something else follows there: other characters, other white space, a word too long
+    };
+    words find_words(bool more) const noexcept {
+      const std::uint64_t valid = before(size), plain = letter_ | digit_ | mark_;
+      const std::uint64_t others = valid & ~(plain | space_);
+      // A blank belongs to the plain character after it; there must be one.
+      const std::uint64_t stop = others | (space_ & ~(plain >> 1));
+      const std::uint64_t same = (letter_ & letter_ << 1) | (digit_ & digit_ << 1) | (mark_ & mark_ << 1);
+      std::uint64_t starts = space_ | (plain & ~same & ~(space_ << 1));
+      std::size_t end = stop == 0 ? size : lowest(stop);
+      for (std::uint64_t quotes = quote_ & starts & before(end); quotes != 0; quotes &= quotes - 1) {
+        const std::size_t at = lowest(quotes);
+        if (more && at + 3 > size) {
+          end = at;
+          break;
+        }
+        const auto next = [&](std::size_t i) {
+          return char32_t{at + i < size ? static_cast<unsigned char>(bytes_[at + i]) : std::uint8_t{0}};
+        };
+        const auto n = static_cast<std::size_t>(gpt2::contraction(U'\'', next(1), next(2)));
+        if (n == 0) continue;
+        starts &= ~(before(n) << at) | std::uint64_t{1} << at;
+        if (at + n < size) starts |= letter_ & std::uint64_t{1} << (at + n);
+      }
+      starts &= before(end);
+      // A word that touches a character of another alphabet, or the block's end, may go on there.
+      const bool open = end == size ? more : (high_ >> end & 1) != 0;
+      if (open && starts != 0) {
+        end = 63u - static_cast<std::size_t>(std::countl_zero(starts));
+        starts &= before(end);
+      }
+      const bool blank_at_edge = more && stop == std::uint64_t{1} << (size - 1) && is_space(size - 1);
+      return {starts, end, starts == 0 || (stop != 0 && !blank_at_edge)};
     }
     bool is_space(std::size_t at) const noexcept { return (space_ >> at & 1) != 0; }
-    bool is_high(std::size_t at) const noexcept { return (high_ >> at & 1) != 0; }
-    /// Where a row of letters, digits or marks ends that begins at a place; that place where none does.
-    std::size_t row_end(std::size_t at) const noexcept {
-      const std::uint64_t row = (letter_ >> at & 1) != 0 ? letter_ : (digit_ >> at & 1) != 0 ? digit_ : mark_;
-      return at + static_cast<std::size_t>(std::countr_one(row >> at));
-    }
     /// At least piece_key::readable bytes from a place on, whatever stands beyond the end.
     const char* at(std::size_t place) const noexcept { return bytes_ + place; }
+    static std::size_t lowest(std::uint64_t bits) noexcept { return static_cast<std::size_t>(std::countr_zero(bits)); }
 
    private:
+    static std::uint64_t before(std::size_t n) noexcept {
+      return n >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << n) - 1;
+    }
+
     const char* bytes_ = nullptr;
-    std::uint64_t letter_, digit_, space_, mark_, high_;
+    std::uint64_t letter_, digit_, space_, mark_, high_, quote_;
     char copy_[64 + piece_key::readable] = {};
   };
 
@@ -233,32 +272,24 @@ class raw_byte_words {
   }
   const char* read_ascii(const char* p) noexcept {
     block here;
-    std::size_t at = 0;
-    for (bool fresh = true;;) {
-      if (fresh || at == here.size) {
-        p += at;
-        if (p >= part_.end() && !part_.extend(p)) return p;
-        here.read(p, part_.end(), part_.limit());
-        at = 0, fresh = false;
+    while (p < part_.end() || part_.extend(p)) {
+      here.read(p, part_.end(), part_.limit());
+      bool more = p + here.size < part_.end();
+      if (!more && part_.extend(p + here.size)) {
+        if (here.size < 64) continue;
+        more = true;
       }
-      const std::size_t word = at + (here.is_space(at) ? 1 : 0);
-      std::size_t end = word < here.size ? here.row_end(word) : word;
-      const bool quote = end != word && word == at && *here.at(word) == '\'';
-      if (std::max(end, word + (quote ? 2 : 0)) >= here.size) {  // it goes on behind the block, or the text ends here
-        fresh = p + here.size < part_.end() || part_.extend(p + here.size);
-        if (fresh && at != 0) continue;
-        if (fresh || word == here.size || quote) return p + at;
+      const auto words = here.find_words(more);
+      for (std::uint64_t left = words.starts; left != 0;) {
+        const std::size_t at = block::lowest(left);
+        left &= left - 1;
+        const std::size_t end = left == 0 ? words.end : block::lowest(left), blank = here.is_space(at) ? 1 : 0;
+        add_word({p + at, end - at}, here.at(at + blank), end - at - blank, blank != 0);
       }
-      if (end == word || (end < here.size && here.is_high(end))) return p + at;
-      if (quote) {
-        const auto next = [&](std::size_t i) { return char32_t{static_cast<unsigned char>(here.at(word)[i])}; };
-        if (const int n = gpt2::contraction(next(0), next(1), next(2)); n != 0)
-          end = word + static_cast<std::size_t>(n);
-      }
-      add_word({p + at, end - at}, here.at(word), end - word, word != at);
-      if (out_.full()) return p;
-      at = end;
+      p += words.end;
+      if (words.stopped || out_.full()) break;
     }
+    return p;
   }
   /// Words wait until there are several: by then their places in the table, which does not fit into near caches, are
   /// there.
