@@ -19,7 +19,8 @@
 # the same place of another copy of these files, so that a machine that is lent by the minute runs only the rest.
 #
 # Needs nvcc, a C++ compiler, cmake, python3 and doctest (CMAKE_PREFIX_PATH where it is not installed) to build, then
-# python3; compute-sanitizer comes with CUDA. Environment: DUPQ_TEST_BUILD (where to build; default build/gpu).
+# python3; compute-sanitizer comes with CUDA. Environment: DUPQ_TEST_BUILD (where to build; default build/gpu),
+# DUPQ_TEST_QUICK (not empty: compile without optimization, to see that all of it compiles).
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${DUPQ_TEST_BUILD:-$root/build/gpu}
@@ -68,8 +69,10 @@ part() {
 }
 
 build() {
+  local options=()
+  [ -n "${DUPQ_TEST_QUICK:-}" ] && options=(-DCMAKE_CXX_FLAGS_RELEASE=-O0 "-DCMAKE_CUDA_FLAGS_RELEASE=-O0 -Xptxas -O0")
   cmake -S "$root" -B "$build" -DDUPQ_CUDA=ON -DDUPQ_BUILD_BENCH=ON -DDUPQ_BUILD_EXAMPLES=OFF -DDUPQ_TEST_MODELS= \
-    "-DCMAKE_CUDA_ARCHITECTURES=$architecture" >"$build.log" 2>&1 &&
+    "-DCMAKE_CUDA_ARCHITECTURES=$architecture" ${options[@]+"${options[@]}"} >"$build.log" 2>&1 &&
     cmake --build "$build" -j "$(nproc)" --target dupq_tool dupq_chip bench_encode_gpu >>"$build.log" 2>&1 && return
   tail -40 "$build.log"
   return 1
