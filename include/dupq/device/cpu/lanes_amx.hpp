@@ -67,6 +67,11 @@ struct sums_of_tiles {
     if constexpr (Lower) _tile_stored(2, sums + register_rows * width, sizeof(std::int32_t) * width);
     if constexpr (Lower && Beside)
       _tile_stored(3, sums + register_rows * width + panel_width, sizeof(std::int32_t) * width);
+    if ((panel + panels) * panel_width > g.n) {
+      float lanes[2 * register_rows * width];
+      scale_sums(g, sums, rows, panels, row, panel, lanes);
+      return finish<true>(g, nullptr, lanes, rows, panels, row, panel);
+    }
     switch (g.act) {
       case activation::none: return put<activation::none>(g, sums, row, rows, panel);
       case activation::gelu: return put<activation::gelu>(g, sums, row, rows, panel);
@@ -75,28 +80,29 @@ struct sums_of_tiles {
   }
 
  private:
-  /// Scales, bias, activation and residual, as gemm8.inl has them.
+  /// Scales, bias, activation and residual of whole panels: what scale_sums and finish do, in one pass.
   template <activation Act>
   DUPQ_ISA static void put(const gemm8_args& g, const std::int32_t* sums, std::size_t row, std::size_t rows,
                            std::size_t panel) noexcept {
-    const std::size_t first = panel * panel_width;
     column_scales columns[panels];
+    DUPQ_UNROLL
     for (std::size_t p = 0; p < panels; ++p) columns[p] = scales_of(g, panel + p);
-    const std::size_t tail = first + width <= g.n ? 0 : g.n % panel_width;
-    for (std::size_t r = 0; r < rows; ++r, sums += width) {
-      const row_scale scale = g.a_scales[row + r];
-      float* const c = g.c + (row + r) * g.c_stride + first;
-      const float* const residual = g.residual == nullptr ? nullptr : g.residual + (row + r) * g.c_stride + first;
-      for (std::size_t p = 0; p < panels; ++p) {
-        f32x16 v = activate<Act, true>(columns[p].apply(load(sums + 16 * p), scale));
-        if (tail != 0 && p + 1 == panels) [[unlikely]] {
-          if (residual != nullptr) v = add(v, load_first(residual + 16 * p, tail, 0.0f));
-          store_first(c + 16 * p, tail, v);
-        } else {
-          if (residual != nullptr) v = add(v, load(residual + 16 * p));
-          store(c + 16 * p, v);
-        }
+    const row_scale* scale = g.a_scales + row;
+    const std::size_t first = row * g.c_stride + panel * panel_width;
+    float* c = g.c + first;
+    const float* residual = g.residual == nullptr ? nullptr : g.residual + first;
+    for (; rows != 0; --rows, ++scale, sums += width, c += g.c_stride) {
+      f32x16 v[panels];
+      DUPQ_UNROLL
+      for (std::size_t p = 0; p < panels; ++p)
+        v[p] = activate<Act, true>(columns[p].apply(load(sums + 16 * p), *scale));
+      if (residual != nullptr) {
+        DUPQ_UNROLL
+        for (std::size_t p = 0; p < panels; ++p) v[p] = add(v[p], load(residual + 16 * p));
+        residual += g.c_stride;
       }
+      DUPQ_UNROLL
+      for (std::size_t p = 0; p < panels; ++p) store(c + 16 * p, v[p]);
     }
   }
 };
