@@ -90,7 +90,11 @@ def main(step, *words):
     if step == "build":
         end()
         shutil.rmtree(FOLDER / "wine", ignore_errors=True)
-        compile("dupq.exe", *sorted((ROOT / "tools/dupq").glob("*.cpp")), flags=("-O1",))
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for kernels in ("kernels", "training/kernels"):  # compiled once: dupq/kernels.hpp
+            (FOLDER / f"{kernels.replace('/', '_')}.cpp").write_text(f"#include <dupq/{kernels}.hpp>\n")
+        compile("dupq.exe", *sorted((ROOT / "tools/dupq").glob("*.cpp")), *sorted(FOLDER.glob("*kernels.cpp")),
+                flags=("-O1", "-DDUPQ_SEPARATE_COMPILATION"))
         start()
     elif step == "run":
         keeper = keep()
