@@ -134,12 +134,20 @@ inline constexpr kernels table = with_gemm8("avx512-amx", avx512_kernels::table,
 
 /// CPUID leaf 7, EDX bits 24 and 25; and the operating system gives the registers to those who ask. In a virtual
 /// machine CPUID takes longer than a short text, so it is asked once.
+///
+/// Linux then asks more of the process: stacks for signals (sigaltstack) must have room for the tiles, about 12 kB in
+/// all, and smaller ones are refused from then on. Where one is there already, it is the tiles that are refused.
+/// DUPQ_NO_AMX leaves them alone.
 inline bool supported() noexcept {
+#if defined(DUPQ_NO_AMX)
+  return false;
+#else
   static const bool yes = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 24 & 3) == 3 && os::ask_for_tiles();
   }();
   return yes;
+#endif
 }
 
 }  // namespace dupq::inline DUPQ_ABI::amx_kernels
