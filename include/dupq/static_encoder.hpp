@@ -14,6 +14,7 @@
 #include "core/encode_forms.hpp"
 #include "core/error.hpp"
 #include "core/os.hpp"
+#include "core/prefix.hpp"
 #include "core/texts.hpp"
 #include "core/work_ranges.hpp"
 #include "device/cpu/sum_rows.hpp"
@@ -46,7 +47,7 @@ struct static_tokens {
     if (most == 0 || text.size() <= most) return text;
     std::size_t chars = 0;
     for (std::size_t i = 0; i < text.size(); ++i)
-      if ((static_cast<unsigned char>(text[i]) & 0xC0u) != 0x80u && chars++ == most) return text.substr(0, i);
+      if ((static_cast<unsigned char>(text[i]) & 0xC0u) != 0x80u && chars++ == most) return first_of(text, i);
     return text;
   }
 };
@@ -201,9 +202,12 @@ class static_encoder : public encode_forms<static_encoder> {
         static_tokens::read(model_, table_, prompt_, text, {w.ids, limits_.text_tokens}, options_.special_tokens);
     const std::size_t dim = c.dim();
     float* const y = dim == c.hidden ? out : w.sum;
+    request_rows(table_.tokens, tokens.ids.data(), tokens.ids.size());
     sum_(table_.tokens, tokens.ids.data(), tokens.ids.size(), y);
-    if (!tokens.ids.empty()) model_.kernel_table().divide(c.hidden, static_cast<float>(tokens.ids.size()), y);
-    if (c.normalize) cpu(model_.kernel_table()).normalize(matrix<float>(y, 1, c.hidden));
+    if (c.normalize)  // the mean's direction is the sum's
+      cpu(model_.kernel_table()).normalize(matrix<float>(y, 1, c.hidden));
+    else if (!tokens.ids.empty())
+      model_.kernel_table().divide(c.hidden, static_cast<float>(tokens.ids.size()), y);
     if (y != out) std::copy_n(y, dim, out);
     return tokens.truncated;
   }

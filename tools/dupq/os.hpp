@@ -83,6 +83,8 @@ std::ptrdiff_t write_some(int file, const char* bytes, std::size_t size) noexcep
 bool write_at(int file, std::uint64_t offset, std::string_view text) noexcept;
 /// Reads from a place in a file, as `read_some` does.
 std::ptrdiff_t read_at(int file, std::uint64_t offset, char* to, std::size_t room) noexcept;
+/// Starts what `sync` will wait for, with all that has been written; nothing where the system has no such thing.
+void begin_sync(int file) noexcept;
 /// Waits until the file's bytes are on the disk. Some file systems cannot say.
 bool sync(int file) noexcept;
 bool close(int file) noexcept;

@@ -95,6 +95,11 @@ inline std::ptrdiff_t read_at(int file, std::uint64_t offset, char* to, std::siz
   while (n < 0 && errno == EINTR);
   return n;
 }
+#if defined(__linux__)
+inline void begin_sync(int file) noexcept { (void)::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE); }
+#else
+inline void begin_sync(int) noexcept {}
+#endif
 inline bool sync(int file) noexcept { return ::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP; }
 inline bool close(int file) noexcept { return ::close(file) == 0; }
 

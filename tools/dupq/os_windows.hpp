@@ -226,6 +226,7 @@ inline std::ptrdiff_t read_at(int file, std::uint64_t offset, char* to, std::siz
   const std::ptrdiff_t n = there ? read_some(file, to, room) : -1;
   return ::_lseeki64(file, 0, SEEK_END) >= 0 ? n : -1;
 }
+inline void begin_sync(int) noexcept {}
 inline bool sync(int file) noexcept {
   if (::FlushFileBuffers(handle_of(file)) != 0) return true;
   return set_errno(), false;

@@ -65,6 +65,16 @@ class output_file {
     if (whole != 0) flush(whole);
   }
   void write(std::string_view text) { write(text.data(), text.size()); }
+  /// The same of many bytes, which are handed over without a copy, in pieces as the caller has them. Their way to the
+  /// disk, for which `commit` waits, begins meanwhile.
+  void write_through(const void* bytes, std::size_t size) {
+    constexpr std::size_t enough = std::size_t{1} << 23;
+    flush();
+    put(static_cast<const char*>(bytes), size);
+    if (!seekable() || (waiting_ += size) < enough) return;
+    os::begin_sync(descriptor_);
+    waiting_ = 0;
+  }
 
   /// Hands everything written so far to the operating system.
   void flush() { flush(buffer_.size()); }
@@ -138,19 +148,23 @@ class output_file {
 
   /// Hands over the first `size` bytes of the buffer.
   void flush(std::size_t size) {
+    put(buffer_.data(), size);
+    buffer_.erase(0, size);
+  }
+  void put(const char* bytes, std::size_t size) {
     for (std::size_t done = 0; done < size;) {
-      const std::ptrdiff_t n = os::write_some(descriptor_, buffer_.data() + done, size - done);
+      const std::ptrdiff_t n = os::write_some(descriptor_, bytes + done, size - done);
       if (n < 0 && errno == EPIPE) throw closed_pipe{};
       if (n < 0) fail("cannot be written");
       done += static_cast<std::size_t>(n);
     }
-    buffer_.erase(0, size);
   }
 
   [[noreturn]] void fail(const char* what) const { throw failure(path_ + ": " + what + ": " + std::strerror(errno)); }
 
   std::string path_, target_, temporary_, buffer_;
   unfinished noted_;
+  std::size_t waiting_ = 0;  ///< bytes whose way to the disk has not begun
   int descriptor_ = -1;
 };
 

@@ -30,7 +30,7 @@ class vector_writer {
         out_.write((i + 1) % dim_ == 0 ? "\n" : ",");
       }
     } else if (out_.seekable()) {
-      out_.write(rows.data(), rows.size_bytes());
+      out_.write_through(rows.data(), rows.size_bytes());
     } else {
       kept_.insert(kept_.end(), rows.begin(), rows.end());  // a pipe gets the header first
     }
