@@ -27,6 +27,8 @@ SOFT_FLOAT = ["-mfloat-abi=soft"]
 # program carries finds the room elsewhere, or says here why it must grow. (64 bytes more, since sections are aligned: the
 # kind of model that has no layers has a name, which an error may need.)
 CORTEX_M7_CODE, CORTEX_M7_CONSTANTS = 37_700, 52_600
+STATIC_CODE, STATIC_CONSTANTS = 39_700, 53_100  # of a static model's program on the Cortex-M7, beside the model
+MOST_IMAGE = 2 << 20  # bytes of flash that it may take with its model
 X86_64_CODE, X86_64_CONSTANTS = 305_000, 55_000  # (9,400 of code are products for AMX)
 
 
@@ -98,6 +100,30 @@ class Embedded(unittest.TestCase):
 
     def test_same_bits_without_floating_point_unit(self):
         self.simulate(self.firmware("soft", SOFT_FLOAT))
+
+    def test_a_static_model_in_little_flash(self):
+        """examples/embedded_static.cpp as it is, with a table of 8-bit integers: its score is that of this machine."""
+        table, out = self.folder / "table.gguf", self.folder / "static.elf"
+        run(os.environ["DUPQ"], "distill", self.folder / "bert.gguf", "--type", "int8", "-o", table)
+        run("arm-none-eabi-g++", *COMMON, *CORTEX_M7, *HARD_FLOAT, f'-DDUPQ_EXAMPLE_MODEL="{table}"', "-nostartfiles",
+            "--specs=nano.specs", f"-T{HERE}/mps2-an500.ld", "-Wl,--gc-sections", HERE / "startup.cpp", HERE / "putchar.cpp",
+            ROOT / "examples/embedded_static.cpp", "-o", out)
+        symbols = run("arm-none-eabi-nm", out)
+        for unwanted in ("malloc", "sbrk", "_free_r", "__cxa_throw", "abort"):
+            self.assertNotIn(unwanted, symbols)
+        size, model = sections("arm-none-eabi-size", out), table.stat().st_size
+        constants = size[".rodata"] - model
+        image = size[".text"] + size[".rodata"] + size[".ARM.exidx"] + size[".data"]
+        print(f"static model on a Cortex-M7, -Os: flash {image} bytes ({size['.text']} code, {constants} constants, "
+              f"{model} model); static RAM {size['.data'] + size['.bss']}")
+        self.assertLessEqual(image, MOST_IMAGE)
+        self.within("arm-none-eabi-g++", size[".text"], STATIC_CODE, constants, STATIC_CONSTANTS)
+        millionths, decision = run("qemu-system-arm", "-M", "mps2-an500", "-display", "none", "-serial", "none", "-monitor",
+                                   "none", "-semihosting", "-kernel", out).split()
+        here = float(run(os.environ["DUPQ"], "score", table, "How do I learn Python?",
+                         "What is the best way to learn Python?", "--threshold", "0.75").split()[0])
+        self.assertLessEqual(abs(int(millionths) - 1e6 * here), 1)
+        self.assertEqual(decision, "duplicate" if here >= 0.75 else "different")
 
     def test_size_on_this_machine(self):
         compiler = shutil.which("g++") or shutil.which("clang++")

@@ -199,6 +199,14 @@ class Examples(Case):
         heap_and_files = r"(.*alloc|free|_Zn[wa].*|_Zd[la].*|f?open|f?read|f?write|mmap|munmap|.*printf|_ZNSo.*|_ZNSi.*)$"
         self.assertEqual([symbol for symbol in wanted if re.match(heap_and_files, symbol)], [])
 
+    def test_embedded_static(self):
+        millionths, decision = self.example("embedded_static")
+        table = self.folder / "table.gguf"
+        self.ok("distill", self.model("bert"), "--type", "int8", "-o", table)
+        score = float(self.ok("score", table, "How do I learn Python?", "What is the best way to learn Python?").split()[0])
+        self.assertLessEqual(abs(int(millionths) - 1e6 * score), 1)
+        self.assertEqual(decision, "different")
+
     def test_wrapper(self):
         self.assertEqual(self.example("wrapper", self.model("bert"), "a book", "A  book"), ["1.000"])
         score = self.example("wrapper", self.model("cross"), "a book", "the house")

@@ -120,14 +120,9 @@ inline result<void> read_dense(const gguf::file& file, config& c) noexcept {
   return {};
 }
 
-inline result<void> read(const gguf::file& file, config& c, const kernels*& table) noexcept {
+/// How many floats of a vector are kept (0: all), and what a score is.
+inline result<std::uint32_t> read_kept(const gguf::file& file, config& c) noexcept {
   metadata_reader keys(file);
-  const std::string_view modes = keys.text("dupq.pooling", "none");
-  if (c.pooling.modes() == 0 && c.kind == model_kind::bi_encoder) {
-    const auto sequence = parse_sequence(modes);
-    if (!sequence) return error(errc::wrong_value, "dupq.pooling");
-    c.pooling.sequence = *sequence;
-  }
   const std::uint32_t kept = keys.integer("dupq.truncate_dim", 0, 0x7FFFFFFF, 0);
   c.pool_prompt = keys.boolean("dupq.pool_prompt", true);
   const std::string_view like = keys.text("dupq.similarity", name(similarity::cosine));
@@ -136,6 +131,20 @@ inline result<void> read(const gguf::file& file, config& c, const kernels*& tabl
   while (kind < 4 && name(static_cast<similarity>(kind)) != like) ++kind;
   if (kind == 4) return error(errc::wrong_value, "dupq.similarity");
   c.similarity = static_cast<similarity>(kind);
+  return kept;
+}
+
+inline result<void> read(const gguf::file& file, config& c, const kernels*& table) noexcept {
+  metadata_reader keys(file);
+  const std::string_view modes = keys.text("dupq.pooling", "none");
+  if (c.pooling.modes() == 0 && c.kind == model_kind::bi_encoder) {
+    const auto sequence = parse_sequence(modes);
+    if (!sequence) return error(errc::wrong_value, "dupq.pooling");
+    c.pooling.sequence = *sequence;
+  }
+  if (!keys.done()) return keys.done().error();
+  const auto kept = read_kept(file, c);
+  if (!kept) return kept.error();
   static constexpr std::string_view heads[] = {name(head_activation::tanh), name(head_activation::gelu),
                                                name(head_activation::relu)};
   c.head_activation = static_cast<head_activation>(keys.choice("dupq.head_activation", heads));
@@ -148,7 +157,7 @@ inline result<void> read(const gguf::file& file, config& c, const kernels*& tabl
   if (!keys.done()) return keys.done().error();
   table = &table_with(c.hidden_activation, *table);
   if (const auto done = read_dense(file, c); !done) return done.error();
-  c.keep(kept);
+  c.keep(*kept);
   const auto prompts = prompt_list::read(file);
   return prompts ? result<void>() : prompts.error();
 }
@@ -254,8 +263,27 @@ inline result<void> check_static(const gguf::file& file, const config& c, bool f
   return table ? result<void>() : table.error();
 }
 
+inline result<void> read_static(const gguf::file& file, config& c, const kernels*&) noexcept {
+  const auto kept = read_kept(file, c);
+  if (!kept) return kept.error();
+  c.keep(*kept);
+  const auto prompts = prompt_list::read(file);
+  return prompts ? result<void>() : prompts.error();
+}
+inline result<void> no_steps(const normalizer_steps&) noexcept {
+  return error(errc::unsupported, normalizer_steps::key);
+}
+inline result<std::optional<tokenizer>> no_subwords(const gguf::file&, arena&) noexcept {
+  return error(errc::unsupported, "tokenizer.ggml.model");
+}
+inline constexpr text_extension no_extension{no_steps, nullptr, nullptr};
+
 }  // namespace rare
 
+/// Of static models whose tokenizer is WordPiece with BERT's own normaliser, for small programs: others are refused.
+inline constexpr rare_settings static_settings{
+    rare::read_static, rare::prompt, rare::encode, rare::encode_pair, nullptr, {&rare::no_extension, rare::no_subwords},
+    rare::check_static};
 /// All of them.
 inline constexpr rare_settings all_settings{rare::read,        rare::prompt, rare::encode,
                                             rare::encode_pair, rare::pool,   {&general_text, subword_reader::read},

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "../core/platform.hpp"
+#include "../core/prefix.hpp"
 
 namespace dupq::inline DUPQ_ABI {
 
@@ -31,7 +32,7 @@ struct prompted_text {
     std::memcpy(joined, prompt.data(), prompt.size());
     if (head != 0) std::memcpy(joined + prompt.size(), text.data(), head);
     each(std::string_view(joined, prompt.size() + head));
-    if (head != text.size()) each(text.substr(head));
+    if (head != text.size()) each(after(text, head));
   }
 
  private:
