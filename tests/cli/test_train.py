@@ -11,7 +11,6 @@ import unittest
 
 from tool import COMMAND, GOLDEN, Case, posix_only
 from test_eval import HEADER, Labelled, quote
-from test_static import static_folder
 
 BI = ("cosine", "contrastive", "online-contrastive", "mnr")
 FEW = ("--batch", 8, "--lr", "2e-3", "--warmup", 4)
@@ -374,11 +373,6 @@ class Refused(Train):
                 for words in (("--loss", "cosine"), ("--loss", "cross"), ("--loss", "cross", "--new-head")):
                     with self.subTest(base=base, words=words):
                         self.assertIn(f"{base}: {reason}\n", self.not_trained(base, self.pairs, *words))
-        table = self.folder / "static.gguf"
-        self.ok("distill", self.model("bert"), "-o", table)
-        for base in (table, static_folder(self.folder / "table", True), static_folder(self.folder / "rows", False)):
-            for words in (("--loss", "mnr"), ("--loss", "cross"), ("--loss", "cross", "--new-head")):
-                self.assertIn(f"{base}: a static model, which cannot be trained\n", self.not_trained(base, self.pairs, *words))
 
     def test_usage(self):
         bert = self.model("bert")

@@ -95,15 +95,6 @@ inline void add_model_keys(dupq::gguf::writer& out, const hf_folder& folder, con
   if (c.relative_buckets != 0) out.add("dupq.relative_buckets", c.relative_buckets);
 }
 
-/// The bytes of all tensors, each padded.
-inline void produce(const std::vector<output_tensor>& tensors, tensor_layout layout, const byte_sink& sink) {
-  constexpr std::byte zeros[dupq::alignment]{};
-  for (const output_tensor& t : tensors) {
-    tensor_writer(t, sink).run();
-    sink({zeros, dupq::round_up(t.bytes(), alignment_of(layout)) - t.bytes()});
-  }
-}
-
 /// What stands before the tensors' bytes.
 inline dupq::gguf::writer describe(const hf_folder& model, const hf_tokenizer& tokenizer,
                                    const convert_options& options, const std::vector<output_tensor>& tensors,

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <dupq/core/gguf_writer.hpp>
+#include <dupq/core/heap_list.hpp>
 #include <dupq/core/sha256.hpp>
 #include <dupq/model/static_table.hpp>
 #include <filesystem>
@@ -67,45 +68,56 @@ inline void add_static_keys(dupq::gguf::writer& out, const static_model& m, weig
   if (!m.folder.prompts.used.empty()) out.add("dupq.prompt", m.folder.prompts.used);
 }
 
-/// Writes the model file `path` ("-": standard output); add_tokenizer(writer) adds the tokenizer's keys. Returns its
-/// size.
-template <class AddTokenizer>
-std::uint64_t write_static(const static_model& m, const std::string& path, weight_type type,
-                           AddTokenizer&& add_tokenizer) {
-  using dupq::gguf::tensor_type;
-  const dupq::config& c = m.folder.config;
-  safetensors::tensor rows;
-  rows.name = m.name, rows.type = "F32", rows.source = &m.source;
-  rows.shape.count = 2, rows.shape.first[0] = m.count(), rows.shape.first[1] = c.hidden;
-  rows.elements = m.rows.size();
-  rows.bytes = std::as_bytes(std::span(m.rows));
-  output_tensor t;
-  t.name = "token_embd.weight";
-  t.parts = {&rows};
-  t.rows = m.count(), t.columns = c.hidden;
-  t.extents = {t.columns, t.rows};
-  t.type = type == weight_type::f32                                   ? tensor_type::f32
-           : type == weight_type::int8 && c.hidden % q8_0_values == 0 ? tensor_type::q8_0
-                                                                      : tensor_type::f16;
-  dupq::sha256 digest;
-  const auto produce = [&](const byte_sink& sink) {
-    constexpr std::byte zeros[dupq::alignment]{};
-    tensor_writer(t, sink).run();
-    sink({zeros, dupq::round_up(t.bytes(), dupq::alignment) - t.bytes()});
-  };
-  produce([&](std::span<const std::byte> bytes) { digest.update(bytes); });
-  dupq::gguf::writer writer(dupq::alignment);
-  add_static_keys(writer, m, type);
-  add_tokenizer(writer);
-  writer.add("dupq.digest", digest.hex());
-  writer.add_tensor(t.name, t.type, t.extents, t.bytes());
-  auto header = writer.header();
-  if (!header) throw failure(header.error());
+/// The model file of a static model, which is referred to; add_tokenizer(writer) adds the tokenizer's keys.
+class static_file {
+ public:
+  template <class AddTokenizer>
+  static_file(const static_model& m, weight_type type, AddTokenizer&& add_tokenizer) {
+    using dupq::gguf::tensor_type;
+    const std::uint32_t columns = m.folder.config.hidden;
+    rows_.name = m.name, rows_.type = "F32", rows_.source = &m.source;
+    rows_.shape.count = 2, rows_.shape.first[0] = m.count(), rows_.shape.first[1] = columns;
+    rows_.elements = m.rows.size();
+    rows_.bytes = std::as_bytes(std::span(m.rows));
+    const bool blocks = type == weight_type::int8 && columns % q8_0_values == 0;
+    tensors_.push_back(table_tensor(rows_, type == weight_type::f32 ? tensor_type::f32
+                                           : blocks                 ? tensor_type::q8_0
+                                                                    : tensor_type::f16));
+    dupq::sha256 digest;  // it stands before the data
+    produce(tensors_, tensor_layout::packed, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
+    dupq::gguf::writer writer(dupq::alignment);
+    add_static_keys(writer, m, type);
+    add_tokenizer(writer);
+    writer.add("dupq.digest", digest.hex());
+    for (const output_tensor& t : tensors_) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
+    auto header = writer.header();
+    if (!header) throw failure(header.error());
+    header_ = std::move(*header);
+    bytes_ = header_.size() + writer.data_bytes();
+  }
+  static_file(const static_file&) = delete;
+  static_file& operator=(const static_file&) = delete;
+
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  /// Hands all of them to `sink`, piece by piece.
+  void write(const byte_sink& sink) const {
+    sink(header_.items());
+    produce(tensors_, tensor_layout::packed, sink);
+  }
+
+ private:
+  safetensors::tensor rows_;
+  std::vector<output_tensor> tensors_;
+  dupq::heap_list<std::byte> header_;
+  std::uint64_t bytes_ = 0;
+};
+
+/// Writes the model file `path` ("-": standard output). Returns its size.
+inline std::uint64_t write_static(const static_file& file, const std::string& path) {
   model_output out(path);
-  out.write(header->items());
-  produce([&](std::span<const std::byte> bytes) { out.write(bytes); });
+  file.write([&](std::span<const std::byte> bytes) { out.write(bytes); });
   out.commit();
-  return header->size() + writer.data_bytes();
+  return file.bytes();
 }
 
 /// Row or weight number i, which is a whole number in [0, most).
@@ -140,11 +152,8 @@ inline std::vector<float> read_rows(const safetensors::tensor& t, std::uint64_t 
   return out;
 }
 
-/// Converts the folder of a static model.
-inline convert_summary convert_static(const std::filesystem::path& root, const std::string& path,
-                                      const convert_options& options) {
-  if (options.layout != tensor_layout::packed) throw usage_error("a static model has no plain layout");
-  if (options.positive_label) throw usage_error("--positive-label is for models with two labels");
+/// Reads the folder of a static model, of whose rows the first `dim` numbers are kept where that is given.
+inline static_model read_static_folder(const std::filesystem::path& root, std::optional<std::uint32_t> dim = {}) {
   hf_static read = hf_static_reader::read(root);
   const hf_checkpoint file(read.folder.transformer);
   const hf_static_table table = hf_static_reader::find_table(file, read.folder.config);
@@ -153,10 +162,10 @@ inline convert_summary convert_static(const std::filesystem::path& root, const s
   m.folder = std::move(read.folder);
   m.drop_unknown = read.drop_unknown;
   dupq::config& c = m.folder.config;
-  if (options.dim) {
-    if (*options.dim > c.hidden)
-      throw usage_error("--dim " + std::to_string(*options.dim) + ": the model has " + std::to_string(c.hidden));
-    c.hidden = *options.dim;
+  if (dim) {
+    if (*dim > c.hidden)
+      throw usage_error("--dim " + std::to_string(*dim) + ": the model has " + std::to_string(c.hidden));
+    c.hidden = *dim;
     if (c.truncate_dim >= c.hidden) c.truncate_dim = 0;
   }
   // Around a text's tokens there is room for two special ones, which no static model reads.
@@ -176,8 +185,21 @@ inline convert_summary convert_static(const std::filesystem::path& root, const s
       if (!std::isfinite(m.weights[i]))
         hf_static_reader::fail(*table.weights, "element " + std::to_string(i) + " is not finite");
   }
-  const std::uint64_t bytes = write_static(
-      m, path, options.type, [&](dupq::gguf::writer& keys) { add_tokenizer_keys(keys, m.tokenizer, m.folder); });
+  return m;
+}
+
+/// The model file of a folder that was read.
+inline static_file file_of(const static_model& m, weight_type type) {
+  return static_file(m, type, [&](dupq::gguf::writer& keys) { add_tokenizer_keys(keys, m.tokenizer, m.folder); });
+}
+
+/// Converts the folder of a static model.
+inline convert_summary convert_static(const std::filesystem::path& root, const std::string& path,
+                                      const convert_options& options) {
+  if (options.layout != tensor_layout::packed) throw usage_error("a static model has no plain layout");
+  if (options.positive_label) throw usage_error("--positive-label is for models with two labels");
+  const static_model m = read_static_folder(root, options.dim);
+  const std::uint64_t bytes = write_static(file_of(m, options.type), path);
   return {dupq::model_kind::static_encoder, 0, m.tokenizer.pieces.size(), bytes, m.tokenizer.notes};
 }
 

@@ -69,6 +69,17 @@ struct output_tensor {
   }
 };
 
+/// The table of a static model.
+inline output_tensor table_tensor(const safetensors::tensor& rows, dupq::gguf::tensor_type type) {
+  output_tensor t;
+  t.name = "token_embd.weight";
+  t.parts = {&rows};
+  t.rows = rows.shape[0], t.columns = rows.shape[1];
+  t.extents = {t.columns, t.rows};
+  t.type = type;
+  return t;
+}
+
 /// The tensors of the model file in their order, of which the table of words gets `tokens` rows: what a checkpoint has
 /// beyond them is padding. int8 is for the packed layout and needs `integers`, which the result refers to.
 inline std::vector<output_tensor> lay_out(const hf_weights& w, std::uint64_t tokens, tensor_layout layout,

@@ -1,10 +1,11 @@
-// The bytes of one tensor of the model file, made from the checkpoint's rows.
+// The bytes of the tensors of a model file, made from a checkpoint's rows.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <dupq/core/platform.hpp>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -126,5 +127,14 @@ class tensor_writer {
   std::vector<float> row_;
   std::vector<std::uint16_t> half_;
 };
+
+/// The bytes of all tensors, each padded.
+inline void produce(const std::vector<output_tensor>& tensors, tensor_layout layout, const byte_sink& sink) {
+  constexpr std::byte zeros[dupq::alignment]{};
+  for (const output_tensor& t : tensors) {
+    tensor_writer(t, sink).run();
+    sink({zeros, dupq::round_up(t.bytes(), alignment_of(layout)) - t.bytes()});
+  }
+}
 
 }  // namespace dupq_tool

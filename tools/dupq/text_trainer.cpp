@@ -1,16 +1,18 @@
-// The library's trainer for each loss: compiled here alone, because it takes long.
+// The library's trainers for each loss: compiled here alone, because it takes long.
 #include "text_trainer.hpp"
 
 #include <dupq/training/losses.hpp>
+#include <dupq/training/static_trainer.hpp>
+#include <type_traits>
 #include <utility>
 
 namespace dupq_tool {
 namespace {
 
-template <class Loss>
+template <class Trainer, class Loss>
 class trainer_of final : public text_trainer {
  public:
-  trainer_of(dupq::trainer&& trainer, const Loss& loss) : trainer_(std::move(trainer)), loss_(loss) {}
+  trainer_of(Trainer&& trainer, const Loss& loss) : trainer_(std::move(trainer)), loss_(loss) {}
 
   dupq::result<dupq::step_report> step(const text_batch& batch) override {
     if constexpr (dupq::logit_loss<Loss>)
@@ -24,23 +26,19 @@ class trainer_of final : public text_trainer {
   dupq::tensor_view tensor(std::size_t i) override { return trainer_.tensor(i); }
 
  private:
-  dupq::trainer trainer_;
+  Trainer trainer_;
   Loss loss_;
 };
 
-}  // namespace
+bool is_static(const dupq::model& base) { return base.config().kind == dupq::model_kind::static_encoder; }
 
-dupq::result<std::uint64_t> trainer_bytes(const dupq::model& base, const dupq::trainer_options& options) {
-  return dupq::trainer::memory_bytes(base, options);
-}
-
-dupq::result<std::unique_ptr<text_trainer>> make_text_trainer(const dupq::model& base,
-                                                              const dupq::trainer_options& options,
-                                                              const train_settings& settings) {
-  auto made = dupq::trainer::make(base, options);
+template <class Trainer>
+dupq::result<std::unique_ptr<text_trainer>> make(const dupq::model& base, const dupq::trainer_options& options,
+                                                 const train_settings& settings) {
+  auto made = Trainer::make(base, options);
   if (!made) return made.error();
   const auto with = [&](const auto& loss) -> std::unique_ptr<text_trainer> {
-    return std::make_unique<trainer_of<std::remove_cvref_t<decltype(loss)>>>(std::move(*made), loss);
+    return std::make_unique<trainer_of<Trainer, std::remove_cvref_t<decltype(loss)>>>(std::move(*made), loss);
   };
   switch (settings.loss) {
     case train_loss::cosine: return with(dupq::cosine_loss{});
@@ -49,7 +47,24 @@ dupq::result<std::unique_ptr<text_trainer>> make_text_trainer(const dupq::model&
     case train_loss::mnr: return with(dupq::mnr_loss{.scale = settings.scale});
     case train_loss::cross: break;
   }
-  return with(dupq::cross_loss{});
+  if constexpr (std::is_same_v<Trainer, dupq::trainer>)
+    return with(dupq::cross_loss{});
+  else
+    return dupq::error(dupq::errc::wrong_kind, "a cross_encoder is needed");
+}
+
+}  // namespace
+
+dupq::result<std::uint64_t> trainer_bytes(const dupq::model& base, const dupq::trainer_options& options) {
+  return is_static(base) ? dupq::static_trainer::memory_bytes(base, options)
+                         : dupq::trainer::memory_bytes(base, options);
+}
+
+dupq::result<std::unique_ptr<text_trainer>> make_text_trainer(const dupq::model& base,
+                                                              const dupq::trainer_options& options,
+                                                              const train_settings& settings) {
+  return is_static(base) ? make<dupq::static_trainer>(base, options, settings)
+                         : make<dupq::trainer>(base, options, settings);
 }
 
 }  // namespace dupq_tool

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "convert.hpp"
+#include "convert_static.hpp"
 #include "hf_static.hpp"
 #include "model_output.hpp"
 #include "new_head.hpp"
@@ -39,6 +40,9 @@ class train_base {
   const dupq::model& operator*() const noexcept { return file_ ? *file_ : **in_memory_; }
   const dupq::model* operator->() const noexcept { return &**this; }
   const std::string& path() const noexcept { return path_; }
+  bool is_static() const noexcept { return (**this).config().kind == dupq::model_kind::static_encoder; }
+  /// Fails for whoever wants to make a cross-encoder of a static model.
+  [[noreturn]] void refuse_head() const { throw failure(path_ + ": a static model, which has no layers for a head"); }
   /// Its name, without the way to it.
   std::string name() const {
     const auto named = (**this).file().find("general.name");
@@ -65,12 +69,13 @@ class train_base {
   }
 
  private:
-  static constexpr const char* static_model = ": a static model, which cannot be trained";
-
   void open_folder(const arguments& args, bool for_head) {
     const std::filesystem::path root = hub_cache::snapshot(os::path_of(path_));
     foreign_folder::refuse(root);
-    if (hf_static_reader::is_static(root)) throw failure(path_ + static_model);
+    if (hf_static_reader::is_static(root)) {
+      if (for_head) refuse_head();
+      return open_static_folder(root, args);
+    }
     hf_folder folder = read_hf_folder(root);
     check_family(folder.config);
     const hf_tokenizer tokenizer = hf_tokenizer_reader::read(folder);
@@ -83,6 +88,16 @@ class train_base {
       weights.types = weights.made.first_row_repeated(*weights.types);
     if (for_head) read_pooler(checkpoint, folder);
     take(file_in_memory(folder, tokenizer, weights), args);
+  }
+
+  void open_static_folder(const std::filesystem::path& root, const arguments& args) {
+    const static_model m = read_static_folder(root);
+    for (const std::string& note : m.tokenizer.notes) std::fprintf(stderr, "dupq: note: %s\n", note.c_str());
+    const static_file file = file_of(m, weight_type::f32);
+    std::vector<std::byte> image;
+    image.reserve(static_cast<std::size_t>(file.bytes()));
+    file.write([&](std::span<const std::byte> bytes) { image.insert(image.end(), bytes.begin(), bytes.end()); });
+    take(std::move(image), args);
   }
 
   /// The dense layer of a checkpoint's own head, which a bi-encoder's model file does not keep.
@@ -105,7 +120,6 @@ class train_base {
   /// Layers that the trainer has no gradients for.
   void check_family(const dupq::config& c) const {
     const auto refuse = [&](std::string_view what) { throw failure(path_ + ": " + std::string(what)); };
-    if (c.kind == dupq::model_kind::static_encoder) throw failure(path_ + static_model);
     if (c.dense_dim != 0) refuse("dupq.dense.outputs: a layer after the pooling cannot be trained");
     if (c.hidden_activation != dupq::hidden_activation::gelu)
       refuse("dupq.hidden_activation: layers with " + std::string(dupq::name(c.hidden_activation)) +
@@ -131,6 +145,7 @@ class train_base {
   void add_head(const arguments& args, std::uint64_t seed) {
     const dupq::model& body = **this;
     const dupq::config& c = body.config();
+    if (is_static()) refuse_head();
     if (c.kind == dupq::model_kind::cross_encoder) throw failure(path_ + ": has a head: --new-head is for bi-encoders");
     head_values head = seeded_head(c.hidden, seed);
     if (pooler_) head.dense = std::move(pooler_->dense), head.dense_bias = std::move(pooler_->dense_bias);

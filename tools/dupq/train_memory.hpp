@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <dupq/core/config.hpp>
 #include <dupq/core/executor.hpp>
+#include <dupq/static_encoder.hpp>
 #include <dupq/workspace.hpp>
 #include <span>
 #include <string>
@@ -47,7 +48,9 @@ inline std::uint64_t scoring_bytes(const dupq::config& c, dupq::executor executo
   dupq::limits limits;
   limits.text_tokens = c.max_length;
   limits.workers = executor.count();
-  const std::uint64_t encoder = dupq::workspace_bytes(c, limits);
+  const std::uint64_t encoder = c.kind == dupq::model_kind::static_encoder
+                                    ? dupq::static_encoder::workspace_bytes(c, limits)
+                                    : dupq::workspace_bytes(c, limits);
   if (c.kind == dupq::model_kind::cross_encoder) return encoder;
   std::unordered_set<std::string_view> texts;
   for (const std::size_t row : rows) texts.insert(pairs.first[row]), texts.insert(pairs.second[row]);

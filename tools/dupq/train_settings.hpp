@@ -94,6 +94,13 @@ struct train_settings {
     if (as_in_the_notebook && loss == cosine) negative_label = -1;
   }
 
+  /// For a static model: rows that few texts of a batch touch want a larger learning rate than layers that all do.
+  void suit_table(const arguments& args) {
+    if (args.has("--dropout")) throw usage_error("--dropout is for models with layers");
+    dropout = 0;
+    if (!args.has("--lr")) learning_rate = 1e-2;
+  }
+
   /// For the model's file.
   std::string loss_in_words() const {
     return std::string(name(loss)) + (as_in_the_notebook ? ", as in the notebook" : "");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <dupq/encoder.hpp>
 #include <dupq/model.hpp>
+#include <dupq/static_encoder.hpp>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -37,15 +38,24 @@ inline step_tokens count_tokens(const dupq::model& model, const train_rows& rows
     found.truncated += e.truncated;
     return e.tokens;
   };
+  constexpr auto mode = dupq::special_tokens::parse;
+  const bool is_static = c.kind == dupq::model_kind::static_encoder;
+  const auto table = is_static ? take(dupq::static_table::read(model.file(), c, false, false)) : dupq::static_table();
+  const auto tokens_of = [&](std::string_view t) {
+    if (!is_static) return count(dupq::encode_text(model, prompt, t, ids, mode));
+    const auto read = dupq::static_tokens::read(model, table, prompt, t, ids, mode);
+    found.truncated += read.truncated;
+    return static_cast<std::uint32_t>(read.ids.size());
+  };
   const auto text = [&](std::string_view t) {
     const auto [at, is_new] = known.try_emplace(t, 0);
-    if (is_new) at->second = count(dupq::encode_text(model, prompt, t, ids, dupq::special_tokens::parse));
+    if (is_new) at->second = tokens_of(t);
     return at->second;
   };
   std::vector<std::uint32_t> tokens(rows.size());
   for (const std::uint32_t row : rows.training) {
     const std::string_view a = rows.pairs.first[row], b = rows.pairs.second[row];
-    tokens[row] = pairs ? count(dupq::encode_pair(model, prompt, a, b, ids, dupq::special_tokens::parse))
+    tokens[row] = pairs ? count(dupq::encode_pair(model, prompt, a, b, ids, mode))
                         : text(a) + text(b) + (rows.negatives.empty() ? 0 : text(rows.negatives[row]));
     found.total += tokens[row];
   }

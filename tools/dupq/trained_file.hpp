@@ -25,10 +25,12 @@
 namespace dupq_tool {
 
 /// What is true of the base alone, or of it as it is stored. Thresholds are of the scores that the base gives.
-inline std::vector<key_change> trained_keys(tensor_layout layout, std::string digest, std::optional<float> threshold,
+inline std::vector<key_change> trained_keys(const dupq::gguf::file& base, tensor_layout layout, std::string digest,
+                                            std::optional<float> threshold,
                                             const std::optional<training_record>& record) {
   constexpr std::uint32_t all_f32 = 0;  // llama.cpp's number for it
-  std::vector<key_change> keys{{"general.file_type", all_f32}, {"dupq.weights", std::string("f32")}};
+  std::vector<key_change> keys{{"dupq.weights", std::string("f32")}};
+  if (base.find("general.file_type")) keys.push_back({"general.file_type", all_f32});
   if (layout == tensor_layout::plain) keys.push_back({"general.alignment"});
   keys.push_back({"dupq.digest", std::move(digest)});
   using cascade = dupq::cascade_settings;
@@ -47,12 +49,12 @@ class trained_file {
   trained_file(const dupq::model& base, const named_weights& weights, std::optional<float> threshold = {},
                const std::optional<training_record>& record = {})
       : layout_(base.packed() ? tensor_layout::packed : tensor_layout::plain),
-        tensors_(lay_out(weights.all(base.config()), base.config().vocabulary, layout_, weight_type::f32)) {
+        tensors_(tensors_of(base, weights, layout_)) {
     dupq::sha256 digest;  // it stands before the data
     produce(tensors_, layout_, [&](std::span<const std::byte> bytes) { digest.update(bytes); });
     dupq::gguf::writer writer(alignment_of(layout_));
     const std::string digits(std::string_view(digest.hex()));
-    copy_keys(base.file(), trained_keys(layout_, digits, threshold, record), writer);
+    copy_keys(base.file(), trained_keys(base.file(), layout_, digits, threshold, record), writer);
     for (const output_tensor& t : tensors_) writer.add_tensor(t.name, t.type, t.extents, t.bytes());
     header_ = header_of(writer);
     bytes_ = header_.size() + writer.data_bytes();
@@ -73,6 +75,14 @@ class trained_file {
   }
 
  private:
+  static std::vector<output_tensor> tensors_of(const dupq::model& base, const named_weights& weights,
+                                               tensor_layout layout) {
+    const dupq::config& c = base.config();
+    if (c.kind == dupq::model_kind::static_encoder)
+      return {table_tensor(*weights.get("token_embd.weight"), dupq::gguf::tensor_type::f32)};
+    return lay_out(weights.all(c), c.vocabulary, layout, weight_type::f32);
+  }
+
   tensor_layout layout_;
   std::vector<output_tensor> tensors_;
   dupq::heap_list<std::byte> header_;

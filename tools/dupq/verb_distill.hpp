@@ -71,11 +71,12 @@ inline void run_distill(const arguments& args) {
     for (std::size_t i = 0; i < c.hidden; ++i)
       out.rows[static_cast<std::size_t>(tokens.ids[r]) * c.hidden + i] =
           static_cast<float>(double{rows[r * c.hidden + i]} * weights[r]);
-  const std::uint64_t bytes = write_static(out, to, type, [&](dupq::gguf::writer& keys) {
+  const static_file file(out, type, [&](dupq::gguf::writer& keys) {
     m.file().for_each_key([&](std::string_view key, const dupq::gguf::value& v) {
       if (is_key_of_tokenizer(key)) keys.add(key, v);
     });
   });
+  const std::uint64_t bytes = write_static(file, to);
   if (to == "-") return;
   output_file said("-");
   said.write(to + ": static_encoder, " + counted(tokens.ids.size(), "token") + " of " + grouped(from.vocabulary) +

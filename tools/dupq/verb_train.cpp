@@ -45,6 +45,7 @@ T take_in(dupq::result<T> r, const std::string& path) {
 
 void check_kind(const train_base& base, train_loss loss) {
   const bool cross = base->config().kind == dupq::model_kind::cross_encoder;
+  if (loss == train_loss::cross && base.is_static()) base.refuse_head();
   if (loss == train_loss::cross && !cross)
     throw failure(base.path() +
                   ": a bi-encoder: --loss cross needs a cross-encoder, or --new-head, which makes one of "
@@ -140,7 +141,7 @@ struct train_outcome {
 };
 
 train_outcome train(const arguments& args, const std::string& to, stop_request& stop) {
-  const train_settings settings(args);
+  train_settings settings(args);
   if (args.has("--valid") && args.has("--split")) throw usage_error("--valid and --split exclude each other");
   const auto most = args.number<std::uint64_t>("--max-steps", 1, UINT64_MAX);
   const auto every = args.number<std::uint64_t>("--checkpoint-every", 1, UINT64_MAX);
@@ -151,6 +152,7 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
   const train_base base(args[0], args, settings.new_head ? std::optional(settings.seed) : std::nullopt,
                         !os::same_file(args[0], to));
   check_kind(base, settings.loss);
+  if (base.is_static()) settings.suit_table(args);
   const train_data data(args, settings);
   train_plan plan(data.rows.training, settings);
   const step_tokens tokens = count_tokens(*base, data.rows, plan);
@@ -260,8 +262,12 @@ verb train_verb() {
           "                  either, no threshold is stored: `dupq calibrate` does that\n"
           "  --epochs N      how often all pairs are learnt from (default 1); --batch N: pairs of a step (32; cross: "
           "16)\n"
-          "  --lr X          learning rate (2e-5), after --warmup N steps (100); it falls to 0 at the end\n"
-          "  --dropout P     (0.1), --weight-decay X (0.01), --clip X: the longest gradient (1; 0: any)\n"
+          "  --lr X          learning rate (2e-5; of a static model's table 1e-2), after --warmup N steps (100); it "
+          "falls\n"
+          "                  to 0 at the end\n"
+          "  --dropout P     (0.1; a static model has none), --weight-decay X (0.01), --clip X: the longest gradient "
+          "(1;\n"
+          "                  0: any)\n"
           "  --margin X      of contrastive and online-contrastive (0.5); --scale X: of mnr (20)\n"
           "  --negative-label X  what cosine wants of different texts (0)\n"
           "  --negatives NAME  with mnr: the column of third texts, which are no duplicates of the first\n"

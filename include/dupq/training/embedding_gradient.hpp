@@ -68,6 +68,13 @@ class word_gradients {
   const float* of_word(std::size_t word) const noexcept {
     return row_of_[word] < 0 ? nullptr : row(static_cast<std::size_t>(row_of_[word]));
   }
+  /// All rows' gradients, zeros where a word has none, to [words][hidden].
+  void write(std::span<float> to) const noexcept {
+    for (std::size_t w = 0; w < words_; ++w) {
+      const float* const row = of_word(w);
+      for (std::size_t i = 0; i < hidden_; ++i) to[w * hidden_ + i] = row == nullptr ? 0.0f : row[i];
+    }
+  }
   /// Whether a word's row has had a gradient: if not, its moments are 0.
   std::uint8_t& used(std::size_t word) noexcept { return used_[word]; }
 

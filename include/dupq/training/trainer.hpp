@@ -19,6 +19,7 @@
 #include "cpu_trainable.hpp"
 #include "embedding_pass.hpp"
 #include "loss.hpp"
+#include "step_checks.hpp"
 #include "trainer_options.hpp"
 #include "training_state.hpp"
 
@@ -70,8 +71,7 @@ class basic_trainer {
   result<step_report> step(texts first, texts second, texts negatives, std::span<const float> labels,
                            const L& loss) noexcept {
     const texts columns[3] = {first, second, negatives};
-    if (const auto done = begin(model_kind::bi_encoder, first.size(), columns, labels.size()); !done)
-      return done.error();
+    if (const auto done = begin(model_kind::bi_encoder, columns, labels.size()); !done) return done.error();
     state& s = *state_;
     const std::size_t pairs = first.size(), dim = base_.config().pooled_dim();
     const auto room = scratch_for<L>(pairs, dim);
@@ -101,8 +101,7 @@ class basic_trainer {
   template <logit_loss L>
   result<step_report> step(texts first, texts second, std::span<const float> labels, const L& loss) noexcept {
     const texts columns[2] = {first, second};
-    if (const auto done = begin(model_kind::cross_encoder, first.size(), columns, labels.size()); !done)
-      return done.error();
+    if (const auto done = begin(model_kind::cross_encoder, columns, labels.size()); !done) return done.error();
     state& s = *state_;
     const auto room = scratch_for<L>(first.size(), 1);
     if (!room) return room.error();
@@ -166,11 +165,8 @@ class basic_trainer {
   /// The gradient that the last step had for tensor i, before clipping, written to `to`, [rows][columns].
   void gradient(std::size_t i, std::span<float> to) const noexcept {
     const parameter& p = state_->weights.all()[i];
-    if (p.gradient != nullptr) return (void)std::copy_n(p.gradient, p.size(), to.data());
-    for (std::size_t word = 0; word < p.rows; ++word) {
-      const float* const row = state_->words.of_word(word);
-      for (std::size_t c = 0; c < p.columns; ++c) to[word * p.columns + c] = row == nullptr ? 0.0f : row[c];
-    }
+    if (p.gradient == nullptr) return state_->words.write(to);
+    std::copy_n(p.gradient, p.size(), to.data());
   }
 
   basic_trainer(basic_trainer&& other) noexcept
@@ -180,23 +176,13 @@ class basic_trainer {
         device_(other.device_),
         products_(other.products_),
         own_(other.own_),
+        memory_(std::move(other.memory_)),
         state_(std::exchange(other.state_, nullptr)),
-        done_(other.done_) {
-    std::swap(memory_.data, other.memory_.data);
-  }
+        done_(other.done_) {}
   basic_trainer& operator=(basic_trainer&&) = delete;
 
  private:
   using state = training_state<D>;
-  struct memory {
-    void* data = nullptr;
-    memory() noexcept = default;
-    memory(const memory&) = delete;
-    memory& operator=(const memory&) = delete;
-    ~memory() {
-      if (data != nullptr) os::release(data);
-    }
-  };
 
   static const kernels& table_of(const model& base, const trainer_options& options) noexcept {
     return options.kernels == nullptr ? base.kernel_table() : *options.kernels;
@@ -220,21 +206,13 @@ class basic_trainer {
     if (c.weights != weight_type::f32 || base.weights().in_halves)
       return error(errc::unsupported, "training of weights that are no floats").in(base.path());
     if (c.kind == model_kind::static_encoder)
-      return error(errc::unsupported, "training of a static model").in(base.path());
+      return error(errc::wrong_kind, "a static_trainer is needed").in(base.path());
     if (c.kind == model_kind::cross_encoder && c.head_activation != head_activation::tanh)
       return error(errc::unsupported, "training of a head without tanh").in(base.path());
     if (c.hidden_activation != hidden_activation::gelu)
       return error(errc::unsupported, "training with this activation").in(base.path());
     if (c.dense_dim != 0) return error(errc::unsupported, "training with a Dense").in(base.path());
-    if (o.steps == 0) return error(errc::bad_limit, "trainer_options::steps", 1, 0);
-    if (o.texts == 0) return error(errc::bad_limit, "trainer_options::texts", 1, 0);
-    if (!(o.dropout >= 0 && o.dropout < 1)) return error(errc::bad_fraction, "trainer_options::dropout");
-    if (o.texts > limits::most_tokens)
-      return error(errc::bad_limit, "trainer_options::texts", limits::most_tokens, o.texts);
-    if (o.tokens == 0) o.tokens = o.texts * c.max_length;
-    if (o.tokens > limits::most_tokens)
-      return error(errc::bad_limit, "trainer_options::tokens", limits::most_tokens, o.tokens);
-    return {};
+    return complete(o, c);
   }
   static result<prompt_use> prompt_of(const model& base) noexcept {
     limits l;
@@ -244,15 +222,10 @@ class basic_trainer {
 
   static error no_number(const char* what) noexcept { return error(errc::not_finite, what); }
 
-  result<void> begin(model_kind kind, std::size_t pairs, std::span<const texts> columns, std::size_t labels) noexcept {
+  result<void> begin(model_kind kind, std::span<const texts> columns, std::size_t labels) noexcept {
     if (state_ == nullptr) return error(errc::moved_from, "trainer");
     if (base_.config().kind != kind) return error(errc::wrong_kind, name(base_.config().kind)).in(base_.path());
-    if (pairs == 0) return error(errc::too_small, "pairs", 1, 0);
-    if (columns[1].size() != pairs) return error(errc::wrong_size, "second texts", pairs, columns[1].size());
-    if (columns.size() > 2 && columns[2].size() != 0 && columns[2].size() != pairs)
-      return error(errc::wrong_size, "negatives", pairs, columns[2].size());
-    const bool optional = kind == model_kind::bi_encoder;
-    if (labels != pairs && !(optional && labels == 0)) return error(errc::wrong_size, "labels", pairs, labels);
+    if (const auto done = check_columns(columns, labels, kind == model_kind::bi_encoder); !done) return done.error();
     state_->batch.clear();
     return {};
   }
@@ -358,7 +331,7 @@ class basic_trainer {
   D device_;
   const kernels* products_ = nullptr;
   const training_kernels* own_ = nullptr;
-  memory memory_;
+  training_memory memory_;
   state* state_ = nullptr;
   std::uint64_t done_ = 0;
 };
