@@ -74,7 +74,7 @@ TEST_CASE("sum_rows: the same bytes in every table, near the sums in double") {
         CAPTURE(kind);
         for (const std::size_t n : {std::size_t{0}, std::size_t{1}, tokens.size()}) {
           std::vector<float> expected(dim + 1, 7.0f);
-          dupq::scalar_kernels::sum_rows(t, tokens.data(), n, expected.data());
+          dupq::sum_rows_of (*dupq::find_kernels("scalar"))(t, tokens.data(), n, expected.data());
           for (const dupq::kernels* table : dupq::available_kernels()) {
             const std::string_view name = table->name;
             CAPTURE(name);
