@@ -4,18 +4,17 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <dupq/core/print_error.hpp>
 #include <dupq/core/thread_pool.hpp>
 #include <dupq/search/duplicates.hpp>
 #include <dupq/search/nearest.hpp>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "npy.hpp"
 
 namespace {
 
@@ -24,29 +23,6 @@ struct options {
   float threshold = 0.8f;
   std::size_t nearest = 0, queries = 0, rows = std::numeric_limits<std::size_t>::max(), threads = 1, runs = 1;
 };
-
-struct array {
-  std::vector<float> numbers;
-  std::size_t rows = 0, dim = 0;
-};
-
-/// A little-endian array of float32 in C order of two dimensions, as numpy.save writes it.
-bool read(const std::string& path, array& to) {
-  std::ifstream in(path, std::ios::binary);
-  std::string head(10, '\0');
-  if (!in.read(head.data(), 10) || head.compare(0, 6, "\x93NUMPY") != 0 || head[6] != 1) return false;
-  std::string text(static_cast<unsigned char>(head[8]) + 256u * static_cast<unsigned char>(head[9]), '\0');
-  if (!in.read(text.data(), static_cast<std::streamsize>(text.size()))) return false;
-  const std::size_t shape = text.find("'shape': (");
-  if (text.find("'<f4'") == std::string::npos || text.find("True") != std::string::npos || shape == std::string::npos)
-    return false;
-  unsigned long long rows = 0, dim = 0;
-  if (std::sscanf(text.c_str() + shape, "'shape': (%llu, %llu)", &rows, &dim) != 2) return false;
-  to.rows = rows, to.dim = dim;
-  to.numbers.resize(to.rows * to.dim);
-  return static_cast<bool>(in.read(reinterpret_cast<char*>(to.numbers.data()),
-                                   static_cast<std::streamsize>(to.numbers.size() * sizeof(float))));
-}
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -71,8 +47,8 @@ int main(int argc, char** argv) {
     if (name == "--kernels") o.kernels = value;
     ++i;
   }
-  array a;
-  if (!read(o.file, a)) {
+  bench::array a;
+  if (!bench::read(o.file, a)) {
     std::fprintf(stderr, "%s: no array of float32 with two dimensions\n", o.file.c_str());
     return 1;
   }

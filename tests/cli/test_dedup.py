@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import os
+import subprocess
 import unittest
 
-from tool import Case, posix_only
+from tool import COMMAND, WINDOWS, Case, posix_only
 
 TEXTS = ["good", "India", "good", "what is good", "bad", "Good!", "India"]
 # Some are near each other, some are equal, and line 9 holds what CSV quotes.
@@ -275,6 +276,12 @@ class Keep(Dedup):
             for option in ("--keep", "-o"):
                 said = self.refused("dedup", m, path, "--against", other, option, target, "--threshold", "0")
                 self.assertIn("is read, and must not be replaced", said)
+        if not WINDOWS:  # which has no name for what stands behind the standard input
+            with open(path, "rb") as standard:
+                done = subprocess.run([*COMMAND, "dedup", m, "--threshold", "0", "--keep", path], stdin=standard,
+                                      capture_output=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr.decode()),
+                             (1, f"dupq: {path}: is read, and must not be replaced by what is written\n"))
         self.assertEqual((path.read_bytes(), other.read_bytes()), (text, text))
         self.assert_only("q.txt", "other.txt", "link")
 

@@ -38,10 +38,22 @@ class AgainstIndex(Dedup):
         folder = self.folder / "index"
         self.ok("index", "create", folder, "--model", self.model("bert"), stdin="good\n")
         said = self.refused("dedup", self.model("mpnet"), "--threshold", "0", "--against", folder, stdin="good\n")
-        self.assertIn("bert.gguf, not ", said)
-        self.assertIn("mpnet.gguf", said)
+        self.assertIn("bert.gguf (digest ", said)
+        self.assertIn(f"not with {self.model('mpnet')} (digest ", said)
         said = self.refused("dedup", self.model("bert"), "--threshold", "0", "--against", self.folder, stdin="good\n")
         self.assertIn("no such file", said)
+
+
+    def test_an_index_is_not_replaced(self):
+        m, folder = self.model("bert"), self.folder / "index"
+        self.ok("index", "create", folder, "--model", m, self.file("q.txt", "good\nbad\n"))
+        before = {p.name: p.read_bytes() for p in folder.iterdir()}
+        for name in ("manifest.gguf", "manifest.next", "segment-1.gguf", "lock", "segment-2.gguf"):
+            for option in ("--keep", "-o"):
+                said = self.refused("dedup", m, self.folder / "q.txt", "--threshold", "0.9", "--against", folder, option,
+                                    folder / name)
+                self.assertEqual(said, f"dupq: {folder / name}: is of an index, and must not be replaced by what is written\n")
+        self.assertEqual({p.name: p.read_bytes() for p in folder.iterdir()}, before)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from tool import COMMAND, WINDOWS, Case, posix_only
+from tool import COMMAND, TOOL, Case, posix_only
 
 TEXTS = ["good", "India", "good", "what is good", "bad", "Good!"]
 
@@ -121,6 +121,10 @@ class Refused(Index):
                       ["index", "remove", nowhere, "--id", "1"], ["search", nowhere, "good"]):
             self.assertIn("nowhere/manifest.gguf: no such file", self.refused(*words))
         self.assertFalse(nowhere.exists())
+        file = self.file("file", "good\n")
+        for words in (["index", "add", file], ["search", file, "good"]):
+            self.assertRegex(self.refused(*words), r"file/manifest.gguf: (cannot be opened: Not a directory|no such file)\n$")
+        self.assertIn("file: exists already", self.refused("index", "create", file, "--model", model))
         index = self.create()
         self.assertIn("exists already", self.refused("index", "create", index, "--model", model))
         full = self.folder / "full"
@@ -192,7 +196,7 @@ class Refused(Index):
         with open(index / "lock", "r+b") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # as a writer does
             for words in (["add", index], ["remove", index, "--id", "1"], ["compact", index]):
-                self.assertEqual(self.refused("index", *words), f"dupq: {index}: in use\n")
+                self.assertEqual(self.refused("index", *words), f"dupq: {index}: in use: another program is changing it\n")
             self.assertEqual(len(self.all(index)), 6)  # readers are not disturbed
             self.assertEqual(self.info(index)["texts"], 6)
         self.assertEqual(self.state(index), before)
@@ -208,14 +212,36 @@ class Refused(Index):
                          ["lock", "manifest.gguf", "segment-1.gguf", "segment-2.gguf"])
         self.assertEqual(len(self.all(index)), 7)
 
-    @unittest.skipIf(WINDOWS or not hasattr(os, "geteuid") or os.geteuid() == 0, "who may write everywhere")
+    def as_a_stranger(self, *words):
+        """Runs the tool as somebody who may read everything here and write nothing, which root may not be."""
+        tool = self.folder / "tool"
+        shutil.copy(TOOL, tool)
+        for folder in (self.folder, self.model_folder):
+            folder.chmod(0o755)
+        who = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        done = subprocess.run([tool, *map(str, words)], capture_output=True, text=True, timeout=60, cwd="/", **who)
+        return done.returncode, done.stdout, done.stderr
+
+    @posix_only
     def test_a_folder_that_is_read_only(self):
         index = self.create()
-        (index / "lock").chmod(0o400)
-        index.chmod(0o500)
-        self.addCleanup(index.chmod, 0o700)
-        self.assertIn("lock: cannot be written: Permission denied", self.refused("index", "add", index))
-        self.assertEqual(len(self.all(index)), 6)
+        for path, mode in ((index / "lock", 0o444), (index, 0o555)):
+            path.chmod(mode)
+        self.addCleanup(index.chmod, 0o755)
+        before = self.state(index)
+        new = index / "new"
+        path = self.file("q.txt", "good\ngood\n")
+        for words, says in ((["index", "add", index, path], f"{index}/lock: cannot be written: Permission denied"),
+                            (["index", "remove", index, "--id", "1"], f"{index}/lock: cannot be written: Permission denied"),
+                            (["index", "compact", index], f"{index}/lock: cannot be written: Permission denied"),
+                            (["index", "create", new, "--model", self.model("bert")],
+                             f"{new}: cannot be written: Permission denied"),
+                            (["dedup", self.model("bert"), path, "--threshold", "0.9", "--keep", index / "out"],
+                             f"{index}/out: cannot be created: Permission denied")):
+            self.assertEqual(self.as_a_stranger(*words), (1, "", f"dupq: {says}\n"))
+        self.assertEqual(self.state(index), before)
+        status, found, said = self.as_a_stranger("search", index, "good", "-k", 1000)  # who reads is not disturbed
+        self.assertEqual((status, len(found.splitlines()), said), (0, 6, ""))
 
     @posix_only
     @unittest.skipUnless(shutil.which("prlimit"), "needs prlimit")

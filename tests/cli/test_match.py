@@ -61,6 +61,28 @@ class Match(Vectors):
         self.assertEqual(self.ok("match", a, "--threshold", "0.5", "-o", out), "")
         self.assertEqual(out.read_text().count("\n"), len(self.found(a, "--threshold", "0.5")))
 
+    def test_nearest(self):
+        """Of each row the k best others, or the best rows of another array, best first, equal ones in their order."""
+        everything = {(a, b): float(s) for a, b, s in self.found(self.vectors, "--threshold", -2)}
+        n = len(self.texts)
+        score = lambda a, b: everything[min(a, b), max(a, b)]
+        order = lambda row, others: sorted(others, key=lambda b: (-score(row, b), b))
+        data = self.vectors.read_bytes()
+        dim, cut = (len(data) - 128) // 4 // n, n // 3
+        rows = [struct.unpack_from(f"<{dim}f", data, 128 + 4 * dim * i) for i in range(n)]
+        a, b = self.file("a.npy", npy(rows[:cut], dim)), self.file("b.npy", npy(rows[cut:], dim))
+        nearest = lambda *words: [(int(x), int(y), float(s)) for x, y, s in table(self.ok("match", *words))[1:]]
+        for k in (1, 3, 2 ** 64 - 1):
+            wanted = [(i, j, score(i, j)) for i in range(n) for j in order(i, (j for j in range(n) if j != i))[:k]]
+            self.assertEqual(nearest(self.vectors, "--nearest", k), wanted)
+            self.assertEqual(nearest(self.vectors, "--nearest", k, "--threshold", "0.5"), [w for w in wanted if w[2] >= 0.5])
+            wanted = [(i, j - cut, score(i, j)) for i in range(cut) for j in order(i, range(cut, n))[:k]]
+            self.assertEqual(nearest(a, b, "--nearest", k), wanted)
+            self.assertEqual(nearest(a, b, "--nearest", k, "--threads", 1, "--kernels", "scalar"), wanted)
+        none = self.file("none.npy", npy([], dim))
+        for words in ([none], [none, a], [a, none]):
+            self.assertEqual(nearest(*words, "--nearest", 2), [])
+
     def test_other_similarities_and_own_scores(self):
         path = self.file("p.npy", npy([(0, 0), (3, 4), (6, 8)], 2))
         for kind, own, scores in (("cosine", "1", {(1, 2, "1")}), ("dot", "25", {(1, 2, "50")}),
@@ -89,7 +111,8 @@ class Match(Vectors):
                                                                      "--threshold", "0"))
         self.assertIn("no such file", self.refused("match", self.folder / "gone.npy", "--threshold", "0"))
         for words, reason in (([good], "--threshold is missing"), ([good, "--own", "--threshold", "1"], "needs no --threshold"),
-                              ([good, good, "--own"], "for one file"), ([good, "--threshold", "nan"], "--threshold cannot be"),
+                              ([good, good, "--own"], "for one file"), ([good, "--nearest", "0"], "--nearest cannot be '0'"),
+                              ([good, "--own", "--nearest", "1"], "exclude each other"), ([good, "--threshold", "nan"], "--threshold cannot be"),
                               ([good, "--threshold", "0", "--similarity", "x"], "--similarity cannot be"),
                               ([good, "--threshold", "0", "--kernels", "x"], "--kernels cannot be")):
             self.assertIn(reason, self.refused("match", *words, status=2))

@@ -66,6 +66,7 @@ int main(int count, char** arguments) {
     all_same =
         same("product", "", table->name, product_bits::of(*table), product_bits::of(dupq::scalar_kernels::table)) &&
         all_same;
+  all_same = same("packed rows", "", "", search_bits::of_packed_rows(), search_bits::known_packed_rows) && all_same;
   for (const golden::known_bits& known : golden::known)
     for (const dupq::kernels* table : dupq::available_kernels()) {
       const std::string path = models + "/" + known.model + "." + known.type + ".gguf";

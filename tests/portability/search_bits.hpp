@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 #include <dupq/device/cpu/filter.hpp>
+#include <dupq/search/packed_rows.hpp>
+#include <utility>
 #include <vector>
 
 #include "golden/hashes.hpp"
@@ -116,7 +118,22 @@ inline std::uint64_t of(const dupq::filter_kernels& table) {
   return bits.value();
 }
 
+/// The hash of what an index keeps of its rows, with sketches and without.
+inline std::uint64_t of_packed_rows() {
+  golden::hash bits;
+  made_up_numbers number;
+  for (const auto& [n, dim] : {std::pair<std::size_t, std::size_t>{50, 7}, {16'400, 96}}) {
+    const auto centres = rows_of(20 * dim, number);
+    std::vector<float> rows = rows_of(n * dim, number);
+    for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = rows[i] / 3 + centres[i % centres.size()];
+    std::vector<std::byte> memory(dupq::packed_bytes(n, dim));
+    if (!dupq::pack_rows(rows, dim, memory)) return 0;
+    for (const std::byte b : memory) bits.add(static_cast<float>(b));
+  }
+  return bits.value();
+}
+
 /// What every build on every machine has.
-inline constexpr std::uint64_t known = 0x1da699485fa7834fu;
+inline constexpr std::uint64_t known = 0x1da699485fa7834fu, known_packed_rows = 0x7a4918613852b07eu;
 
 }  // namespace search_bits

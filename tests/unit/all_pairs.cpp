@@ -146,6 +146,8 @@ TEST_CASE("while a sketch's basis is sought, the panels' room is enough") {
       if (layout.sketch == 0) continue;
       ++sketched;
       CHECK(layout.bytes() - layout.sketches() >= sketch_basis::scratch_floats(dim) * sizeof(float));
+      CHECK(layout.sketch % 16 == 0);  // what works on sixteen rows at a time has room for them in a third
+      CHECK(16 * (dim + layout.sketch) <= layout.sketch * dim);
     }
   CHECK(sketched == 2 * (2'048 - 95));
 }

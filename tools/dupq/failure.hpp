@@ -17,10 +17,12 @@ class failure : public std::runtime_error {
  private:
   static std::string text(dupq::error e) {
     std::string why;
-    if (e.code == dupq::errc::cannot_write && e.found != 0) {
+    using enum dupq::errc;
+    if ((e.code == cannot_open || e.code == cannot_read || e.code == cannot_write) && e.found != 0) {
       why = std::string(": ") + std::strerror(static_cast<int>(e.found));
       e.expected = e.found = 0;
     }
+    if (e.code == in_use) why = ": another program is changing it";
     char line[512];
     return std::string(line, e.format(line, sizeof line)) + why;
   }

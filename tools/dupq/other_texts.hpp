@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "folded_texts.hpp"
+#include "index_input.hpp"
 #include "row_output.hpp"
 #include "scoring.hpp"
 #include "session.hpp"
@@ -99,7 +100,7 @@ class file_texts final : public other_texts {
 class index_texts final : public other_texts {
  public:
   index_texts(const session& s, const std::string& folder) : reader_(take(dupq::index_reader::open(folder))) {
-    check(reader_.check_model(s.model(), s.path()));
+    check_model(reader_, folder, s);
     if (reader_.rows() >= none) throw failure(folder + ": more than 4,294,967,294 rows");
     for (std::size_t i = 0; i < reader_.segment_count(); ++i) {
       const dupq::index_rows segment = reader_.segment(i);

@@ -7,12 +7,12 @@
 #include <dupq/search/duplicates.hpp>
 #include <dupq/search/nearest.hpp>
 #include <dupq/search/similarity.hpp>
-#include <limits>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "best_in_turn.hpp"
 #include "other_texts.hpp"
 #include "progress.hpp"
 #include "scoring.hpp"
@@ -75,26 +75,21 @@ class text_search {
   /// The same with the `k` nearest of the others.
   template <class F>
   void for_each_nearest(std::size_t k, float threshold, const other_texts& others, F&& f) const {
-    const std::size_t dim = session_.dim(), most = std::min(k, others.size());
-    if (most == 0) return;
-    const std::size_t chunk = std::clamp<std::size_t>((std::size_t{1} << 22) / most, 1, 4096);
-    std::vector<dupq::neighbour> room(std::min(chunk, size()) * most);
-    std::vector<dupq::best_neighbours> best;
+    const std::size_t dim = session_.dim();
     progress shown("texts", size());
-    for (std::size_t at = 0; at < size(); at += best.size()) {
-      best.clear();
-      for (std::size_t i = 0; i < std::min(chunk, size() - at); ++i)
-        best.emplace_back(std::span(room).subspan(i * most, most), threshold);
-      for (const other_texts::part& p : others.parts())
-        check(dupq::find_nearest(std::span(vectors_).subspan(at * dim, best.size() * dim), p.rows,
-                                 {.kernels = &session_.model().kernel_table(),
-                                  .executor = session_.executor(),
-                                  .first_row = p.first,
-                                  .removed = p.passed},
-                                 best));
-      for (std::size_t i = 0; i < best.size(); ++i) f(at + i, best[i].sorted());
-      shown.update(at + best.size());
-    }
+    best_in_turn(
+        size(), std::min(k, others.size()), threshold,
+        [&](std::size_t first, std::span<dupq::best_neighbours> best) {
+          for (const other_texts::part& p : others.parts())
+            check(dupq::find_nearest(std::span(vectors_).subspan(first * dim, best.size() * dim), p.rows,
+                                     {.kernels = &session_.model().kernel_table(),
+                                      .executor = session_.executor(),
+                                      .first_row = p.first,
+                                      .removed = p.passed},
+                                     best));
+          shown.update(first + best.size());
+        },
+        f);
   }
 
  private:

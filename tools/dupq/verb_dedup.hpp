@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <dupq/index/folder.hpp>
 #include <filesystem>
 #include <limits>
 #include <memory>
@@ -60,9 +61,21 @@ struct dedup_request {
 inline void spare_inputs(const std::string& out, std::initializer_list<std::string> inputs) {
   for (const std::string& input : inputs) {
     std::error_code not_there;
-    if (out != "-" && input != "-" && std::filesystem::equivalent(os::path_of(out), os::path_of(input), not_there))
+    const std::filesystem::path from = input == "-" ? "/dev/stdin" : os::path_of(input);  // where there is such a name
+    if (out != "-" && std::filesystem::equivalent(os::path_of(out), from, not_there))
       throw failure(out + ": is read, and must not be replaced by what is written");
   }
+}
+/// Fails where the output would take the place of an index's file.
+inline void spare_index(const std::string& out) {
+  using namespace dupq::index_detail;
+  std::error_code not_there;
+  std::filesystem::path path = std::filesystem::weakly_canonical(os::path_of(out), not_there);
+  if (path.empty()) path = os::path_of(out);
+  const std::string name = os::name_of(path.filename());
+  if (name != manifest_name && name != next_manifest_name && name != lock_name && !segment_number(name)) return;
+  if (out != "-" && os::look_at(os::name_of(path.parent_path() / os::path_of(std::string(manifest_name)))).there)
+    throw failure(out + ": is of an index, and must not be replaced by what is written");
 }
 
 /// The options for one of two files, of which some may be meant for the other alone.
@@ -214,6 +227,7 @@ class deduplication {
 inline void run_dedup(const arguments& args) {
   const dedup_request want(args);
   spare_inputs(want.out, {args[0], want.file, want.against.value_or("-")});
+  spare_index(want.out);
   deduplication work(args, want);
   if (want.against)
     work.against(args);

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <dupq/core/thread_pool.hpp>
 #include <dupq/index.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,13 +38,10 @@ inline void run_index_create(const arguments& args) {
   session s(model, args);
   s.need_vectors();
   dupq::index_writer index = take(dupq::index_writer::create(folder, s.model(), absolute_name(model)));
-  if (args.size() > 1) {
-    row_source rows(args, args[1], row_kind::text);
-    index_input(s, rows, index).run();
-    check(index.commit());
-    rows.report(s.truncated(), s.tokens(), "text");
-  }
+  std::optional<row_source> rows;
+  if (args.size() > 1) index_input(s, rows.emplace(args, args[1], row_kind::text), index).run();
   check(index.commit());
+  if (rows) rows->report(s.truncated(), s.tokens(), "text");
   tell_size(folder, index);
 }
 
@@ -73,7 +72,8 @@ inline void run_index_remove(const arguments& args) {
 
 inline void run_index_compact(const arguments& args) {
   dupq::index_writer index = take(dupq::index_writer::open(args[0]));
-  check(index.compact());
+  dupq::thread_pool pool;
+  check(index.compact({.executor = pool.executor()}));
   check(index.commit());
   tell_size(args[0], index);
 }

@@ -5,7 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <span>
 
 #include "../core/call_options.hpp"
@@ -13,69 +13,14 @@
 #include "../core/executor.hpp"
 #include "../core/platform.hpp"
 #include "../device/cpu/cpu.hpp"
-#include "all_pairs.hpp"
+#include "best_neighbours.hpp"
 #include "candidates.hpp"
 #include "packed_rows.hpp"
+#include "scratch_memory.hpp"
 #include "search_options.hpp"
 #include "strip.hpp"
 
 namespace dupq::inline DUPQ_ABI {
-
-struct neighbour {
-  std::size_t row = 0;
-  float score = 0;
-
-  /// It comes before another one: a higher score, of equal scores the earlier row.
-  constexpr bool before(const neighbour& other) const noexcept {
-    return score != other.score ? score > other.score : row < other.row;
-  }
-};
-
-/// The best rows of one query so far, at most as many as there is room for. Which ones does not depend on the order in
-/// which they are added.
-class best_neighbours {
- public:
-  best_neighbours() = default;
-  /// Rows below the threshold are not kept. `room` is the caller's and outlives this.
-  explicit best_neighbours(std::span<neighbour> room,
-                           float threshold = -std::numeric_limits<float>::infinity()) noexcept
-      : room_(room), threshold_(threshold) {}
-
-  /// What a score has to reach to change anything.
-  float least() const noexcept {
-    if (room_.empty()) return std::numeric_limits<float>::infinity();
-    return count_ < room_.size() ? threshold_ : room_[in_order_ ? count_ - 1 : 0].score;
-  }
-  void add(const neighbour& n) noexcept {
-    if (room_.empty() || !(n.score >= least())) return;
-    const auto kept = room_.first(count_);
-    if (in_order_) std::make_heap(kept.begin(), kept.end(), order);
-    in_order_ = false;
-    if (count_ == room_.size()) {
-      if (!n.before(room_[0])) return;
-      std::pop_heap(kept.begin(), kept.end(), order);
-      --count_;
-    }
-    room_[count_++] = n;
-    std::push_heap(room_.begin(), room_.begin() + static_cast<std::ptrdiff_t>(count_), order);
-  }
-  std::size_t size() const noexcept { return count_; }
-  /// The best first. More may be added afterwards.
-  std::span<const neighbour> sorted() noexcept {
-    const auto kept = room_.first(count_);
-    if (!in_order_) std::sort(kept.begin(), kept.end(), order);
-    in_order_ = true;
-    return kept;
-  }
-
- private:
-  static bool order(const neighbour& a, const neighbour& b) noexcept { return a.before(b); }
-
-  std::span<neighbour> room_{};  ///< in order, or a heap with the last of them in front
-  std::size_t count_ = 0;
-  float threshold_ = -std::numeric_limits<float>::infinity();
-  bool in_order_ = false;
-};
 
 struct nearest_options {
   const dupq::kernels* kernels = nullptr;  ///< null: the fastest of this CPU; every table gives the same scores
@@ -133,78 +78,111 @@ void add_nearest(strip& left, const filter_kernels& filters, const packed_rows& 
       });
 }
 
-inline void add_nearest_plainly(std::span<const float> query, const packed_rows& rows, const nearest_options& options,
-                                const kernels& k, best_neighbours& best) noexcept {
-  for (std::size_t row = 0; row < rows.rows; ++row) {
-    if (!options.removed.empty() && (options.removed[row / 64] >> row % 64 & 1) != 0) continue;
-    best.add({options.first_row + row, similarity_of(rows.similarity, query, rows.row(row), &k)});
-  }
+/// So few queries that each worker has room for their bounds and masks on its stack.
+inline constexpr std::size_t few_queries = filter_rows;
+
+/// Memory in which so many queries are compared with rows.
+inline std::size_t query_bytes(std::size_t queries, const packed_layout& rows, std::size_t workers) noexcept {
+  const std::size_t own = queries <= few_queries ? 0 : workers * strip_memory::own_bytes(queries);
+  return strip_memory::shared_bytes(queries, rows) + own;
+}
+
+inline bool is_removed(const nearest_options& options, std::size_t row) noexcept {
+  return !options.removed.empty() && (options.removed[row / 64] >> row % 64 & 1) != 0;
+}
+
+/// Adds rows to what is best of some queries: all workers compare the same queries, each with some of the rows.
+inline void add_nearest_together(std::span<const float> queries, const packed_rows& rows,
+                                 const nearest_options& options, const kernels& k, std::span<best_neighbours> best,
+                                 std::byte* memory) noexcept {
+  const float_environment ieee;
+  const packed_layout layout(rows.rows, rows.dim);
+  const filter_kernels& filters = filter_of(k);
+  const std::size_t count = best.size(), workers = options.executor.count();
+  const std::size_t parts =
+      workers == 1 ? 1 : std::min(4 * workers, (layout.panels() + chunk_panels - 1) / chunk_panels);
+  std::byte* const own_memory = memory + strip_memory::shared_bytes(count, layout);
+  strip filled(k, filters, strip_memory(memory, nullptr, count, layout));
+  filled.fill(queries.data(), count, rows);
+  shared_best shared(best);
+  options.executor.run(parts, [&](std::size_t part, std::size_t worker) {
+    const float_environment ieee_too;
+    alignas(alignment) std::byte stack[strip_memory::own_bytes(few_queries)];
+    strip left(filled, count <= few_queries ? stack : own_memory + worker * strip_memory::own_bytes(count));
+    add_nearest(left, filters, rows, layout.panels() * part / parts, layout.panels() * (part + 1) / parts,
+                options.first_row, shared, [&](std::size_t, std::size_t row) { return is_removed(options, row); });
+  });
+}
+
+/// The same without integers, a query after the other.
+inline void add_nearest_plainly(std::span<const float> queries, const packed_rows& rows, const nearest_options& options,
+                                const kernels& k, std::span<best_neighbours> best) noexcept {
+  for (std::size_t i = 0; i < best.size(); ++i)
+    for (std::size_t row = 0; row < rows.rows; ++row)
+      if (!is_removed(options, row))
+        best[i].add({options.first_row + row,
+                     similarity_of(rows.similarity, queries.subspan(i * rows.dim, rows.dim), rows.row(row), &k)});
 }
 
 }  // namespace search_detail
 
 /// Adds the nearest of `rows` to each query's best, best[i] of row i of `queries` ([best.size()][dim]), by the
-/// similarity for which the rows are packed. One query takes no memory; of many, some hundred are compared at a time if
-/// the heap has memory for them. Errors: wrong_size, cancelled.
+/// similarity for which the rows are packed. A few queries take no memory; of many, some hundred are compared at a time
+/// if the heap has memory for them. Errors: wrong_size, cancelled.
 inline result<void> find_nearest(std::span<const float> queries, const packed_rows& rows,
                                  const nearest_options& options, std::span<best_neighbours> best) noexcept {
   using namespace search_detail;
   if (rows.rows == 0 || best.empty()) return {};
-  if (queries.size() != best.size() * rows.dim)
-    return error(errc::wrong_size, "queries", best.size() * rows.dim, queries.size());
+  const std::size_t dim = rows.dim;
+  if (queries.size() != best.size() * dim) return error(errc::wrong_size, "queries", best.size() * dim, queries.size());
   if (!options.removed.empty() && options.removed.size() < (rows.rows + 63) / 64)
     return error(errc::wrong_size, "removed", (rows.rows + 63) / 64, options.removed.size());
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
-  const filter_kernels& filters = filter_of(k);
-  const std::size_t dim = rows.dim, workers = options.executor.count();
-  const packed_layout layout(rows.rows, dim);
-  const auto go_on = [&](std::size_t done) {
-    return !options.on_progress || options.on_progress(done, best.size()) || done == best.size();
-  };
-  constexpr std::size_t few = filter_rows;
-  alignas(alignment) std::byte local[1 << 14];
-  // Queries at a time, and memory for them: of this function, where they are few.
-  std::size_t height = best.size() < 2 ? 1 : std::min(best.size(), strip_rows);
-  const auto needed = [&] {
-    return strip_memory::shared_bytes(height, layout) + workers * strip_memory::own_bytes(height);
-  };
-  scratch_memory memory({}, height > few || strip_memory::shared_bytes(height, layout) > sizeof local ? needed() : 0);
-  std::byte* shared_memory = memory.data();
-  if (height <= few || shared_memory == nullptr) {
-    height = std::min(height, few);
-    if (strip_memory::shared_bytes(height, layout) > sizeof local && shared_memory == nullptr) height = 1;
-    if (shared_memory == nullptr) shared_memory = local;
+  // So many at a time that there is memory for them, on the heap or here.
+  alignas(alignment) std::byte here[1 << 14];
+  std::optional<scratch_memory> memory;
+  std::size_t height = 1;
+  for (const std::size_t most : {strip_rows, few_queries, std::size_t{1}}) {
+    if (dim > most_integers || (memory && memory->data() != nullptr)) break;
+    height = std::min(best.size(), most);
+    memory.emplace(here, query_bytes(height, packed_layout(rows.rows, dim), options.executor.count()));
   }
-  const bool plainly =
-      dim > most_integers || (shared_memory == local && strip_memory::shared_bytes(height, layout) > sizeof local);
-  const std::size_t panels = (rows.rows + panel_width - 1) / panel_width;
-  const std::size_t parts = workers == 1 ? 1 : std::min(4 * workers, (panels + chunk_panels - 1) / chunk_panels);
-  const auto removed = [&](std::size_t, std::size_t row) {
-    return !options.removed.empty() && (options.removed[row / 64] >> row % 64 & 1) != 0;
-  };
   for (std::size_t first = 0; first < best.size(); first += height) {
     const std::size_t count = std::min(height, best.size() - first);
-    const float_environment ieee;
-    if (plainly) {
-      for (std::size_t i = first; i < first + count; ++i)
-        add_nearest_plainly(queries.subspan(i * dim, dim), rows, options, k, best[i]);
-    } else {
-      shared_best shared(best.subspan(first, count));
-      std::byte* const own_memory = shared_memory + strip_memory::shared_bytes(height, layout);
-      strip filled(k, filters, strip_memory(shared_memory, nullptr, height, layout));
-      filled.fill(queries.data() + first * dim, count, rows);
-      options.executor.run(parts, [&](std::size_t part, std::size_t worker) {
-        const float_environment ieee_too;
-        alignas(alignment) std::byte own[strip_memory::own_bytes(few)];
-        strip left(filled, height <= few ? own : own_memory + worker * strip_memory::own_bytes(height));
-        add_nearest(left, filters, rows, panels * part / parts, panels * (part + 1) / parts, options.first_row, shared,
-                    removed);
-      });
-    }
-    if (!go_on(first + count)) return error(errc::cancelled, "search");
+    const auto some = queries.subspan(first * dim, count * dim);
+    if (memory && memory->data() != nullptr)
+      add_nearest_together(some, rows, options, k, best.subspan(first, count), memory->data());
+    else
+      add_nearest_plainly(some, rows, options, k, best.subspan(first, count));
+    const std::size_t done = first + count;
+    if (options.on_progress && !options.on_progress(done, best.size()) && done != best.size())
+      return error(errc::cancelled, "search");
   }
   return {};
 }
+
+namespace search_detail {
+
+/// How the search for each row's nearest is cut: strips of rows, some of which are compared with all rows at a time.
+struct nearest_plan {
+  std::size_t rows, dim, room, workers;
+  std::size_t height;  ///< rows of a strip
+  std::size_t strips;  ///< at a time
+
+  nearest_plan(std::size_t rows_, std::size_t dim_, std::size_t k_nearest, std::size_t workers_) noexcept
+      : rows(rows_), dim(dim_), room(std::min(k_nearest, rows_)), workers(workers_) {
+    height = std::clamp<std::size_t>(rows / block_rows / (16 * workers), 1, strip_rows / block_rows) * block_rows;
+    // What is best of their rows takes a fifth of what the vectors take, or what each worker needs.
+    const std::size_t fifth = rows * dim * sizeof(float) / 5 / best_bytes();
+    strips = std::min((rows + height - 1) / height, std::clamp(fifth, workers, 32 * workers));
+  }
+  std::size_t best_bytes() const noexcept { return height * (sizeof(best_neighbours) + room * sizeof(neighbour)); }
+  std::size_t packed() const noexcept { return round_up(packed_bytes(rows, dim), alignment); }
+  std::size_t worker_bytes() const noexcept { return strip_memory::bytes(height, packed_layout(rows, dim)); }
+  std::size_t bytes() const noexcept { return packed() + workers * worker_bytes() + strips * best_bytes(); }
+};
+
+}  // namespace search_detail
 
 /// Calls found(row, neighbours) for each row of `vectors` ([n][dim]) in order, until it returns false: the k nearest of
 /// the others that reach the threshold, as std::span<const neighbour>, the best first. Takes memory from the heap.
@@ -217,32 +195,24 @@ result<void> nearest_neighbours(std::span<const float> vectors, std::size_t dim,
   if (k_nearest == 0) return error(errc::bad_limit, "k", 1, 0);
   if (vectors.empty()) return {};
   const kernels& k = options.kernels == nullptr ? *find_kernels() : *options.kernels;
-  const filter_kernels& filters = filter_of(k);
-  const std::size_t n = vectors.size() / dim, most = std::min(k_nearest, n), workers = options.executor.count();
-  // Strips at a time: their best rows take a fifth of what the vectors take, or what each worker needs.
-  const std::size_t height = std::clamp<std::size_t>(n / block_rows / (16 * workers), 1, 7) * block_rows;
-  const std::size_t best_bytes = height * (sizeof(best_neighbours) + most * sizeof(neighbour));
-  const std::size_t strips =
-      std::min((n + height - 1) / height, std::clamp(n * dim * sizeof(float) / 5 / best_bytes, workers, 32 * workers));
-  const std::size_t packed = round_up(packed_bytes(n, dim), alignment),
-                    each = strip_memory::bytes(height, packed_layout(n, dim));
-  const scratch_memory memory(options.memory, packed + workers * each + strips * best_bytes);
-  if (memory.data() == nullptr)
-    return error(errc::out_of_memory, "search", packed + workers * each + strips * best_bytes);
-  const auto rows = pack_rows(vectors, dim, {memory.data(), packed}, {options.similarity, &k, options.executor});
+  const std::size_t n = vectors.size() / dim;
+  const nearest_plan plan(n, dim, k_nearest, options.executor.count());
+  const std::size_t height = plan.height;
+  const scratch_memory memory(options.memory, plan.bytes());
+  if (memory.data() == nullptr) return error(errc::out_of_memory, "search", plan.bytes());
+  const auto rows = pack_rows(vectors, dim, {memory.data(), plan.packed()}, {options.similarity, &k, options.executor});
   if (!rows) return rows.error();
-  auto* const best = reinterpret_cast<best_neighbours*>(memory.data() + packed + workers * each);
-  auto* const room = reinterpret_cast<neighbour*>(best + strips * height);
-  const std::size_t panels = (n + panel_width - 1) / panel_width;
+  std::byte* const of_workers = memory.data() + plan.packed();
+  auto* const best = reinterpret_cast<best_neighbours*>(of_workers + plan.workers * plan.worker_bytes());
+  auto* const room = reinterpret_cast<neighbour*>(best + plan.strips * height);
   for (std::size_t begin = 0; begin < n;) {
-    const std::size_t tasks = std::min(strips, (n - begin + height - 1) / height);
+    const std::size_t tasks = std::min(plan.strips, (n - begin + height - 1) / height);
     options.executor.run(tasks, [&](std::size_t task, std::size_t worker) {
       const float_environment ieee;
       const std::size_t first = begin + task * height, count = std::min(height, n - first);
       const std::span<best_neighbours> mine(best + task * height, count);
       for (std::size_t r = 0; r < count; ++r)
-        new (&mine[r]) best_neighbours({room + (task * height + r) * most, most}, options.threshold);
-      shared_best shared(mine);
+        new (&mine[r]) best_neighbours({room + (task * height + r) * plan.room, plan.room}, options.threshold);
       if (dim > most_integers) {
         for (std::size_t r = 0; r < count; ++r)
           for (std::size_t row = 0; row < n; ++row)
@@ -250,9 +220,12 @@ result<void> nearest_neighbours(std::span<const float> vectors, std::size_t dim,
               mine[r].add({row, similarity_of(options.similarity, rows->row(first + r), rows->row(row), &k)});
         return;
       }
-      strip left(k, filters, strip_memory(memory.data() + packed + worker * each, height, packed_layout(n, dim)));
+      const packed_layout layout(n, dim);
+      const filter_kernels& filters = filter_of(k);
+      strip left(k, filters, strip_memory(of_workers + worker * plan.worker_bytes(), height, layout));
       left.fill(vectors.data() + first * dim, count, *rows);
-      add_nearest(left, filters, *rows, 0, panels, 0, shared,
+      shared_best shared(mine);
+      add_nearest(left, filters, *rows, 0, layout.panels(), 0, shared,
                   [&](std::size_t r, std::size_t row) { return row == first + r; });
     });
     for (std::size_t i = 0; i < tasks; ++i, begin = std::min(n, begin + height))

@@ -114,7 +114,7 @@ class packer {
     if (layout_.sketch == 0) return;
     basis_ = basis;
     const float off = sketch_basis::find(row, layout_.rows, layout_.dim, layout_.sketch, k_, workers, scratch, basis);
-    spread_ = off + rounding(layout_.dim) * std::sqrt(static_cast<float>(layout_.sketch));
+    spread_ = off + float_environment::pinned(rounding(layout_.dim) * std::sqrt(static_cast<float>(layout_.sketch)));
   }
 
   /// Writes the panel of `rows` rows, at most sixteen, and that of their sketches.

@@ -34,7 +34,8 @@ struct row_maxima {
   float rest = 0;   ///< what a sketch leaves out
 };
 
-/// A row in one of its integer forms.
+/// A row in one of its integer forms. An index keeps what is computed here: products are rounded before anything is
+/// added to them, whatever the compiler would like better.
 struct row_form {
   float step = 0;
   float length = 0;   ///< of the whole row
@@ -44,14 +45,16 @@ struct row_form {
 
   /// The whole row, whose dot product with itself is `square`.
   row_form(const integer_row& row, float square, std::size_t dim) noexcept
-      : step(row.step), length(std::sqrt(square)), error(std::sqrt(row.error) + length * rounding(dim)) {
+      : step(row.step),
+        length(std::sqrt(square)),
+        error(std::sqrt(row.error) + float_environment::pinned(length * rounding(dim))) {
     plain = (square >= 1e-20f && square <= 1e20f) || (row.step == 0 && square == 0);
   }
   /// Its sketch. `spread` is how far the basis' rows are from orthonormal, and its products from exact.
   row_form(const integer_row& row, const row_form& whole, float spread) noexcept
       : step(row.step), length(whole.length), plain(whole.plain) {
-    error = std::sqrt(row.error) + length * spread;
-    rest = std::sqrt(std::max(0.0f, length * length * (1 + 4 * spread) - row.square));
+    error = std::sqrt(row.error) + float_environment::pinned(length * spread);
+    rest = std::sqrt(std::max(0.0f, float_environment::pinned(length * length * (1 + 4 * spread)) - row.square));
   }
 
   float unit(similarity kind) const noexcept { return kind == similarity::cosine && length > 0 ? 1 / length : 1.0f; }
