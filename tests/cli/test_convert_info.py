@@ -27,6 +27,36 @@ class Convert(Case):
         self.assertLess(sizes["f16", "packed"], sizes["f32", "packed"])
         self.assertLess(sizes["f16", "plain"], sizes["f32", "plain"])
 
+    def test_a_prompt_that_the_folder_does_not_say(self):
+        """As multilingual-e5's folder, whose texts want "query: " before them."""
+        with_one, texts = self.folder / "prompt.gguf", "how do I learn\nwhy\n"
+        self.ok("convert", GOLDEN / "bert", "-o", with_one, "--prompt", "the ")
+        info = json.loads(self.ok("info", with_one, "--json"))
+        self.assertEqual((info["prompt"], info["prompts"]), ("given", {"given": "the "}))
+
+        def vectors(model, stdin, *options):
+            self.ok("encode", model, "-o", self.folder / "v.npy", *options, stdin=stdin)
+            return (self.folder / "v.npy").read_bytes()
+
+        own = vectors(self.model("bert"), texts)
+        prompted = vectors(self.model("bert"), "".join("the " + t + "\n" for t in texts.split("\n")[:-1]))
+        self.assertEqual(vectors(with_one, texts), prompted)
+        self.assertEqual(vectors(with_one, texts, "--prompt", "none"), own)
+        self.assertNotEqual(own, prompted)
+        said = self.refused("encode", self.model("bert"), "-o", self.folder / "v.npy", "--prompt", "query", stdin=texts)
+        self.assertIn("`dupq convert --prompt TEXT` gives it one", said)
+        # One that the folder has is used by its name; an empty one takes the default away.
+        folder = self.folder / "folder"
+        shutil.copytree(GOLDEN / "bert", folder)
+        (folder / "config_sentence_transformers.json").write_text(
+            json.dumps({"prompts": {"a": "x ", "b": "y "}, "default_prompt_name": "a"}))
+        for given, used, listed in [("y ", "b", {"a": "x ", "b": "y "}), ("", None, {"a": "x ", "b": "y "}),
+                                    ("z ", "given", {"a": "x ", "b": "y ", "given": "z "})]:
+            self.ok("convert", folder, "-o", with_one, "--prompt", given)
+            info = json.loads(self.ok("info", with_one, "--json"))
+            self.assertEqual((info["prompt"], info["prompts"]), (used, listed))
+        self.refused("convert", GOLDEN / "bert", "-o", with_one, "--prompt", "x" * 5000, status=2)
+
     def test_same_bytes_to_standard_output(self):
         done = self.run_tool("convert", GOLDEN / "bert", "-o", "-")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,10 +1,12 @@
 """Random tokenizers, from tokenizer.json through convert and tokenize, against the ids of Hugging Face's tokenizers; and
 once more through export."""
 
+import base64
 import json
 import os
 import pathlib
 import shutil
+import struct
 import unittest
 
 from tool import GOLDEN, Case
@@ -40,12 +42,22 @@ class TokenizerFolders(Case):
         unigram = next(c for c in cases if c["model"]["type"] == "Unigram")
         piece = unigram["model"]["vocab"][9]
         with_map = {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAwAAAAQAAAAAACA"}}
+        # "a" leads to a place that the map does not have.
+        units = [1 << 10] + [1000 << 10 | 97 if i == 1 ^ 97 else 0 for i in range(1, 256)]
+        outside = base64.b64encode(struct.pack("<257I", 1024, *units) + b"\0").decode()
+        leading_out = {"normalizer": {"type": "Precompiled", "precompiled_charsmap": outside}}
         split = {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "q+"}, "behavior": "Isolated", "invert": False}}
         for base, change, model, words in [
                 (bpe, {}, {"merges": [["a", "zzz"]]}, "model.merges: merge 0: \"zzz\" is no token"),
                 (bpe, {}, {"merges": ["a b c"]}, "model.merges: merge 0"),
                 (bpe, {}, {"dropout": 0.5}, "model.dropout"),
                 (bpe, {}, {"vocab": {}}, "model."),
+                (bpe, {}, {"vocab": {}, "merges": []}, "model.vocab: no tokens"),
+                (bpe, {}, {"vocab": {f"p{i}": i for i in range(20000)}, "merges": []},
+                 "20000 tokens, more than config.json's vocab_size 479"),
+                (unigram, {}, {"vocab": [[f"p{i}", -1.0] for i in range(20000)]},
+                 "20000 tokens, more than config.json's vocab_size 479"),
+                (unigram, leading_out, {}, "normalizer.precompiled_charsmap: the character map leads out of itself"),
                 (bpe, split, {}, "\"q+\""),
                 (unigram, {}, {"vocab": []}, "model.vocab: no tokens"),
                 (unigram, {}, {"vocab": [piece, [piece[0], float("nan")]]}, "its score is not finite"),
@@ -60,6 +72,22 @@ class TokenizerFolders(Case):
             said = self.refused("convert", folder, "-o", self.folder / "bad.gguf")
             self.assertIn("tokenizer.json", said)
             self.assertIn(words, said)
+
+    def test_a_map_of_characters_that_loops_ends_with_the_text(self):
+        """From the place behind "a" another "a" leads to that place again: double arrays share places like that."""
+        case = next(c for c in map(json.loads, SUBWORD_CASES.read_text(encoding="utf-8").splitlines())
+                    if c["tokenizer.json"]["model"]["type"] == "Unigram")
+        units = [1 << 10] + [97 << 10 | 97 if i == 1 ^ 97 else 0 for i in range(1, 256)]
+        loop = base64.b64encode(struct.pack("<257I", 1024, *units) + b"\0").decode()
+        folder, model = self.folder / "loop", self.folder / "loop.gguf"
+        shutil.copytree(GOLDEN / "bert", folder)
+        (folder / "tokenizer_config.json").write_text(json.dumps(case["tokenizer_config.json"]))
+        ids = []
+        for normalizer in ({"type": "Precompiled", "precompiled_charsmap": loop}, None):
+            (folder / "tokenizer.json").write_text(json.dumps({**case["tokenizer.json"], "normalizer": normalizer}))
+            self.ok("convert", folder, "-o", model)
+            ids.append(self.ok("tokenize", model, "-0", stdin="a" * 100000 + "\0b a aa\0"))
+        self.assertEqual(*ids)
 
     def compare(self, cases, least):
         folder, model = self.folder / "folder", self.folder / "model.gguf"

@@ -159,6 +159,7 @@ inline convert_summary convert(const std::string& folder, const std::string& pat
   if (hf_static_reader::is_static(root)) return convert_static(root, path, options);
   if (options.dim) throw usage_error("--dim is for static models");
   hf_folder model = read_hf_folder(root, options.positive_label);
+  if (options.prompt) model.prompts.use(*options.prompt);
   if (options.type == weight_type::int8 && model.config.intermediate > dupq::model_limits::integer_inputs)
     throw failure(os::name_of(model.transformer / "config.json") +
                   ": intermediate_size: " + std::to_string(model.config.intermediate) +

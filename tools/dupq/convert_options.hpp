@@ -17,6 +17,7 @@ struct convert_options {
   tensor_layout layout = tensor_layout::packed;
   std::optional<std::string> positive_label{};  ///< which of a classifier's two labels means duplicates: name or number
   std::optional<std::uint32_t> dim{};           ///< static models: so many numbers of each row are kept
+  std::optional<std::string> prompt{};  ///< goes before every text; empty: nothing does, whatever the folder says
 };
 
 struct convert_summary {

@@ -198,7 +198,8 @@ inline convert_summary convert_static(const std::filesystem::path& root, const s
                                       const convert_options& options) {
   if (options.layout != tensor_layout::packed) throw usage_error("a static model has no plain layout");
   if (options.positive_label) throw usage_error("--positive-label is for models with two labels");
-  const static_model m = read_static_folder(root, options.dim);
+  static_model m = read_static_folder(root, options.dim);
+  if (options.prompt) m.folder.prompts.use(*options.prompt);
   const std::uint64_t bytes = write_static(file_of(m, options.type), path);
   return {dupq::model_kind::static_encoder, 0, m.tokenizer.pieces.size(), bytes, m.tokenizer.notes};
 }

@@ -22,6 +22,17 @@ namespace dupq_tool {
 struct hf_prompts {
   std::vector<std::pair<std::string, std::string>> all;
   std::string used;  ///< a name; empty: none
+
+  /// Uses this text from now on; an empty one: none.
+  void use(const std::string& text) {
+    used.clear();
+    if (text.empty()) return;
+    const auto same = std::find_if(all.begin(), all.end(), [&](const auto& p) { return p.second == text; });
+    if (same != all.end()) return void(used = same->first);
+    used = "given";
+    std::erase_if(all, [&](const auto& p) { return p.first == used; });
+    all.emplace_back(used, text);
+  }
 };
 
 /// The file's names, the one that counts first.

@@ -133,6 +133,7 @@ class hf_tokenizer_reader {
   void read_pieces(const json_node& json) {
     const json_node model = json.at("model");
     if (out_.kind == tokenizer_kind::unigram) {
+      if (const auto* entries = model.at("vocab").raw().as<json::array>()) check_rows(entries->size());
       out_.unk = read_unigram(model, vocabulary_, out_.unigram);
       return;
     }
@@ -142,6 +143,8 @@ class hf_tokenizer_reader {
     const json_node vocab = model.at("vocab");
     const auto* entries = vocab.raw().as<json::object>();
     if (entries == nullptr) vocab.fail("an object of tokens and ids is expected");
+    if (entries->empty()) vocab.fail("no tokens");
+    check_rows(entries->size());
     std::unordered_map<std::int64_t, std::string_view> taken;
     for (const json::member& entry : *entries) {
       const auto& piece = entry.first;
@@ -322,6 +325,13 @@ class hf_tokenizer_reader {
 
   // ---- ids and the rows of the embeddings
 
+  void check_rows(std::size_t tokens) const {
+    if (tokens > folder_.config.vocabulary)
+      throw failure(out_.source + ": " + std::to_string(tokens) + " tokens, more than " +
+                    (static_ ? "the table's rows, " : "config.json's vocab_size ") +
+                    std::to_string(folder_.config.vocabulary));
+  }
+
   /// Each id that a text can have must have a row in the embeddings. More rows than that are padding.
   void take_rows() {
     const std::uint32_t rows = folder_.config.vocabulary;
@@ -338,9 +348,7 @@ class hf_tokenizer_reader {
       out_.added.push_back(token);
     }
     out_.normalize_nothing();
-    if (needed > rows)
-      throw failure(out_.source + ": " + std::to_string(needed) + " tokens, more than " +
-                    (static_ ? "the table's rows, " : "config.json's vocab_size ") + std::to_string(rows));
+    check_rows(needed);
     out_.pieces.resize(std::max({needed, out_.pad + 1, out_.mask.value_or(0) + 1}));
     if (out_.added.size() > dupq::model_limits::added_tokens)
       throw failure(out_.source + ": added_tokens: " + std::to_string(out_.added.size()) + " of them, at most " +

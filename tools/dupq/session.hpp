@@ -89,7 +89,8 @@ inline std::optional<std::string_view> prompt_name(const dupq::model& model, con
   if (!found && *wanted == "none") return "";
   if (!found)
     throw failure(path + ": no prompt " + printable(*wanted) +
-                  (names.empty() ? ", the model has none" : ", the model has " + names));
+                  (names.empty() ? ", the model has none: `dupq convert --prompt TEXT` gives it one"
+                                 : ", the model has " + names));
   return found;
 }
 
