@@ -16,10 +16,17 @@ each on its disk (--block-rows vectors); a task that fails is run again by Spark
 on the driver, whose disk has the matches for that time (about 30 bytes each) and whose memory has 16 bytes for each
 and 40 for each text; --no-clusters leaves them out.
 
-At the end one line of JSON is printed: how many rows, rows without a text (NULL, left out), texts, matches, clusters.
+All pairs of texts are compared, so nothing is lost, and the time grows with their square. --coarse K loses some matches
+and compares about (2 P - 1) / K of the pairs: K of the vectors are centres of groups, and a text is compared with those
+whose nearest centre is among its own P nearest (--probes), or the other way round. What that finds is measured: of
+--sample texts all matches are found exactly as well, and reported is which part of these is among the matches.
+
+At the end one line of JSON is printed: how many rows, rows without a text (NULL, left out), texts, matches, clusters;
+with --coarse also the matches of the sample and their recall.
 """
 
 import argparse
+import array
 import json
 import math
 import os
@@ -166,6 +173,106 @@ def match_pair(tool, texts, dim, block_rows, threshold, threads):
     return match
 
 
+def coarse_groups(tool, dim, centres, probes, threads):
+    """A piece to (group, (own or not, text numbers, vectors)): each text in the groups of its nearest centres."""
+
+    def spread(pieces):
+        from pyspark import SparkFiles
+        for _, first, vectors in pieces:
+            row_bytes, groups = 4 * dim, {}
+            with tempfile.TemporaryDirectory(prefix="dupq-") as folder:
+                path = lambda name: os.path.join(folder, name)
+                with open(path("piece.npy"), "wb") as file:
+                    file.write(npy_header(len(vectors) // row_bytes, dim))
+                    file.write(vectors)
+                tool.run("match", path("piece.npy"), SparkFiles.get(centres), "--nearest", probes, "--similarity",
+                         tool.similarity, "--threads", threads, "-o", path("groups.csv"))
+                last = -1
+                for row, group, _ in read_pairs(path("groups.csv")):
+                    own = row != last  # the best comes first
+                    last = row
+                    numbers, rows = groups.setdefault((group, own), (array.array("q"), []))
+                    numbers.append(first + row)
+                    rows.append(vectors[row * row_bytes:(row + 1) * row_bytes])
+            for (group, own), (numbers, rows) in groups.items():
+                yield group, (own, numbers, b"".join(rows))
+
+    return spread
+
+
+def match_group(tool, dim, threshold, threads):
+    """The texts of one group to their matches, with each other and with those that have it among their nearest."""
+
+    def match(records):
+        with tempfile.TemporaryDirectory(prefix="dupq-") as folder:
+            path = {own: os.path.join(folder, f"{own}.npy") for own in (True, False)}
+            numbers = {own: array.array("q") for own in path}
+            files = {own: open(path[own], "wb") for own in path}
+            try:
+                for own in files:
+                    files[own].seek(128)
+                for _, (own, some, vectors) in records:
+                    numbers[own].extend(some)
+                    files[own].write(vectors)
+                for own in files:
+                    files[own].seek(0)
+                    files[own].write(npy_header(len(numbers[own]), dim))
+            finally:
+                for file in files.values():
+                    file.close()
+            out = os.path.join(folder, "pairs.csv")
+            for others in (True, False):
+                if len(numbers[True]) == 0 or len(numbers[others]) == 0:
+                    continue
+                tool.run("match", path[True], *([] if others else [path[False]]), "--threshold", repr(threshold),
+                         "--similarity", tool.similarity, "--threads", threads, "-o", out)
+                for first, second, score in read_pairs(out):
+                    a, b = numbers[True][first], numbers[others][second]
+                    yield min(a, b), max(a, b), score
+
+    return match
+
+
+def match_sample(tool, dim, sample, numbers, threshold, threads):
+    """A piece to all matches of the sample's texts in it."""
+
+    def match(pieces):
+        from pyspark import SparkFiles
+        for _, first, vectors in pieces:
+            with tempfile.TemporaryDirectory(prefix="dupq-") as folder:
+                piece, out = os.path.join(folder, "piece.npy"), os.path.join(folder, "pairs.csv")
+                with open(piece, "wb") as file:
+                    file.write(npy_header(len(vectors) // (4 * dim), dim))
+                    file.write(vectors)
+                tool.run("match", SparkFiles.get(sample), piece, "--threshold", repr(threshold), "--similarity",
+                         tool.similarity, "--threads", threads, "-o", out)
+                for row, other, _ in read_pairs(out):
+                    a, b = numbers[row], first + other
+                    if a != b:
+                        yield min(a, b), max(a, b)
+
+    return match
+
+
+def send_vectors(context, pieces, dim, wanted, name, folder):
+    """The vectors of texts, by their numbers in order, as an array that every executor gets; returns its name."""
+    chosen = frozenset(wanted)
+
+    def pick(record):
+        _, first, vectors = record
+        for row in range(len(vectors) // (4 * dim)):
+            if first + row in chosen:
+                yield first + row, vectors[row * 4 * dim:(row + 1) * 4 * dim]
+
+    rows = dict(pieces.flatMap(pick).collect())
+    path = os.path.join(folder, f"{name}-{os.path.basename(folder)}.npy")
+    with open(path, "wb") as file:
+        file.write(npy_header(len(wanted), dim))
+        file.writelines(rows[number] for number in wanted)
+    context.addFile(path)
+    return os.path.basename(path)
+
+
 def cluster(tool, matches, copies, link):
     """Yields (text, its representative) for the texts that another one represents."""
     with tempfile.TemporaryDirectory(prefix="dupq-") as folder:
@@ -201,6 +308,12 @@ def read_input(spark, options):
 
 
 def deduplicate(spark, options):
+    """Runs the job; returns its report."""
+    with tempfile.TemporaryDirectory(prefix="dupq-") as folder:
+        return run_job(spark, options, folder)
+
+
+def run_job(spark, options, folder):
     from pyspark import StorageLevel
     from pyspark.sql import functions as f
     from pyspark.sql.types import FloatType, LongType, StringType, StructField, StructType
@@ -241,13 +354,22 @@ def deduplicate(spark, options):
     blocks = -(-count // block_rows)
     encoded = texts.map(lambda t: (t[0], t[2], t[3])).mapPartitions(
         encode_partition(tool, dim, block_rows, threads)).persist(StorageLevel.DISK_ONLY)
-    pairs = blocks * (blocks + 1) // 2
-    match = match_pair(tool, count, dim, block_rows, threshold, threads)
-    found = (encoded.filter(lambda r: r[0] == "piece").flatMap(to_pairs(blocks, block_rows))
-             .partitionBy(max(pairs, 1), lambda number: number)
-             .mapPartitionsWithIndex(lambda number, pieces: match(number, pieces) if number < pairs else iter(())))
-    match_type = StructType([StructField("a", LongType()), StructField("b", LongType()), StructField("score", FloatType())])
-    matches = spark.createDataFrame(found, match_type).persist(StorageLevel.DISK_ONLY)
+    pieces = encoded.filter(lambda r: r[0] == "piece")
+    pair_type = StructType([StructField("a", LongType()), StructField("b", LongType())])
+    match_type = StructType([*pair_type, StructField("score", FloatType())])
+    if options.coarse is None:
+        pairs = blocks * (blocks + 1) // 2
+        match = match_pair(tool, count, dim, block_rows, threshold, threads)
+        found = (pieces.flatMap(to_pairs(blocks, block_rows)).partitionBy(max(pairs, 1), lambda number: number)
+                 .mapPartitionsWithIndex(lambda number, mine: match(number, mine) if number < pairs else iter(())))
+        matches = spark.createDataFrame(found, match_type)
+    else:
+        groups = min(options.coarse, count)
+        centres = send_vectors(context, pieces, dim, [i * count // groups for i in range(groups)], "centres", folder)
+        found = (pieces.mapPartitions(coarse_groups(tool, dim, centres, options.probes, threads))
+                 .partitionBy(max(groups, 1), lambda group: group).mapPartitions(match_group(tool, dim, threshold, threads)))
+        matches = spark.createDataFrame(found, match_type).dropDuplicates(["a", "b"])  # two groups may have one
+    matches = matches.persist(StorageLevel.DISK_ONLY)
 
     numbers = spark.createDataFrame(texts.map(lambda t: t[:3]), StructType(
         [StructField(name, LongType()) for name in ("number", "row", "copies")])).join(rows.select("row", "id"), "row")
@@ -264,6 +386,17 @@ def deduplicate(spark, options):
     everything.write.parquet(os.path.join(options.output, "matches"))
     report = {"rows": total, "without_text": total - present.count(), "texts": count, "blocks": blocks,
               "threshold": threshold, "matches": matches.count(), "repeats": repeats.count()}
+
+    if options.coarse is not None:
+        size = min(options.sample, count)
+        numbers_of_sample = [(2 * i + 1) * count // (2 * size) for i in range(size)]
+        sample = send_vectors(context, pieces, dim, numbers_of_sample, "sample", folder)
+        exact = spark.createDataFrame(pieces.mapPartitions(
+            match_sample(tool, dim, sample, numbers_of_sample, threshold, threads)), pair_type).distinct().persist()
+        all_of_sample = exact.count()
+        there = exact.join(matches, ["a", "b"]).count()
+        report |= {"groups": groups, "probes": options.probes, "sample": size, "sample_matches": all_of_sample,
+                   "recall": there / all_of_sample if all_of_sample else None}
 
     if not options.no_clusters:
         copies = (t[2] for t in texts.toLocalIterator())
@@ -295,10 +428,15 @@ def parse(words):
     parser.add_argument("--no-clusters", action="store_true")
     parser.add_argument("--partitions", type=int, help="in which texts are encoded (default: four a core)")
     parser.add_argument("--block-rows", type=int, default=262144, help="vectors of a block at most (default: 262144)")
+    parser.add_argument("--coarse", type=int, metavar="K", help="lose some matches and save most of the time: K groups")
+    parser.add_argument("--probes", type=int, default=2, help="groups that each text is compared in (default: 2)")
+    parser.add_argument("--sample", type=int, default=1000, help="texts by which recall is measured (default: 1000)")
     options = parser.parse_args(words)
-    for name in ("partitions", "block_rows"):
+    for name in ("partitions", "block_rows", "coarse", "probes", "sample"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if options.threshold is not None and not math.isfinite(options.threshold):
+        parser.error(f"--threshold cannot be {options.threshold}")
     for path in (options.model, options.tool):
         if not os.path.isfile(path):
             raise SystemExit(f"spark_dedup: {path}: no such file")

@@ -144,11 +144,41 @@ class Spark(unittest.TestCase):
         self.assertEqual(by_text((number(a), number(b), s) for a, b, s in matches), by_text(wanted))
         self.assertEqual(len(pairs(matches)), len(wanted))
 
+    def test_coarse_groups(self):
+        """Some of the matches, and no others; how many is what the report says, of a sample of all texts exactly."""
+        texts = questions(800, 3)
+        path = self.folder / "coarse.jsonl"
+        path.write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+        wanted, groups = self.wanted(path, 0.97)
+        words = ["--format", "json", "--column", "text", "--threshold", "0.97"]
+        distinct = lambda list: {m for m in list if texts[m[0] - 1] != texts[m[1] - 1]}
+        every = len(distinct(wanted))
+        self.assertGreater(every, 50)
+        recalls = []
+        for k, probes, sample in ((12, 1, 5000), (12, 3, 100), (4, 99, 5000)):
+            report, matches, clusters = self.run_job(path, f"coarse-{k}-{probes}", *words, "--coarse", str(k), "--probes",
+                                                     str(probes), "--sample", str(sample))
+            self.assertLessEqual(set(matches), set(wanted))
+            self.assertEqual(len(matches), len(set(matches)))
+            self.assertEqual(set(wanted) - distinct(wanted), set(matches) - distinct(matches))  # repeats are not lost
+            recalls.append(len(distinct(matches)) / every)
+            self.assertEqual((report["groups"], report["sample"]), (k, min(sample, report["texts"])))
+            if sample == 100:
+                self.assertTrue(0 < report["sample_matches"] < every)
+                self.assertGreater(report["recall"], 0.3)
+            else:
+                self.assertEqual(report["sample_matches"], every)
+                self.assertAlmostEqual(report["recall"], recalls[-1])
+        self.assertTrue(0.3 < recalls[0] < recalls[1] < recalls[2] == 1, recalls)
+        self.assertEqual(clusters, groups)
+
     def test_nothing_to_do(self):
         path = self.folder / "empty.csv"
         path.write_text("question\n")
-        report, matches, clusters = self.run_job(path, "empty", "--threshold", "0.5")
-        self.assertEqual((matches, clusters, report["rows"], report["texts"]), ([], {}, 0, 0))
+        for words in ([], ["--coarse", "3"]):
+            report, matches, clusters = self.run_job(path, "-".join(["empty", *words]), "--threshold", "0.5", *words)
+            self.assertEqual((matches, clusters, report["rows"], report["texts"]), ([], {}, 0, 0))
+        self.assertIsNone(report["recall"])
 
     def test_what_is_wrong_is_said(self):
         path = self.folder / "wrong.csv"
@@ -161,6 +191,13 @@ class Spark(unittest.TestCase):
         for model, tool, said in (("gone.gguf", TOOL, "gone.gguf: no such file"), (self.model, "gone", "gone: no such file")):
             done = subprocess.run([sys.executable, SCRIPT, path, "out", "--model", model, "--tool", tool], capture_output=True)
             self.assertEqual((done.returncode, done.stderr.decode()), (1, f"spark_dedup: {said}\n"))
+        for words, said in ((["--coarse", "0"], "--coarse must be at least 1"), (["--threshold", "nan"], "--threshold cannot be nan"),
+                            (["--threshold", "much"], "invalid float value: 'much'"),
+                            (["--probes", "-1"], "--probes must be at least 1")):
+            done = subprocess.run([sys.executable, SCRIPT, path, "out", "--model", self.model, "--tool", TOOL, *words],
+                                  capture_output=True)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(said, done.stderr.decode())
         # A failure that does not go away ends the job, and says what the tool said.
         broken = self.folder / "broken"
         broken.write_text(f"#!/bin/sh\nif [ $1 = encode ]; then echo 'dupq: disk full' >&2; exit 1; fi\nexec '{TOOL}' \"$@\"\n")
