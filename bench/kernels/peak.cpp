@@ -1,4 +1,6 @@
 // peak/TABLE, peak8/TABLE: independent chains of multiply-adds in registers, nothing loaded or stored.
+#include <dupq/device/cpu/lanes.hpp>
+
 #include "support.hpp"
 
 namespace bench {
@@ -76,6 +78,7 @@ DUPQ_TARGET("avx512f,avx512vnni") DUPQ_NOINLINE void run_avx512_vnni() {
         :
         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");
 }
+#if defined(DUPQ_AMX)
 DUPQ_TARGET("amx-tile,amx-int8") DUPQ_NOINLINE void run_amx() {
   static constexpr dupq::amx_kernels::tile_shapes shapes;
   __asm__ volatile("" : : "r"(&shapes) : "memory");
@@ -88,6 +91,7 @@ DUPQ_TARGET("amx-tile,amx-int8") DUPQ_NOINLINE void run_amx() {
   }
   _tile_release();
 }
+#endif
 #endif
 
 void run(benchmark::State& state, const peak& p) {
@@ -111,7 +115,9 @@ peak float_peak([[maybe_unused]] const kernels& table) {
 peak byte_peak([[maybe_unused]] const kernels& table) {
 #if defined(DUPQ_X86)
   const std::string_view name = table.name;
+#if defined(DUPQ_AMX)
   if (name == "avx512-amx") return {run_amx, 2.0 * 16 * 16 * 64 * 4 * steps};
+#endif
   if (name == "avx512-vnni") return {run_avx512_vnni, 2.0 * 64 * chains * steps};
   if (name == "avx-vnni") return {run_avx_vnni, 2.0 * 32 * chains * steps};
   if (name == "avx2") return {run_avx2_bytes, 2.0 * 32 * chains * steps};

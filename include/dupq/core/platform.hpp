@@ -44,6 +44,10 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 #define DUPQ_ARM32_FLOAT 1  // 32 bits with a floating-point unit
 #endif
 
+#if defined(DUPQ_X86) && !defined(_WIN32) && !defined(DUPQ_NO_AMX)
+#define DUPQ_AMX 1  // (GCC's intrinsics keep strides in a long, which has 32 bits on Windows)
+#endif
+
 // The kind of operating system, for core/os.hpp; a bare-metal target and WebAssembly have none.
 #if defined(__unix__) || defined(__APPLE__)
 #define DUPQ_POSIX 1

@@ -54,7 +54,9 @@ template <hidden_activation Act>
 const kernels& table_with(const kernels& table) noexcept {
   [[maybe_unused]] const std::string_view name = table.name;
 #if defined(DUPQ_X86)
+#if defined(DUPQ_AMX)
   if (name == amx_kernels::table.name) return activation_table<amx_kernels::table, avx512_kernels::activate_rows<Act>>;
+#endif
   if (name == avx512_vnni_kernels::table.name)
     return activation_table<avx512_vnni_kernels::table, avx512_kernels::activate_rows<Act>>;
   if (name == avx512_kernels::table.name)

@@ -37,7 +37,9 @@ DUPQ_TABLES kernel_list available_kernels() noexcept {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
     if (__builtin_cpu_supports("avx512vnni")) {
+#if defined(DUPQ_AMX)
       if (amx_kernels::supported()) add(amx_kernels::table);
+#endif
       add(avx512_vnni_kernels::table);
     }
     add(avx512_kernels::table);

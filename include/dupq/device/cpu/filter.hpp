@@ -85,8 +85,10 @@ DUPQ_TABLES const filter_kernels& filter_of(const kernels& table) noexcept;
 DUPQ_TABLES const filter_kernels& filter_of(const kernels& table) noexcept {
   [[maybe_unused]] const std::string_view name = table.name;
 #if defined(DUPQ_X86)
-  if (name == amx_kernels::table.name || name == avx512_vnni_kernels::table.name)
-    return avx512_vnni_kernels::filter_table;
+#if defined(DUPQ_AMX)
+  if (name == amx_kernels::table.name) return avx512_vnni_kernels::filter_table;
+#endif
+  if (name == avx512_vnni_kernels::table.name) return avx512_vnni_kernels::filter_table;
   if (name == avx512_kernels::table.name) return avx512_kernels::filter_table;
   if (name == avx_vnni_kernels::table.name) return avx_vnni_kernels::filter_table;
   if (name == avx2_kernels::table.name) return avx2_kernels::filter_table;

@@ -6,7 +6,7 @@
 #include "../../core/os.hpp"
 #include "lanes_vnni.hpp"
 
-#if defined(DUPQ_X86)
+#if defined(DUPQ_AMX)
 
 #define DUPQ_ISA DUPQ_TARGET("amx-tile,amx-int8,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")
 
@@ -139,15 +139,11 @@ inline constexpr kernels table = with_gemm8("avx512-amx", avx512_kernels::table,
 /// all, and smaller ones are refused from then on. Where one is there already, it is the tiles that are refused.
 /// DUPQ_NO_AMX leaves them alone.
 inline bool supported() noexcept {
-#if defined(DUPQ_NO_AMX)
-  return false;
-#else
   static const bool yes = [] {
     unsigned a = 0, b = 0, c = 0, d = 0;
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d >> 24 & 3) == 3 && os::ask_for_tiles();
   }();
   return yes;
-#endif
 }
 
 }  // namespace dupq::inline DUPQ_ABI::amx_kernels
