@@ -111,8 +111,8 @@ inline unsigned forks() noexcept {
 
 inline bool ask_for_tiles() noexcept {
 #if defined(__linux__) && defined(SYS_arch_prctl)
-  constexpr long request = 0x1023,
-                 tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA: Linux 5.16, arch_prctl(2)
+  constexpr long request = 0x1023;  // ARCH_REQ_XCOMP_PERM, since Linux 5.16
+  constexpr long tile_data = 18;    // XFEATURE_XTILEDATA
   return ::syscall(SYS_arch_prctl, request, tile_data) == 0;
 #else
   return false;

@@ -58,17 +58,20 @@ static_assert(FLT_EVAL_METHOD == 0, "dupq: float expressions must be evaluated a
 // Every file that runs an encoder compiles the kernels of all instruction sets, which takes most of its time. Where
 // DUPQ_SEPARATE_COMPILATION is defined for a whole program, only one file does, the one that includes kernels.hpp; and
 // one those of training. The functions that choose a table of kernels are DUPQ_TABLES.
-#if !defined(DUPQ_SEPARATE_COMPILATION)
+#if defined(DUPQ_SEPARATE_COMPILATION)
+#define DUPQ_TABLES
+#else
 #define DUPQ_TABLES inline
+#endif
+#if !defined(DUPQ_SEPARATE_COMPILATION) || defined(DUPQ_COMPILE_KERNELS)
 #define DUPQ_KERNELS_HERE 1
+#else
+#define DUPQ_KERNELS_HERE 0
+#endif
+#if !defined(DUPQ_SEPARATE_COMPILATION) || defined(DUPQ_COMPILE_TRAINING_KERNELS)
 #define DUPQ_TRAINING_KERNELS_HERE 1
 #else
-#define DUPQ_TABLES
-#if defined(DUPQ_COMPILE_KERNELS)
-#define DUPQ_KERNELS_HERE 1
-#elif defined(DUPQ_COMPILE_TRAINING_KERNELS)
-#define DUPQ_TRAINING_KERNELS_HERE 1
-#endif
+#define DUPQ_TRAINING_KERNELS_HERE 0
 #endif
 
 // A kernel carries the instruction sets that it may use, so that no -m flag is needed and dispatch stays at run time.
