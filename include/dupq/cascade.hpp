@@ -128,8 +128,8 @@ class basic_cascade {
     std::span<float> out;
     const call_options& options;
     std::size_t done = 0, reported = 0, waiting = 0;
-    std::array<std::size_t, 2 * most_> pair{};  ///< that wait for the cross-encoder
-    std::array<bool, 2 * most_> cut{};          ///< whether the caller knows already
+    std::array<std::size_t, 2 * most_> pair{};  ///< numbers of the pairs that wait for the cross-encoder
+    std::array<bool, 2 * most_> cut{};          ///< of each, whether on_truncated has been called for it
     bool stopped = false;
 
     /// The bi-encoder's part for pairs begin..end-1.

@@ -47,7 +47,7 @@ struct cascade_band {
 struct band_choice {
   cascade_band band;
   std::size_t unsure = 0;  ///< pairs that the cross-encoder decides
-  std::size_t pairs = 0;   ///< of so many
+  std::size_t pairs = 0;   ///< all pairs
   confusion counts;        ///< what the cascade calls them
   double cross_f1 = 0;     ///< of the cross-encoder alone
 
@@ -61,19 +61,19 @@ enum class band_aim : std::uint8_t {
 };
 
 struct band_options {
-  double loss = 0.002;  ///< by so much the F1 may stay below the aim's
+  double loss = 0.002;  ///< how far the F1 may be below that of the aim
   band_aim aim = band_aim::cross;
 };
 
 namespace band_detail {
 
-/// What lies below a similarity at which a band can begin or end, in numbers of pairs.
+/// A similarity at which a band can begin or end, and how many pairs lie below it.
 struct edge {
   float similarity = 0;         ///< between the pairs below and the others
-  std::int64_t pairs = 0;       ///< below
-  std::int64_t duplicates = 0;  ///< of them
-  std::int64_t called = 0;      ///< duplicates in the eyes of the cross-encoder
-  std::int64_t found = 0;       ///< duplicates that it calls so
+  std::int64_t pairs = 0;       ///< pairs below
+  std::int64_t duplicates = 0;  ///< those of them that are duplicates
+  std::int64_t called = 0;      ///< those of them that the cross-encoder calls duplicates
+  std::int64_t found = 0;       ///< those of them that are and are called duplicates
 
   void add(bool is_called, bool duplicate) noexcept {
     ++pairs;

@@ -47,7 +47,8 @@ class basic_cross_encoder : public encoder<basic_cross_encoder<D>, model_kind::c
     return this->model_.config().activation == score_activation::sigmoid ? formulas::sigmoid(logit) : logit;
   }
 
-  /// Scores or logits of a list. Each is what it is to be when it is written: a call that is cancelled leaves some.
+  /// Scores or logits of a list. A number is final when it is written: after a call that was cancelled, those that are
+  /// there are right.
   template <bool Scores, class Watch>
   result<void> list(texts a, texts b, std::span<float> out, Watch&& watch) noexcept {
     if (const auto here = this->ready(); !here) return here;

@@ -111,8 +111,9 @@ class encoder {
     return {};
   }
 
-  /// `alone`: of the executor's workers only this one has something to do. If not, those help that become idle while
-  /// it is at work, where the executor can say so.
+  /// The device of one worker. `alone`: no other worker has anything to do, so all of them share this one's products.
+  /// Otherwise only workers that have become idle help, and only where the executor can say that they are
+  /// (executor::idle).
   D make_device(bool alone) const noexcept {
     if constexpr (std::is_constructible_v<D, const kernels&, const executor&>) {
       executor shared = options_.executor;
@@ -141,7 +142,7 @@ class encoder {
   /// when it is done with one, and calls task(begin, end, batch) for each. tokens(i) is about what item i will have.
   template <class Watch, class Tokens, class Task>
   void for_ranges(std::size_t n, std::size_t most, Watch& watch, Tokens&& tokens, Task&& task) noexcept {
-    constexpr std::size_t least = 48;  // tokens: batches of fewer waste the streaming of weights
+    constexpr std::size_t least = 48;  // tokens: all weights are read for a batch, so a smaller one is slow
     const std::size_t workers = options_.executor.count();
     work_ranges ranges(n, workers, least, most, [&](std::size_t i) { return tokens(i); });
     options_.executor.run(std::min(n, workers), [&](std::size_t, std::size_t worker) {

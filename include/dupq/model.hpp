@@ -112,15 +112,15 @@ struct contents {
 };
 static_assert(std::is_trivially_destructible_v<contents>);
 
-/// What a model consists of that has been moved from.
+/// The contents of a model that has been moved from.
 inline constinit const contents nothing;
 inline constinit const gguf::file no_file;
 
 }  // namespace model_detail
 
-/// A model: its numbers, its tokenizer and its weights. What it refers to lies in the file's bytes and in storage that
-/// is filled once: it can be moved while encoders use it, which need it or what it was moved to. A model that has been
-/// moved from is empty, and no encoder can be made of it.
+/// A model: its numbers, its tokenizer and its weights. They lie in the file's bytes and in storage that is filled once
+/// and stays where it is, so a model can be moved while encoders use it: the model that it was moved to must then
+/// outlive them. A model that has been moved from is empty, and no encoder can be made of it.
 class model {
  public:
   /// Maps the file, or reads it, and takes storage from the heap. Errors carry the file's name.
@@ -170,7 +170,7 @@ class model {
     gguf::file parsed;
     return model_detail::contents().describe(file, {}, parsed, true);
   }
-  /// The same for `load` with options, whose settings may know tokenizers that are refused without them.
+  /// The same for `load` with options: files that only options.settings can read are not refused.
   static result<std::size_t> storage_bytes(std::span<const std::byte> file, const model_options& options) noexcept {
     gguf::file parsed;
     return model_detail::contents().describe(file, options, parsed);
@@ -205,7 +205,7 @@ class model {
   std::string_view kernels() const noexcept { return kernel_table().name; }
   const dupq::kernels& kernel_table() const noexcept { return *contents_->table; }
   const gguf::file& file() const noexcept { return empty() ? model_detail::no_file : *contents_->file; }
-  /// The same of a model that is not empty.
+  /// The same; the model must not be empty.
   const gguf::file& opened_file() const noexcept { return *contents_->file; }
   /// What it was opened with for settings that few files have; null: none.
   const rare_settings* settings() const noexcept { return contents_->settings; }

@@ -9,8 +9,9 @@
 
 namespace dupq_tool {
 
-/// Calls search(first, best), which adds rows to best[i] of query first + i, and then f(query, its best ones in order),
-/// for all queries; of each at most `most` rows are kept, which score `threshold` or more.
+/// Finds the best rows of many queries, a chunk of queries at a time. search(first, best) must add the rows of query
+/// first + i to best[i], which keeps the best `most` of those that score `threshold` or more; after it f(query, rows,
+/// best first) is called for each query of the chunk.
 template <class Search, class F>
 void best_in_turn(std::size_t queries, std::size_t most, float threshold, Search&& search, F&& f) {
   if (most == 0) return;

@@ -30,8 +30,8 @@
 
 namespace dupq_tool {
 
-/// Settings that few checkpoints have. A file that means nothing without them is of version 2, which programs refuse
-/// that do not know them.
+/// Adds the keys of settings that few checkpoints have. A file that would be read wrongly without them gets version 2,
+/// so that programs that do not know these keys refuse it.
 inline void add_rare_keys(dupq::gguf::writer& out, const hf_folder& folder, const hf_tokenizer& tokenizer) {
   const dupq::config& c = folder.config;
   const bool cut = c.dim() != c.whole_dim() && c.kind == dupq::model_kind::bi_encoder;
@@ -136,7 +136,8 @@ inline integer_matrices make_integers(const hf_folder& folder, const hf_tokenize
   return round_model(*model_in_memory(file));
 }
 
-/// Where positions begin after the padding's: llama.cpp, whose layout `plain` is, knows no position of padding.
+/// For families whose first positions are those of padding (RoBERTa): the layout `plain` leaves these rows out of the
+/// table of positions, because llama.cpp counts positions from 0.
 inline void place_positions(hf_folder& model, const hf_tokenizer& tokenizer, const convert_options& options) {
   if (!model.body.pad) return;
   if (tokenizer.pad != *model.body.pad)

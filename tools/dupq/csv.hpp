@@ -23,9 +23,11 @@ struct bad_row : failure {
       : failure(input.name() + ": line " + std::to_string(line) + ": " + what) {}
 };
 
-/// csv: as in RFC 4180, fields may be quoted, quoted fields may hold separators, line breaks and doubled quotes.
-/// none: a quote is a letter. whole: a quote is a letter, unless the whole field is quoted as `csv` would have it, on
-/// one line; where the first record has another number of fields than this gives, all quotes may be letters after all.
+/// csv: as in RFC 4180, a field may be quoted and then hold separators, line breaks and doubled quotes.
+/// none: a quote is a letter like any other.
+/// whole: as csv for a field that is quoted from its first character to its last, on one line; any other quote is a
+/// letter. Where a record read so has not as many fields as the first one, but has them if all quotes are letters, they
+/// are letters.
 enum class quote_rule { csv, none, whole };
 
 /// Views live until the next record is read.
@@ -71,7 +73,8 @@ class csv_reader {
     line_ += taken_lines_;
     skips_line_ = false;
   }
-  /// Says that the first record, which was peeked at, is one, and how many fields are to be expected of the others.
+  /// To be called with the first record after `peek`, before `accept`: it is whole, and the others should have as many
+  /// fields and the same line ends.
   void settle(const csv_record& record) {
     lines.settle(record.ending);
     expected_ = record.fields.size();

@@ -193,8 +193,9 @@ class export_tokenizer {
     std::vector<std::uint32_t> fresh;
     for (const added_token& t : added_) {
       std::string& piece = pieces_[t.id];
-      // A row that no piece has is called like its token, in brackets. Where the token has brackets itself one cannot
-      // tell, and no word of a text is that piece: behind others that are none, it is none.
+      // The model file calls a row without a piece like the added token that has its id, in brackets. For a token that
+      // has brackets itself ("[SEP]") one cannot tell whether it is a piece too, and it makes no difference to any
+      // text. It is taken for a piece unless an added token before it is none.
       const bool called = is_bracketed(rows_[t.id]) && rows_[t.id].find(t.content) != std::string::npos;
       if (piece == t.content && !(called && !fresh.empty())) continue;
       if (called) piece.clear();

@@ -158,9 +158,10 @@ class hf_tokenizer_reader {
     }
   }
 
-  /// A token a line, without white space at its end; its id is its line. transformers leaves a byte order mark at the
-  /// begin of the first token, which therefore comes once more, after the last one; only where the embeddings have no
-  /// row for that one is the mark dropped.
+  /// A token a line, without white space at its end; its id is the number of its line. transformers takes a byte-order
+  /// mark for a part of the first token, so that the token itself (such as "[PAD]") is missing from the list and is
+  /// added again behind the last one. That is followed only where the embeddings have a row for it; otherwise the mark
+  /// is dropped.
   void read_vocab_txt() {
     const dupq::mapped_file file = open_folder_file(files_.vocab_path);
     std::string_view text = as_text(file.bytes());
@@ -291,7 +292,7 @@ class hf_tokenizer_reader {
 
   void read_followed_template() {
     if (const auto post = files_.json->get("post_processor")) return read_template(*post, true);
-    // Without one a text has no special tokens, but for classes that bring their own.
+    // Without a post_processor a text has no special tokens around it, except in classes that add their own.
     if (!roberta_) files_.json->fail("post_processor: missing, and a text without special tokens is not supported");
     const auto id = [&](const char* key, const char* otherwise) {
       const std::string token = tokens_.named(key).value_or(otherwise);

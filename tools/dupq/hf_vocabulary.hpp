@@ -46,9 +46,9 @@ class hf_vocabulary {
     }
   }
 
-  /// Different pieces, or what count_as() said.
+  /// The number of different pieces, or the one that count_as() set: new tokens get ids from there on.
   std::uint32_t size() const { return std::max(static_cast<std::uint32_t>(ids_.size()), counted_); }
-  /// How many pieces there are for who numbers new tokens: a Unigram list counts each time a piece stands in it.
+  /// Sets that number for a list in which pieces stand twice and each time count (Unigram).
   void count_as(std::uint32_t pieces) { counted_ = pieces; }
   std::optional<std::uint32_t> piece(const std::string& text) const { return look(ids_, text); }
   /// An added token, or else a piece.

@@ -61,9 +61,10 @@ class line_finder {
     }
   }
 
-  /// How the first line ended: it says whether CR alone ends the others.
+  /// Says how the first line ended: CR alone ends lines only in a file whose first line ends so.
   void settle(std::string_view first_ending) noexcept { cr_ends_ = first_ending == "\r"; }
-  /// Before the first line, where no field can hold line breaks: if there is an LF ahead, CR alone ends no line.
+  /// To be called before the first line of a format whose fields hold no line breaks: if what is ahead has an LF, then
+  /// CR alone does not end lines in this file.
   void settle_if_lf() noexcept {
     if (input_.ahead().find('\n') != std::string_view::npos) cr_ends_ = false;
   }

@@ -15,7 +15,7 @@
 
 namespace dupq_tool {
 
-/// Makes them and keeps them; a tensor stays where it is. Those that they are made of must outlive them.
+/// Makes such tensors and owns them; pointers to them stay valid. The tensors that they are made of must outlive them.
 class made_tensors {
  public:
   using tensor = safetensors::tensor;
@@ -39,7 +39,7 @@ class made_tensors {
     t.bytes = keep(std::move(rows));
     return &t;
   }
-  /// Zeros, for a file like that of `beside`.
+  /// Zeros of a shape; messages name the file that `beside` comes from.
   const tensor* zeros(std::string_view name, std::initializer_list<std::uint64_t> shape, const tensor& beside) {
     tensor& t = add(beside);
     t.name = name;
@@ -48,7 +48,7 @@ class made_tensors {
     t.bytes = keep(std::vector<std::byte>(static_cast<std::size_t>(4 * t.elements)));
     return &t;
   }
-  /// Of a tensor of two rows, or of two numbers: row `a` - row `b`.
+  /// Row `a` less row `b` of a tensor of two rows, or of two numbers.
   const tensor* difference(const tensor& two, std::initializer_list<std::uint64_t> shape, std::uint32_t a,
                            std::uint32_t b) {
     tensor& t = add(two);

@@ -65,7 +65,8 @@ class model_output {
         throw failure(model.error().in(out_.name()));
     } else {
       (void)model_in_memory(kept_, out_.name());
-      constexpr std::size_t piece = std::size_t{1} << 20;  // the output would keep all of it once more
+      // In pieces, since output_file copies what it is given into its buffer as a whole.
+      constexpr std::size_t piece = std::size_t{1} << 20;
       for (std::size_t at = 0; at < kept_.size(); at += piece)
         out_.write(kept_.data() + at, std::min(piece, kept_.size() - at));
     }

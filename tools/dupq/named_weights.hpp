@@ -1,5 +1,5 @@
-// Weights in memory by the names that a model file of the plain layout has for them, as the parts of which a model file
-// is laid out.
+// Weights in memory, found by the names that they have in a plain model file ("blk.0.attn_q.weight"), in the form from
+// which model files are written.
 #pragma once
 
 #include <cstddef>
@@ -19,12 +19,12 @@ namespace dupq_tool {
 
 class named_weights {
  public:
-  /// `source`: who has them, for messages.
+  /// `source`: what messages say of where they come from.
   explicit named_weights(std::string source) : source_(std::move(source)) {}
   named_weights(const named_weights&) = delete;
   named_weights& operator=(const named_weights&) = delete;
 
-  /// Adds [rows][columns] values, which are referred to; a vector is one row.
+  /// Adds [rows][columns] values, which are not copied and must outlive this; a vector is one row.
   void add(std::string_view name, std::uint64_t rows, std::uint64_t columns, std::span<const float> values) {
     safetensors::tensor& t = tensors_.emplace_back();
     t.name = names_.emplace_back(name);

@@ -15,7 +15,6 @@ namespace dupq_tool::os {
 inline constexpr int standard_input = 0, standard_output = 1, standard_error = 2;
 
 // ---- the process
-// -----------------------------------------------------------------------------------------------------
 
 /// What follows the program's name, from the arguments of `main` or from where the system has them in full.
 std::vector<std::string> arguments(int count, char** words);
@@ -25,7 +24,6 @@ std::vector<std::string> arguments(int count, char** words);
 void prepare_process(void (*clean_up)(int signal));
 
 // ---- names
-// -----------------------------------------------------------------------------------------------------------
 
 /// A path of a name, and back. (The library's type for paths takes what is no char8_t through Windows' code page.)
 inline std::filesystem::path path_of(const std::string& name) { return std::u8string(name.begin(), name.end()); }
@@ -58,7 +56,6 @@ void remove(const char* path) noexcept;
 void sync_folder(const std::string& folder);
 
 // ---- files
-// -----------------------------------------------------------------------------------------------------------
 
 /// Opens a file, a device or a pipe.
 int open_input(const std::string& path);

@@ -69,7 +69,6 @@ inline void set_errno() noexcept {
 inline HANDLE handle_of(int file) noexcept { return reinterpret_cast<HANDLE>(::_get_osfhandle(file)); }
 
 // ---- the process
-// -----------------------------------------------------------------------------------------------------
 
 // The arguments of `main` have been through the code page, and names with wildcards replaced by those that match.
 inline std::vector<std::string> arguments(int, char**) {
@@ -92,7 +91,6 @@ inline void prepare_process(void (*clean_up)(int signal)) {
 }
 
 // ---- names
-// -----------------------------------------------------------------------------------------------------------
 
 inline file_kind look_at(int file) noexcept {
   file_kind kind;
@@ -171,7 +169,6 @@ inline void remove(const char* path) noexcept {
 inline void sync_folder(const std::string&) {}  // names are written through
 
 // ---- files
-// -----------------------------------------------------------------------------------------------------------
 
 inline int open_input(const std::string& path) {
   const int file = open_file(path, GENERIC_READ, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, _O_RDONLY);

@@ -41,7 +41,7 @@ class other_texts {
 
   std::span<const part> parts() const noexcept { return parts_; }
   std::size_t size() const noexcept { return parts_.empty() ? 0 : parts_.back().first + parts_.back().rows.rows; }
-  /// The first text that is equal, or none.
+  /// The number of the first text that equals this one; `none` if there is no such text.
   std::uint32_t find(std::string_view text) const {
     const auto found = numbers().find(text);
     return found == numbers().end() ? none : found->second;

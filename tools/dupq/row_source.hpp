@@ -31,8 +31,9 @@ inline constexpr std::string_view text_option_help =
     "                  what is no text in its encoding is counted and becomes U+FFFD\n"
     "  --skip-bad      skip and count rows that cannot be read\n";
 
-/// Which rows a verb reads: single texts, pairs, pairs with labels, or pairs with labels or a third text that is no
-/// duplicate, whose column is --negatives, or else `negative` where there are no labels.
+/// Which rows a verb reads. text: single texts; pair: two texts; labelled: two texts and a label; positives: two texts
+/// and either a label or a third text that is no duplicate of theirs, from the column that --negatives names or, in a
+/// file without labels, from the column `negative`.
 enum class row_kind { text, pair, labelled, positives };
 
 /// Whether a file's name ends so, in capitals or not.

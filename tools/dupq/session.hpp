@@ -160,8 +160,8 @@ class session {
   }
   /// Texts that one call gets: enough to keep every core or the GPU busy, few enough to show progress.
   std::size_t chunk_texts() const noexcept { return on_gpu_ ? 16384 : 1024; }
-  /// Whether so many texts, of so many bytes together, are enough for one call. Long texts come in smaller numbers,
-  /// since they wait in memory.
+  /// Whether so many texts, of so many bytes together, are enough for one call. The bytes bound the memory that waiting
+  /// texts take.
   bool full(std::size_t texts, std::size_t bytes) const noexcept {
     return texts >= chunk_texts() || bytes >= std::size_t{16} << 20;
   }

@@ -29,7 +29,7 @@ class step_log {
     if (std::chrono::steady_clock::now() - saved_ > std::chrono::seconds(5)) save();
   }
   void save() {
-    saved_ = std::chrono::steady_clock::now();  // where there is no room, it is not tried at every step
+    saved_ = std::chrono::steady_clock::now();  // first, so that on a full disk not every step tries again
     output_file out(path_);
     out.write(text_);
     out.commit();

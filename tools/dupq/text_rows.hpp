@@ -27,13 +27,13 @@ enum class text_format { lines, nul, csv, tsv, jsonl };
 /// What is to be read of a file, and how.
 struct row_choice {
   text_format format = text_format::lines;
-  /// The names of one text column, two, or two and the label's. They are looked up in a header or in an object; without
-  /// those only their number matters.
+  /// The names of one text column, of two, or of two and the label's. They are looked up in the header, or in a line's
+  /// object; in a format that has neither only how many there are counts.
   std::vector<std::string> columns = {};
   std::string id_column = {};  ///< of a text's id; empty: there is none
   bool chosen = false;         ///< by the user; otherwise a single column may have any name where it stands alone
   bool negatives = false;      ///< the third column is a text as well, and no label
-  /// Where there is no column of labels: a column of that name, if there is one, is read as `negatives` has it.
+  /// If the file has no column of labels but one of this name, that one is read as a third text (see `negatives`).
   std::string else_negatives = {};
   bool skip_bad = false;
   std::optional<char> separator = std::nullopt;

@@ -112,7 +112,8 @@ class text_search {
   std::vector<float> vectors_;
 };
 
-/// The vectors of `texts`; where one has a twin among the others, which have vectors, that one's.
+/// The vectors of `texts`. A text that is also among `others` (twins[i] is its number there) gets that one's vector,
+/// instead of being encoded again.
 inline text_search encode_new(session& s, std::span<const std::string_view> texts, std::span<const std::uint32_t> twins,
                               const other_texts& others) {
   std::vector<std::string_view> wanted;
@@ -121,7 +122,8 @@ inline text_search encode_new(session& s, std::span<const std::string_view> text
   std::vector<float> vectors = encode_all(s, wanted);
   const std::size_t dim = s.dim();
   vectors.resize(texts.size() * dim);
-  // From the last one on, each goes from where it was encoded to its place, which is never before that.
+  // The vectors that were encoded lie at the front without gaps. Each moves to its text's place, which is never further
+  // in front, so that beginning with the last one none is overwritten.
   for (std::size_t i = texts.size(), left = wanted.size(); i-- != 0;) {
     const auto to = vectors.begin() + static_cast<std::ptrdiff_t>(i * dim);
     if (twins[i] != other_texts::none)

@@ -82,7 +82,8 @@ class train_checkpoint {
     constexpr std::byte zeros[dupq::alignment]{};
     for_each_part(trainer, best, [&](const std::string&, const dupq::tensor_view&, std::span<const float> v) {
       const std::size_t padding = dupq::round_up(v.size_bytes(), dupq::alignment) - v.size_bytes();
-      constexpr std::size_t piece = std::size_t{1} << 18;  // the output would keep all of a large table
+      // In pieces, since output_file copies what it is given into its buffer as a whole.
+      constexpr std::size_t piece = std::size_t{1} << 18;
       for (; v.size() > piece; v = v.subspan(piece)) add(v.data(), piece * sizeof(float));
       add(v.data(), v.size_bytes());
       add(zeros, padding);

@@ -73,7 +73,8 @@ struct text_batch {
       labels.push_back(rows.pairs.labels[row] != 0 ? 1.0f : s.negative_label);
     }
     if (!labels.empty()) return;
-    // No pair is left. A step of a single one has the loss 0 and the gradients 0, as one without any has in PyTorch.
+    // No pair is left, and PyTorch makes a step with gradients of 0 then. The trainer wants at least one pair: for a
+    // single duplicate the loss and the gradients are 0.
     first.push_back(rows.pairs.first[chosen[0]]);
     second.push_back(rows.pairs.second[chosen[0]]);
     labels.push_back(1);

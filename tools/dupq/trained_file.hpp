@@ -24,7 +24,8 @@
 
 namespace dupq_tool {
 
-/// What is true of the base alone, or of it as it is stored. Thresholds are of the scores that the base gives.
+/// The keys of the base's file that change for other weights: how they are stored, their digest, and thresholds and a
+/// cascade, which were chosen for the base's scores.
 inline std::vector<key_change> trained_keys(const dupq::gguf::file& base, tensor_layout layout, std::string digest,
                                             std::optional<float> threshold,
                                             const std::optional<training_record>& record) {

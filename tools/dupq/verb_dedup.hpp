@@ -78,7 +78,8 @@ inline void spare_index(const std::string& out) {
     throw failure(out + ": is of an index, and must not be replaced by what is written");
 }
 
-/// The options for one of two files, of which some may be meant for the other alone.
+/// The options for `file`. Those that make no sense for its format are left out if they do for the other file's: then
+/// they were meant for that one.
 inline arguments options_of(const arguments& args, const std::string& file, const std::optional<std::string>& other) {
   if (!other) return args;
   const text_format mine = choose_format(args, file, row_kind::text),
@@ -188,7 +189,8 @@ class deduplication {
     return read_folded(rows_, want_.keep.has_value());
   }
 
-  /// Of --nearest only what the user says; a duplicate is what the model says, too.
+  /// From which score on rows are reported. --nearest reports all neighbours unless the user gives a threshold;
+  /// otherwise the model's own counts where the user gives none.
   float threshold(const arguments& args) const {
     if (want_.nearest != 0 && !args.has("--threshold")) return -std::numeric_limits<float>::infinity();
     const float chosen = session_.threshold(args);

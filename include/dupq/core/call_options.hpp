@@ -104,8 +104,8 @@ class watch {
   std::atomic_flag busy_{};  ///< a callback runs
 };
 
-/// Tells a watch of pairs which of them are cut; their texts, 2i and 2i + 1 of pair i, come in order. A pair is done
-/// with its score, and not with its texts.
+/// For bi-encoders that score pairs: they encode texts, of which 2i and 2i + 1 are those of pair i. A pair is reported
+/// as cut once, though both of its texts may be. `done` does nothing: a pair is done when it has its score.
 template <class Watch>
 class watch_of_texts {
  public:

@@ -74,9 +74,9 @@ struct config {
 
   /// Floats of one text's vector.
   constexpr std::size_t dim() const noexcept { return truncate_dim != 0 ? truncate_dim : pooled_dim(); }
-  /// Of what the pooling makes.
+  /// Floats of a vector as the pooling makes it.
   constexpr std::size_t pooled_dim() const noexcept { return pooling.modes() * hidden; }
-  /// Of a vector before it is truncated.
+  /// Floats of a vector before it is truncated.
   constexpr std::size_t whole_dim() const noexcept { return dense_dim != 0 ? dense_dim : pooled_dim(); }
   /// Keeps the first `n` floats of a vector, after all else; all where it has no more, or for 0.
   constexpr void keep(std::uint32_t n) noexcept { truncate_dim = n != 0 && n < whole_dim() ? n : dense_dim; }
@@ -90,7 +90,8 @@ struct limits {
   std::size_t texts = 64;         ///< texts of one forward pass
   std::size_t workers = 1;        ///< forward passes at a time
 
-  static constexpr std::size_t most_tokens = std::size_t{1} << 24, most_workers = 4096;  ///< that any of them may be
+  /// The greatest values that text_tokens, packed_tokens and texts, or workers, may have.
+  static constexpr std::size_t most_tokens = std::size_t{1} << 24, most_workers = 4096;
 };
 
 constexpr std::string_view name(architecture a) noexcept {
@@ -121,7 +122,7 @@ constexpr std::string_view name(pooling_mode m) noexcept {
   constexpr std::string_view names[6] = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
   return names[static_cast<std::size_t>(m) - 1];
 }
-/// Of the poolings without a sequence: 4 for cls, 2 for max and 1 for mean, added.
+/// Names of the poolings without a sequence. The index is the sum of 4 for cls, 2 for max and 1 for mean.
 inline constexpr std::string_view pooling_names[8] = {"none", "mean",     "max",     "max+mean",
                                                       "cls",  "cls+mean", "cls+max", "cls+max+mean"};
 constexpr std::string_view name(pooling p) noexcept {

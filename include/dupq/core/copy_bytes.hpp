@@ -1,4 +1,4 @@
-// Copies of as many bytes as it turns out at run time: of none, too, where there may be no memory to copy from or to.
+// memcpy for any number of bytes, also none.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,8 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// `std::memcpy`, which must not be given null pointers, not even for no bytes: an empty text or span has nothing else.
+/// `std::memcpy` must not be given null pointers, not even for no bytes, and the pointer of an empty text or span may
+/// be null.
 inline void copy_bytes(void* to, const void* from, std::size_t n) noexcept {
   if (n != 0) std::memcpy(to, from, n);
 }

@@ -40,7 +40,7 @@ class file {
     tensor_place first;
     return tensor(name, first);
   }
-  /// The same; looks from a place on first, and moves it.
+  /// The same; the search begins at `from`, which then moves behind the tensor that was found.
   std::optional<gguf::tensor> tensor(std::string_view name, tensor_place& from) const noexcept;
 
   /// Calls f(key, value) in the file's order.
@@ -85,7 +85,7 @@ class file {
       code = code_, expected = expected_, found = found_;
       return false;
     }
-    /// The failure, of what has that name.
+    /// The failure as an error about the key or tensor `name`.
     error why(std::string_view name) const noexcept { return error(code, name, expected, found); }
 
     bool take(std::uint64_t n, std::span<const std::byte>& out) noexcept {
@@ -116,7 +116,7 @@ class file {
       out = {reinterpret_cast<const char*>(raw.data()), raw.size()};
       return true;
     }
-    /// Where `end` is known, an array is not walked again.
+    /// `end`: where the value ends, if that is known; a long array of strings need not be walked to find it.
     bool key_value(std::string_view& key, value& v, std::size_t end = 0) noexcept;
     bool tensor_info(gguf::tensor& t, std::span<const std::byte> all, std::size_t data_at, std::size_t align) noexcept;
   };
@@ -124,7 +124,7 @@ class file {
   result<void> check_keys() noexcept;
   result<void> check_tensors() noexcept;
 
-  // Of bytes that were checked before.
+  // These read bytes that `parse` has checked, and check nothing.
   std::string_view name_at(std::size_t at) const noexcept {
     return {reinterpret_cast<const char*>(bytes_.data()) + at + 8,
             static_cast<std::size_t>(load<std::uint64_t>(bytes_.data() + at))};

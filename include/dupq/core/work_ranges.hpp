@@ -19,7 +19,8 @@ class work_ranges {
     std::size_t end = 0;
   };
 
-  /// A range weighs about `least` or more while there is as much for every worker, and has at most `most` items.
+  /// A range has at most `most` items. It weighs about `least` or more, unless too little is left to give every worker
+  /// as much.
   work_ranges(std::size_t n, std::size_t workers, std::size_t least, std::size_t most, Weight weight) noexcept
       : n_(n),
         workers_(std::max<std::size_t>(workers, 1)),

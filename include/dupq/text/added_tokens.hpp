@@ -141,7 +141,7 @@ class stretch {
   explicit stretch(std::string_view text) noexcept
       : begin_(text.data()), end_(text.data() + text.size()), limit_(end_), scan_(end_), closed_(true) {}
 
-  /// From `begin` on, where tokens are looked for from `scan` on.
+  /// Begins at `begin`; tokens before `scan` are not looked for.
   stretch(const added_tokens& tokens, std::string_view text, const char* begin, const char* scan) noexcept
       : tokens_(&tokens),
         text_(text.data()),

@@ -21,9 +21,10 @@ class piece_trie_builder {
     std::uint32_t unit = 0;  ///< the builder's own
   };
 
-  /// Units that suffice for pieces of so many bytes in all, but for some that are made to waste them.
+  /// How many units to provide for pieces of `bytes` bytes in all. Enough for any vocabulary but one that was made up
+  /// to need more, for which `build` returns 0.
   static constexpr std::uint64_t units_for(std::uint64_t bytes) noexcept { return (3 * bytes + 1279) / 256 * 256; }
-  /// Numbers of `scratch` for so many units.
+  /// The size of `scratch` for that many units.
   static constexpr std::uint64_t scratch_for(std::uint64_t units) noexcept { return units / 256 * block_scratch; }
 
   /// Fills `units`, of which there is a multiple of 256, and changes the entries. Returns how many are in use, from the
@@ -39,7 +40,8 @@ class piece_trie_builder {
   }
 
  private:
-  /// Of 256 units: a bit for each that is a base, and how often no base was found among them.
+  /// What `scratch` holds for a block of 256 units: a bit for each unit that is a base, in base_words numbers, and how
+  /// often no base was found in the block.
   static constexpr std::size_t base_words = 4, block_scratch = base_words + 1;
 
   piece_trie_builder(std::span<entry> entries, std::span<std::uint64_t> units,
@@ -65,7 +67,8 @@ class piece_trie_builder {
     return true;
   }
 
-  /// Of the node that all of these have come to.
+  /// Gives a node its children. `at`: all pieces that go through the node; byte number `depth` of each is that of its
+  /// child.
   bool place_children(std::span<entry> at, std::size_t depth) noexcept {
     const auto byte_of = [&](const entry& e) { return static_cast<unsigned char>(e.piece[depth]); };
     unsigned char labels[256];

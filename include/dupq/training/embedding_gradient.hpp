@@ -25,7 +25,8 @@ class word_gradients {
     row_of_ = from.take<std::int32_t>(c.vocabulary);
     used_ = from.take<std::uint8_t>(c.vocabulary);
   }
-  /// Nothing has a gradient, and no row has been used but those with moments.
+  /// Forgets all gradients. The rows that count as used are those whose moments are not 0: `words` may come from a
+  /// checkpoint.
   void reset(const parameter& words) noexcept {
     count_ = 0;
     std::fill_n(row_of_, words_, -1);

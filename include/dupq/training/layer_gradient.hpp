@@ -103,7 +103,7 @@ struct layer_factors {
     d_qkv = take(3 * std::size_t{c.hidden}), d_output = take(c.hidden), d_up = take(c.intermediate);
     d_down = take(c.hidden);
   }
-  /// `later`: rows of what follows attention.
+  /// `later`: the rows of all that follows attention, fewer than `tokens` where only first tokens go on.
   void set_rows(std::size_t tokens, std::size_t later) noexcept {
     x_qkv.rows = d_qkv.rows = tokens;
     for (column_panels<>* p : {&x_output, &x_up, &x_down, &d_output, &d_up, &d_down}) p->rows = later;

@@ -29,7 +29,7 @@ class optimizer {
     sums_ = from.take<double>(most);
     if (pieces_ == nullptr) return;
     for (const parameter& p : all) {
-      // The words in whole rows, which have their gradients one by one.
+      // A piece of the table of words has whole rows, because each row has a gradient of its own or none.
       const std::size_t whole =
           p.gradient == nullptr ? std::max<std::size_t>(piece_size / p.columns, 1) * p.columns : piece_size;
       for (std::size_t begin = 0; begin < p.size(); begin += whole)
@@ -76,7 +76,7 @@ class optimizer {
       for (std::size_t word = one.begin / n; word < (one.begin + one.count) / n; ++word) {
         const float* const gradient = words.of_word(word);
         float* const values = p.values + word * n;
-        if (gradient == nullptr && words.used(word) == 0) {  // moments of 0 move nothing
+        if (gradient == nullptr && words.used(word) == 0) {  // no gradient and no moments: only the decay changes it
           k.multiply(n, f.decay, values);
           continue;
         }

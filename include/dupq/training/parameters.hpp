@@ -219,12 +219,13 @@ class parameters {
     m.forward.outputs = m.backward.inputs = m.outputs;
     m.forward.inputs = m.backward.outputs = inputs;
     m.forward.bias = biases;
-    m.backward.bias = zeros_;  // products read ahead only in matrices that have one
+    m.backward.bias = zeros_;  // a product without a bias does not ask for its next weights early
     m.forward.panels = from.take<float>(round_up(m.outputs, panel_width) * std::uint64_t{inputs});
     m.backward.panels = from.take<float>(round_up(inputs, panel_width) * std::uint64_t{m.outputs});
     return m;
   }
-  /// What stands for a gradient that has its place already, also where an arena only counts.
+  /// The gradient, or, where an arena only counts and all pointers are null, one that is not null: null would mean that
+  /// there is no place for it yet.
   float* counted(float* gradient) noexcept { return gradient == nullptr ? &nowhere_ : gradient; }
 
   static void copy(const table<host_memory>& from, parameter& to) noexcept {

@@ -25,7 +25,7 @@
 
 namespace dupq::inline DUPQ_ABI {
 
-/// Of a bi-encoder or a cross-encoder, as its base is. One thread uses it at a time; the base must outlive it.
+/// Trains a copy of `base`, a bi-encoder or a cross-encoder. One thread uses it at a time; the base must outlive it.
 template <trainable_device D = cpu_trainable>
 class basic_trainer {
  public:
@@ -117,7 +117,7 @@ class basic_trainer {
     const std::size_t pairs = first.size();
     const double value = loss({s.head.logits, pairs}, labels, {s.head.logit_gradients, pairs}, *room);
     if (!std::isfinite(value)) return no_number("loss");
-    s.head.backward(pass, s.batch, s.output);  // which nobody needs any more
+    s.head.backward(pass, s.batch, s.output);  // its gradient takes the place of s.output, which nothing reads any more
     return finish(value);
   }
 
@@ -132,7 +132,7 @@ class basic_trainer {
     state_->batch.clear();
     return encode_pair(base_, prompt_, a, b, state_->batch.next(), special_tokens::parse).tokens;
   }
-  /// The same before there is a trainer: what `trainer_options::tokens` is chosen from. `ids` has room for the model's
+  /// The same without a trainer, to choose trainer_options::tokens before there is one. `ids` has room for the model's
   /// greatest length. Errors: missing_key, where the model's prompt is not there.
   static result<std::size_t> tokens_of(const model& base, std::string_view text, std::span<std::int32_t> ids) noexcept {
     const auto prompt = prompt_of(base);

@@ -153,7 +153,7 @@ struct training_state {
   }
 
  private:
-  /// n of T in a row, each laid out.
+  /// An array of n T, each of which lay_out(one) has laid out.
   template <class T, class LayOut>
   static T* place(arena& from, std::uint64_t n, LayOut&& lay_out) noexcept {
     T* const all = from.take<T>(n);

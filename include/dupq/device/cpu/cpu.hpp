@@ -68,7 +68,7 @@ class cpu {
  public:
   using memory = host_memory;
 
-  /// Products are shared by the columns among the workers of `shared` that are available.
+  /// The columns of each product are divided among the workers of `shared` that are idle when it begins.
   explicit cpu(const kernels& table, const executor& shared = {}) noexcept : kernels_(&table), shared_(shared) {}
 
   void embed(const token_batch& batch, const table<memory>& words, const table<memory>& types,
@@ -132,7 +132,7 @@ class cpu {
   /// A product, or each worker's share of its panels. What a column comes to does not depend on the others.
   template <class Args>
   void share(void (*kernel)(const Args&) noexcept, const Args& g) const noexcept {
-    constexpr std::size_t least = 6;  // panels: less work than passing it on
+    constexpr std::size_t least = 6;  // panels: waking another thread for fewer costs more than it saves
     const std::size_t panels = (g.n + panel_width - 1) / panel_width, most = panels / least;
     const std::size_t parts = most < 2 ? 1 : std::min(shared_.available(), most);
     if (parts < 2) return kernel(g);

@@ -18,13 +18,13 @@ struct integer_row {
   std::int32_t sum = 0;  ///< of the integers
 };
 
-/// A sum of integers; 0 where it is none, since the row had numbers that are not finite.
+/// A sum of integers that was computed in float; 0 where it is NaN or infinite, because the row had such numbers.
 inline std::int32_t whole_number(float sum) noexcept {
   return std::fabs(sum) <= 0x1p30f ? static_cast<std::int32_t>(sum) : 0;
 }
 
-/// What stands behind the integers of a panel: of each of its sixteen rows, in units of the similarity that the rows
-/// are packed for.
+/// What is stored behind the integers of a panel, for each of its sixteen rows. Scales and slacks are those of the
+/// similarity that the rows were packed for.
 struct panel_tail {
   float scale[panel_width];
   float slack[panel_width];         ///< how much higher a similarity can be than the integers say

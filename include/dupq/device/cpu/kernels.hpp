@@ -48,7 +48,8 @@ struct gemm_args : gemm_output {
   std::size_t b_stride = panel_width;
   std::size_t k = 0;
 
-  /// From a panel of weights to the next; 0 where b is not weights, which alone come with a bias.
+  /// Bytes from a panel of weights to the next, which kernels ask for ahead of time. 0 where b is no weights: such a
+  /// product has no bias.
   std::size_t panel_bytes() const noexcept { return bias == nullptr ? 0 : panel_stride * sizeof(float); }
   /// The part of the product that has panels first..last-1.
   gemm_args panels(std::size_t first, std::size_t last) const noexcept {

@@ -24,7 +24,8 @@ struct alignas(64) tile_shapes {
   std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
   std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 
-  /// The lower sums and rows of a have fewer, or the upper ones, where there are no lower ones.
+  /// For `total` rows of a, at most 32: the upper registers have the first 16 of them, the lower ones the rest. Without
+  /// a rest the lower ones are not used.
   constexpr void limit(std::size_t total) noexcept {
     const auto upper = static_cast<std::uint8_t>(total < register_rows ? total : register_rows);
     const auto lower = static_cast<std::uint8_t>(total > register_rows ? total - register_rows : register_rows);
@@ -33,7 +34,7 @@ struct alignas(64) tile_shapes {
   }
 };
 
-/// Products of up to 32 rows with one or two panels, from registers to where they belong.
+/// Products of up to 32 rows with one panel of weights or (Beside) two. `Lower`: there are more than 16 rows.
 template <bool Lower, bool Beside>
 struct sums_of_tiles {
   static constexpr std::size_t panels = Beside ? 2 : 1, width = panels * panel_width;
@@ -122,7 +123,8 @@ DUPQ_ISA inline void gemm8(const gemm8_args& g) noexcept {
     if (rows != loaded) {
       tile_shapes shapes;
       shapes.limit(loaded = rows);
-      __asm__ volatile("" : : "r"(&shapes) : "memory");  // all of it is read, which compilers do not know
+      // Compilers do not know that the next instruction reads all of `shapes`.
+      __asm__ volatile("" : : "r"(&shapes) : "memory");
       _tile_loadconfig(&shapes);
     }
     rows > register_rows ? all_panels<true>(g, row, rows) : all_panels<false>(g, row, rows);
