@@ -330,6 +330,8 @@ TEST_CASE("a setting that nobody knows is refused by file and key") {
         std::string("tokenizer.json: normalizer.mystery") + end);
   CHECK(said("bert", "tokenizer.json", "\"id\": 0,", "\"id\": 0, \"mystery\": 1,") ==
         std::string("tokenizer.json: added_tokens.0.mystery") + end);
+  CHECK(said("bert", "tokenizer.json", "\"post_processor\": {", "\"post_processor\": {\"mystery\": 1,", true) ==
+        std::string("tokenizer.json: post_processor.mystery") + end);
   const model_folder folder("bert");
   folder.write("special_tokens_map.json", R"({"mystery": 1})");
   CHECK(folder.trouble() == std::string("special_tokens_map.json: mystery") + end);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #endif
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -81,6 +82,38 @@ TEST_CASE("bytes written earlier can be replaced") {
   out.write("!");
   out.commit();
   CHECK(contents(f / "a") == "0012 rows!");
+}
+
+TEST_CASE("places beyond 4 GiB") {
+  const folder f;
+  constexpr std::uint64_t far = (std::uint64_t{5} << 30) + 3;
+  const int out = os::create_new(f / "a", 0666);
+  REQUIRE(out >= 0);
+  CHECK(os::write_at(out, 0, "near"));
+  CHECK(os::write_at(out, far, "far"));  // what is between takes no place on the disk, where file systems can
+  CHECK(os::look_at(out).size == far + 3);
+  CHECK(os::close(out));
+  CHECK(os::look_at(f / "a").size == far + 3);
+
+  const int in = os::open_input(f / "a");
+  REQUIRE(in >= 0);
+  const auto at = [&](std::uint64_t offset) {
+    char text[4]{};
+    const auto n = os::read_at(in, offset, text, sizeof text);
+    return std::string(text, n < 0 ? 0 : static_cast<std::size_t>(n));
+  };
+  CHECK(at(0) == "near");
+  CHECK(at(far) == "far");
+  CHECK(at(far & 0xFFFFFFFFu) == std::string(4, '\0'));
+  CHECK(at(far + 3).empty());
+  CHECK(os::close(in));
+
+  std::ifstream stream(f / "a", std::ios::binary);  // training reads its checkpoints so
+  stream.seekg(static_cast<std::streamoff>(far));
+  std::string text(3, ' ');
+  CHECK(stream.read(text.data(), 3));
+  CHECK(text == "far");
+  CHECK(stream.tellg() == static_cast<std::streamoff>(far) + 3);
 }
 
 TEST_CASE("two writers of one name each write a whole file, and the last one stays") {

@@ -1,9 +1,11 @@
 // tokenizer.json's post_processor: the special tokens that it puts around a text and a pair.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json_file.hpp"
@@ -19,6 +21,19 @@ class hf_template {
     mpnet,  ///< two separators
     any,    ///< one or two, for models without token types
   };
+
+  /// Keys of tokenizer.json that change no id: what is said of tokens that are not put around a text, and the places in
+  /// the text that tokens come from.
+  static constexpr std::array<std::string_view, 10> harmless{"post_processor.special_tokens",
+                                                             "post_processor.special_tokens.*",
+                                                             "post_processor.add_prefix_space",
+                                                             "post_processor.trim_offsets",
+                                                             "post_processor.use_regex",
+                                                             "post_processor.processors.special_tokens",
+                                                             "post_processor.processors.special_tokens.*",
+                                                             "post_processor.processors.add_prefix_space",
+                                                             "post_processor.processors.trim_offsets",
+                                                             "post_processor.processors.use_regex"};
 
   hf_template(const json_node& post, form wanted)
       : post_(rules_of(post)), form_(wanted), type_(post_.text_or("type", "")) {

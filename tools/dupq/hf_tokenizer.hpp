@@ -361,12 +361,13 @@ class hf_tokenizer_reader {
     if (files_.settings) files_.settings->finish(harmless_settings);
     if (files_.json) {
       std::vector<std::string_view> harmless{"version",      "padding", "padding.*", "truncation",
-                                             "truncation.*", "decoder", "decoder.*", "post_processor.*"};
+                                             "truncation.*", "decoder", "decoder.*"};
+      harmless.insert(harmless.end(), hf_template::harmless.begin(), hf_template::harmless.end());
       if (built_anew_)
-        for (const char* key : {"normalizer", "normalizer.*", "pre_tokenizer", "pre_tokenizer.*", "post_processor",
-                                "model.unk_token", "model.continuing_subword_prefix"})
+        for (const char* key : {"normalizer", "normalizer.*", "pre_tokenizer", "pre_tokenizer.*", "model.unk_token",
+                                "model.continuing_subword_prefix"})
           harmless.push_back(key);
-      if (static_) harmless.push_back("post_processor");
+      if (built_anew_ || static_) harmless.insert(harmless.end(), {"post_processor", "post_processor.*"});
       files_.json->finish(harmless);
     }
     if (files_.map) files_.map->finish();

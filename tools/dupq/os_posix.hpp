@@ -14,6 +14,9 @@
 
 namespace dupq_tool::os {
 
+// Places in files have 64 bits. glibc has 32 for them on systems of 32 bits, unless a program asks for more.
+static_assert(sizeof(off_t) >= 8, "compile with -D_FILE_OFFSET_BITS=64");
+
 inline std::vector<std::string> arguments(int count, char** words) {
   return {words + std::min(count, 1), words + std::max(count, 0)};
 }
