@@ -38,6 +38,7 @@ struct both_kinds {
   std::vector<std::uint64_t> trie, merges, merged_words, filter, words_of_one, breaks;
   std::vector<double> scores;
   std::vector<std::int32_t> byte_pieces, bytes;
+  std::vector<dupq::bpe::merge> letter_merges = std::vector<dupq::bpe::merge>(dupq::bpe::letter_pairs);
   dupq::unigram_model unigram, slow_unigram;
   dupq::bpe_model bpe, unfiltered;
 
@@ -66,6 +67,7 @@ struct both_kinds {
         dupq::bpe::view(bytes_of(bytes), bytes_of(merges), bytes_of(merged_words), count, bytes_of(filter));
     require(quick.has_value());
     bpe.merges = *quick;
+    bpe.merges.remember_letters(letter_merges.data());
     // The words that are pieces with a mark before them, and all marks: no piece has one behind a letter or a digit but
     // the special ones, which end with '>'.
     words_of_one.assign(2 * dupq::key_slots::count_for(2), 0);

@@ -50,13 +50,15 @@ class foreign_subwords {
     if (!read_.done()) return read_.done().error();
     auto* const model = storage_.take<bpe_model>(1);
     const auto merge_count = static_cast<std::size_t>(merges.count);
+    auto* const letters = storage_.take<bpe::merge>(bpe::letter_pairs);
     const bpe_builder::tables tables(count_, merge_count, storage_);
     const room rest(*this);
     if (!storage_.fits() || !storage_.has_memory()) return std::optional<tokenizer>();
     const auto tokens = list_tokens(rest);
     if (!tokens) return tokens.error();
-    const auto made = bpe_builder::build(*tokens, merges.bytes, merge_count, tables);
+    auto made = bpe_builder::build(*tokens, merges.bytes, merge_count, tables);
     if (!made) return made.error();
+    made->remember_letters(letters);
     options_.extension = &bpe_text, options_.pieces = ::new (static_cast<void*>(model)) bpe_model{*made, prefix, true};
     return make(*tokens, rest);
   }

@@ -48,6 +48,7 @@ class subword_reader {
 
   result<std::optional<tokenizer>> read_bpe(const gguf::value& tokens) noexcept {
     auto* const model = storage_.take<bpe_model>(1);
+    auto* const letters = storage_.take<bpe::merge>(bpe::letter_pairs);
     tokenizer_options o = read_options(tokens);
     o.extension = &bpe_text, o.pieces = model;
     const gguf::value bytes = required(bpe::bytes_key, gguf::value_type::i32);
@@ -56,10 +57,10 @@ class subword_reader {
     const gguf::value filter = read_.array(bpe::filter_key, gguf::value_type::u64);
     const bool prefix = read_.boolean(bpe_model::prefix_key, false), split = read_.boolean(bpe_model::split_key, true);
     if (!read_.done()) return read_.done().error();
-    if (model == nullptr) return std::optional<tokenizer>();
-    const auto made =
-        bpe::view(bytes.bytes, merges.bytes, words.bytes, static_cast<std::size_t>(tokens.count), filter.bytes);
+    if (letters == nullptr) return std::optional<tokenizer>();
+    auto made = bpe::view(bytes.bytes, merges.bytes, words.bytes, static_cast<std::size_t>(tokens.count), filter.bytes);
     if (!made) return made.error();
+    made->remember_letters(letters);
     ::new (static_cast<void*>(model)) bpe_model{*made, prefix, split};
     return make(tokens, o);
   }
