@@ -258,6 +258,7 @@ def llama_encoder(options):
     tokens = 8192  # of a batch, all of which are one pass
     model = llama_cpp.Llama(str(path), embedding=True, n_ctx=tokens, n_batch=tokens, n_ubatch=tokens, verbose=False,
                             n_threads=options.threads, n_threads_batch=options.threads,
+                            flash_attn=True,  # the other attention is slow for more than a text at a time
                             pooling_type=llama_cpp.LLAMA_POOLING_TYPE_MEAN)
     return lambda texts: numpy.array(model.embed(texts, normalize=True), dtype=numpy.float32)
 
