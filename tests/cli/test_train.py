@@ -228,7 +228,8 @@ class Augmented(Train):
         options = ("--loss", "cross", *FEW)
         plain = self.trained(base, *options, pairs=pairs)
         _, said = self.train(base, *options, "--augment", "opposites", "--augment-share", 0.5, pairs=pairs)
-        self.assertIn("questions.csv: 12 pairs made of its questions, 4 of them duplicates", said)
+        self.assertIn("questions.csv: 9 pairs made of its questions, 4 of them duplicates; 3 duplicates in other words "
+                      "learnt from twice", said)
         self.assertIn("36 pairs, 5 steps", said)
         made = (self.folder / "out.gguf").read_bytes()
         self.assertNotEqual(made, plain)

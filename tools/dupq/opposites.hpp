@@ -17,13 +17,15 @@
 #include <string_view>
 #include <vector>
 
+#include "kinds_of_things.hpp"
 #include "opposite_words.hpp"
+#include "question_frames.hpp"
 #include "question_words.hpp"
 
 namespace dupq_tool {
 
-enum class question_edit { number, negation, antonym, roles };
-inline constexpr std::size_t question_edits = 4;
+enum class question_edit { number, negation, antonym, thing, roles };
+inline constexpr std::size_t question_edits = 5;
 
 class question_editor {
  public:
@@ -41,6 +43,7 @@ class question_editor {
     if (edit == question_edit::number) numbers(found, false);
     if (edit == question_edit::negation) negations(found);
     if (edit == question_edit::antonym) replace(found, antonyms);
+    if (edit == question_edit::thing) other_things(found);
     if (edit == question_edit::roles) roles(found, false);
     return chosen(found);
   }
@@ -53,6 +56,41 @@ class question_editor {
     roles(found, true);
     return chosen(found);
   }
+  /// The same question in another frame.
+  std::optional<std::string> reframed() const {
+    std::vector<std::string> found;
+    reframe(q_, found);
+    return chosen(found);
+  }
+  /// The two names that a question sets side by side: "What is the difference between A and B?"
+  std::optional<std::array<std::string, 2>> names() const {
+    const auto both = [&](std::size_t i, std::size_t n, std::size_t j,
+                          std::size_t m) -> std::optional<std::array<std::string, 2>> {
+      if (!different(i, n, j, m) || !is_letter(q_[i][0]) || !is_letter(q_[j][0])) return {};
+      // "magnetic and electric fields": the first name is not whole. "shares and stocks": frames are for one of each.
+      if (n != m && !(q_.capital(i + n - 1) && q_.capital(j + m - 1))) return {};
+      if ((q_[i + n - 1].ends_with("s") && !q_.capital(i)) || (q_[j + m - 1].ends_with("s") && !q_.capital(j)))
+        return {};
+      return std::array{q_.joined(i, n), q_.joined(j, m)};
+    };
+    for (std::size_t i = 0; i + 3 < q_.size(); ++i) {
+      const bool between = q_[i] == "between";
+      if (!between && q_[i] != "better" && q_[i] != "best") continue;
+      const std::size_t n = noun(i + 1), j = i + 2 + n, m = noun(j);
+      if (n != 0 && m != 0 && q_[j - 1] == (between ? "and" : "or") && (between || j + m == q_.size()))
+        if (auto found = both(i + 1, n, j, m)) return found;
+    }
+    for (std::size_t i = 2; i + 1 < q_.size(); ++i) {
+      constexpr std::string_view middles[] = {"or", "vs", "than", "over"};
+      if (!among(q_[i], middles) || q_.ends(i - 1)) continue;
+      std::size_t n = 0;
+      while (n < 3 && i - n > 1 && q_.capital(i - n - 1) && (n == 0 || !q_.ends(i - n - 1))) ++n;
+      const std::size_t m = noun(i + 1);
+      if (n != 0 && m != 0 && q_.capital(i + 1) && q_.together(i - n, n))
+        if (auto found = both(i - n, n, i + 1, m)) return found;
+    }
+    return {};
+  }
 
  private:
   using list = std::vector<std::string>;
@@ -63,6 +101,7 @@ class question_editor {
   }
   std::uint64_t random(std::uint64_t n) const { return dupq::mix(key_ + (n + 1) * 0x9E3779B97F4A7C15u); }
 
+  static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || static_cast<unsigned char>(c) >= 0x80; }
   static bool among(std::string_view word, std::span<const std::string_view> words) {
     return std::ranges::find(words, word) != words.end();
   }
@@ -85,6 +124,7 @@ class question_editor {
       constexpr std::string_view things[] = {"weight", "fat", "muscle", "followers", "confidence", "money", "height"};
       return among(next, things);
     }
+    if (pair.rule == word_rule::after_people) return i > 0 && among(q_[i - 1], actors);
     // What a question begins with is not looked for in its middle.
     constexpr std::string_view openings[] = {"how", "what", "who", "is there any way to"};
     const std::string_view first = pair.a.substr(0, pair.a.find(' '));
@@ -98,10 +138,26 @@ class question_editor {
           if (n != 0 && allows(pair, i, n) && !q_.has(lowered(to))) found.push_back(q_.replaced(i, n, to));
         };
         // There are so many best things that the worst ones would crowd out all other opposites.
-        if (pair.a == "best" && random(i + 200) % 4 != 0) continue;
+        if ((pair.a == "best" || pair.b == "with") && random(i + 200) % 4 != 0) continue;
         try_one(lowered(pair.a), pair.b);
         if (pair.rule != word_rule::forward) try_one(lowered(pair.b), pair.a);
       }
+  }
+
+  /// Another thing of its kind, where no third one of the kind is named beside it.
+  void other_things(list& found) const {
+    for (const auto kind : things::kinds) {
+      std::size_t named = 0, at = 0, which = 0;
+      for (std::size_t i = 1; i < q_.size(); ++i)
+        for (std::size_t k = 0; k < kind.size(); ++k)
+          if (q_[i] == lowered(kind[k])) ++named, at = i, which = k;
+      if (named != 1) continue;
+      const std::size_t other = (which + 1 + random(at) % (kind.size() - 1)) % kind.size();
+      // Part of a longer name: "the US Apple store", "New Year".
+      const bool name = q_.capital(at) && ((q_.capital(at - 1) && at > 1) || (q_.capital(at + 1) && !q_.ends(at)) ||
+                                           kind[which][0] >= 'a');
+      if (!name) found.push_back(q_.replaced(at, 1, kind[other]));
+    }
   }
 
   // ---- numbers: another one, or the same one as a word
