@@ -73,20 +73,57 @@ class TokenizerFolders(Case):
             self.assertIn("tokenizer.json", said)
             self.assertIn(words, said)
 
-    def test_a_map_of_characters_that_loops_ends_with_the_text(self):
-        """From the place behind "a" another "a" leads to that place again: double arrays share places like that."""
+    def test_far_too_many_tokens_are_counted_and_not_kept(self):
+        """No list of this length is read into memory, whatever file it stands in."""
+        count = (1 << 20) + 1
+        folder, model = self.folder / "many", self.folder / "many.gguf"
+        shutil.copytree(GOLDEN / "bert", folder)
+        (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+        tokenizer = json.loads((folder / "tokenizer.json").read_text())
+        said = f"{count} tokens, more than config.json's vocab_size 479"
+        numbers = ",".join(f'"{i}":{i}' for i in range(count))
+        scores = ",".join(f'["{i}",0]' for i in range(count))
+        for kind, vocab in ("WordPiece", "{" + numbers + "}"), ("BPE", "{" + numbers + "}"), ("Unigram", f"[{scores}]"):
+            text = json.dumps({**tokenizer, "model": {**tokenizer["model"], "type": kind, "vocab": "HERE", "merges": [],
+                                                      "unk_id": 0}})
+            (folder / "tokenizer.json").write_text(text.replace('"HERE"', vocab))
+            self.assertIn(f"tokenizer.json: {said}", self.refused("convert", folder, "-o", model))
+        (folder / "tokenizer.json").unlink()
+        (folder / "tokenizer_config.json").write_text("{}")
+        (folder / "vocab.txt").write_text("".join(f"{i}\n" for i in range(count)))
+        self.assertIn(f"vocab.txt: {said}", self.refused("convert", folder, "-o", model))
+        (folder / "vocab.json").write_text("{" + numbers + "}")
+        (folder / "merges.txt").write_text("#version: 0.2\n")
+        self.assertIn(f"vocab.json: {count} entries are too many", self.refused("convert", folder, "-o", model))
+        (folder / "vocab.json").write_text('{"<s>": 0, "</s>": 1}')
+        (folder / "merges.txt").write_text("a b\n" * count)
+        self.assertIn(f"merges.txt: {count} lines are too many", self.refused("convert", folder, "-o", model))
+
+    def test_a_map_of_characters_that_loops(self):
+        """From the place behind "a" another "a" leads to that place again: double arrays may share places like that, as
+        long as a way leads on from there, here with "b". "a" alone is no key then, and stays as it is."""
         case = next(c for c in map(json.loads, SUBWORD_CASES.read_text(encoding="utf-8").splitlines())
                     if c["tokenizer.json"]["model"]["type"] == "Unigram")
-        units = [1 << 10] + [97 << 10 | 97 if i == 1 ^ 97 else 0 for i in range(1, 256)]
-        loop = base64.b64encode(struct.pack("<257I", 1024, *units) + b"\0").decode()
         folder, model = self.folder / "loop", self.folder / "loop.gguf"
         shutil.copytree(GOLDEN / "bert", folder)
         (folder / "tokenizer_config.json").write_text(json.dumps(case["tokenizer_config.json"]))
-        ids = []
-        for normalizer in ({"type": "Precompiled", "precompiled_charsmap": loop}, None):
+
+        def write(normalizer):
             (folder / "tokenizer.json").write_text(json.dumps({**case["tokenizer.json"], "normalizer": normalizer}))
+
+        def map_with(units):
+            units = {0: 1 << 10, 1 ^ 97: 97 << 10 | 97} | units
+            packed = struct.pack("<257I", 1024, *(units.get(i, 0) for i in range(256)))
+            return {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(packed + b"c\0").decode()}
+
+        write(map_with({}))
+        said = self.refused("convert", folder, "-o", model)
+        self.assertIn("tokenizer.json: normalizer.precompiled_charsmap: the character map loops", said)
+        ids = []
+        for normalizer in (map_with({1 ^ 98: 98 << 10 | 1 << 8 | 98, 1: 1 << 31}), None):
+            write(normalizer)
             self.ok("convert", folder, "-o", model)
-            ids.append(self.ok("tokenize", model, "-0", stdin="a" * 100000 + "\0b a aa\0"))
+            ids.append(self.ok("tokenize", model, "-0", stdin="a" * 100000 + "\0a aa\0"))
         self.assertEqual(*ids)
 
     def compare(self, cases, least):

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models.hpp"
+#include "unit/character_map.hpp"
 #include "unit/gguf_builder.hpp"
 
 namespace {
@@ -130,6 +131,10 @@ TEST_CASE("what such a file says wrongly is refused") {
       set("tokenizer.ggml.precompiled_charsmap", array_type, numbers(u8, std::vector<unsigned char>{16, 0, 0, 0, 1})));
   refused("xlm-roberta-f16", errc::wrong_type, "tokenizer.ggml.precompiled_charsmap",
           set("tokenizer.ggml.precompiled_charsmap", array_type, numbers(i32, std::vector<std::int32_t>{1})));
+  const std::string loop = dupq_test::character_map(1).step(1, 'a', 1).bytes();
+  refused("xlm-roberta-f16", errc::wrong_value, "tokenizer.ggml.precompiled_charsmap",
+          set("tokenizer.ggml.precompiled_charsmap", array_type,
+              numbers(u8, std::vector<unsigned char>(loop.begin(), loop.end()))));
   for (const std::int32_t type : {5, 6})  // nothing is a piece; all are bytes
     refused("xlm-roberta-f16", type == 5 ? errc::wrong_value : errc::unsupported, "tokenizer.ggml.token_type",
             set("tokenizer.ggml.token_type", array_type, numbers(i32, std::vector<std::int32_t>(479, type))));

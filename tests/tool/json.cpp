@@ -102,6 +102,15 @@ TEST_CASE("nesting is bounded") {
   CHECK(trouble(std::string(100'000, '[')) == "f.json: line 1, byte 64: nested too deeply");
 }
 
+TEST_CASE("lists that are too long are read, counted and not kept") {
+  const auto with = [](const char* text) { return json::parse(text, "f.json", 1, 2); };
+  CHECK(with("[1, 2]") == json::value(json::array{std::int64_t{1}, std::int64_t{2}}));
+  CHECK(with("[1, [2], {}]") == json::value(json::left_out{3}));
+  CHECK(with(R"({"a": 1, "b": 2, "c": {"d": "e"}, "f": null})") == json::value(json::left_out{4}));
+  CHECK_THROWS_WITH_AS(with("[1, 2, 3, 01]"), "f.json: line 1, byte 10: a number with a leading zero", failure);
+  CHECK_THROWS_WITH_AS(with("[1, 2, 3"), "f.json: line 1, byte 8: ends too early", failure);
+}
+
 TEST_CASE("text is quoted so that it reads back") {
   CHECK(json::quote("a\"b\\c\n\t\x01\x7F") == R"("a\"b\\c\n\t\u0001\u007f")");
   CHECK(json::quote("\xC3\xA9") == "\"\xC3\xA9\"");

@@ -60,3 +60,12 @@ TEST_CASE("a value that was taken as a whole has no unread members, one whose ki
   for (const auto& [name, value] : node.at("c").members()) CHECK(value.where() == "f.json: c." + name);
   CHECK(left(node) == "");
 }
+
+TEST_CASE("a list that was too long to keep has a number of entries, and is read by nobody") {
+  const json_node node(json::parse(R"({"a": [1, 2, 3], "b": [1]})", "f.json", 1, 2), "f.json");
+  CHECK(node.at("a").entries() == 3);
+  CHECK(node.at("b").entries() == 1);
+  CHECK(node.entries() == 2);
+  CHECK_THROWS_WITH_AS((void)node.at("a").items(), "f.json: a: 3 entries are too many", failure);
+  CHECK_THROWS_WITH_AS((void)node.at("a").raw(), "f.json: a: 3 entries are too many", failure);
+}

@@ -16,7 +16,9 @@ namespace dupq_test {
 class loaded_model {
  public:
   explicit loaded_model(const std::string& file, const dupq::model_options& options = {})
-      : file_(file), storage_(storage_bytes()), loaded_(dupq::model::load(file_.span(), storage_.span(), options)) {}
+      : file_(file),
+        storage_(storage_bytes(options)),
+        loaded_(dupq::model::load(file_.span(), storage_.span(), options)) {}
 
   bool ok() const { return loaded_.has_value(); }
   const dupq::error& error() const {
@@ -34,8 +36,8 @@ class loaded_model {
   const dupq::model* operator->() const { return &**this; }
 
  private:
-  std::size_t storage_bytes() const {
-    const auto needed = dupq::model::storage_bytes(file_.span());
+  std::size_t storage_bytes(const dupq::model_options& options) const {
+    const auto needed = dupq::model::storage_bytes(file_.span(), options);
     return needed ? *needed : 0;
   }
 

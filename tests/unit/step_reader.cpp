@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "character_map.hpp"
 #include "loaded_model.hpp"
 #include "small_vocabulary.hpp"
 
@@ -211,6 +212,17 @@ TEST_CASE("a model of such a tokenizer needs what reads it") {
   CHECK(std::string(e.subject) == "dupq.tokenizer.normalizer");
   const dupq_test::loaded_model m(b.build(), {.settings = &dupq::all_settings});
   CHECK(m->tokenizer().options().steps.check());
+  using map = dupq_test::character_map;
+  for (const bool loops : {false, true}) {  // from "a" to "a" again; "b" is a way out
+    const map with = loops ? map(1).step(1, 'a', 1) : map(1).step(1, 'a', 1).leaf(1, 'b');
+    b.set("dupq.tokenizer.normalizer", 9,
+          dupq_test::raw(std::uint32_t{8}, std::uint64_t{2}) + dupq_test::raw_text("precompiled") +
+              dupq_test::raw_text(with.bytes()));
+    const dupq_test::loaded_model mapped(b.build(), {.settings = &dupq::all_settings});
+    CHECK(mapped.ok() == !loops);
+    if (loops) CHECK(mapped.error().code == errc::wrong_value);
+    if (loops) CHECK(std::string(mapped.error().subject) == "dupq.tokenizer.normalizer");
+  }
   b.set("dupq.tokenizer.normalizer", 9, dupq_test::raw(std::uint32_t{8}, std::uint64_t{1}) + dupq_test::raw_text("x"));
   CHECK(dupq_test::loaded_model(b.build(), {.settings = &dupq::all_settings}).error().code == errc::wrong_value);
 }

@@ -1,6 +1,7 @@
 // tokenizer.json's byte-level BPE, or vocab.json and merges.txt beside each other: tokens, merges, the pre-tokenizer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <dupq/text/bpe_builder.hpp>
@@ -68,11 +69,10 @@ class hf_bpe_reader {
     return std::move(reader.out_);
   }
 
-  /// vocab.json and merges.txt as the tokenizer.json that they are in newer folders.
+  /// vocab.json and merges.txt, of at most `most` entries each, as the tokenizer.json that they are in newer folders.
   static json_node from_older_files(const std::filesystem::path& vocab, const std::filesystem::path& merges_file,
-                                    bool prefix_space) {
-    const dupq::mapped_file file = open_folder_file(vocab);
-    json::value tokens = json::parse(as_text(file.bytes()), os::name_of(vocab));
+                                    bool prefix_space, std::size_t most) {
+    json::value tokens = json_node::open(vocab, most).raw();
     const auto id_of = [&](const char* token) {
       const json::value* id = tokens.find(token);
       if (id == nullptr) throw failure(os::name_of(vocab) + ": " + json::quote(token) + ": missing");
@@ -83,6 +83,8 @@ class hf_bpe_reader {
     json::array merges;
     const dupq::mapped_file list = open_folder_file(merges_file);
     std::string_view text = as_text(list.bytes());
+    if (const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')); lines > most)
+      throw failure(os::name_of(merges_file) + ": " + std::to_string(lines) + " lines are too many");
     for (bool first = true; !text.empty(); first = false) {
       const std::size_t end = std::min(text.find('\n'), text.size());
       std::string_view line = text.substr(0, end);

@@ -17,7 +17,8 @@ namespace dupq_tool {
 
 class hf_charsmap {
  public:
-  /// The map's bytes. A map that is cut off, leads out of itself, or has a replacement that is no text is a failure.
+  /// The map's bytes. A map that is cut off, loops or leads out of itself, or has a replacement that is no text is a
+  /// failure.
   static std::string read(const json_node& node) {
     const std::string bytes = decode(node);
     if (!dupq::charsmap::is_sound(bytes)) node.fail("the character map is cut off");
@@ -51,7 +52,7 @@ class hf_charsmap {
 
   using map_type = dupq::charsmap;
 
-  /// Goes once over every place that a text can lead to. (Ways may come back to a place: a search ends with its text.)
+  /// Goes once over every place that a text can lead to. Ways may come back to a place, as long as they end.
   void check() {
     if (!dupq::unicode::is_utf8(map_.texts())) node_.fail("a replacement of the character map is not UTF-8");
     std::vector<std::size_t> places{map_type::offset(map_.unit(0))};
@@ -69,6 +70,9 @@ class hf_charsmap {
         if (seen.insert(next).second) places.push_back(next);
       }
     }
+    std::vector<std::uint64_t> memory(dupq::charsmap_ways::words(map_));
+    if (!dupq::charsmap_ways::check(map_, memory.data()))
+      node_.fail("the character map loops: a way through it comes to no replacement");
   }
   void check_text(std::size_t at) const {
     const std::string_view texts = map_.texts();

@@ -27,10 +27,16 @@ struct tokenizer_files {
   std::optional<json_node> more;      ///< added_tokens.json; the same
   bool has_vocab = false;
 
-  tokenizer_files(const std::filesystem::path& folder, const std::optional<json_node>& tokenizer_settings)
+  /// Entries of a list of tokens, or of merges, that are read for so many rows of embeddings. Longer ones, which cannot
+  /// fit, are only counted.
+  static std::size_t most_entries(std::size_t rows) { return std::max<std::size_t>(1u << 20, 16 * rows); }
+
+  tokenizer_files(const std::filesystem::path& folder, const std::optional<json_node>& tokenizer_settings,
+                  std::size_t rows)
       : json_path(folder / "tokenizer.json"), vocab_path(folder / "vocab.txt"), settings(tokenizer_settings) {
     const auto open = [&](const char* name) {
-      return std::filesystem::exists(folder / name) ? std::optional(json_node::open(folder / name)) : std::nullopt;
+      return std::filesystem::exists(folder / name) ? std::optional(json_node::open(folder / name, most_entries(rows)))
+                                                    : std::nullopt;
     };
     json = open("tokenizer.json");
     has_vocab = std::filesystem::exists(vocab_path);

@@ -42,7 +42,7 @@ class hf_tokenizer_reader {
       : folder_(folder),
         mpnet_(folder.config.architecture == dupq::architecture::mpnet),
         static_(folder.config.architecture == dupq::architecture::static_table),
-        files_(folder.transformer, folder.tokenizer_settings) {}
+        files_(folder.transformer, folder.tokenizer_settings, folder.config.vocabulary) {}
 
   hf_tokenizer run() {
     read_class();
@@ -105,7 +105,8 @@ class hf_tokenizer_reader {
   bool read_kind() {
     const auto merges = folder_.transformer / "merges.txt", vocab = folder_.transformer / "vocab.json";
     if (!files_.json && std::filesystem::exists(merges) && std::filesystem::exists(vocab)) {
-      files_.json = hf_bpe_reader::from_older_files(vocab, merges, files_.flag_or("add_prefix_space", false));
+      files_.json = hf_bpe_reader::from_older_files(vocab, merges, files_.flag_or("add_prefix_space", false),
+                                                    tokenizer_files::most_entries(folder_.config.vocabulary));
       files_.json_path = vocab;
     }
     if (!files_.json) return false;
@@ -132,8 +133,8 @@ class hf_tokenizer_reader {
 
   void read_pieces(const json_node& json) {
     const json_node model = json.at("model");
+    check_rows(model.at("vocab").entries());
     if (out_.kind == tokenizer_kind::unigram) {
-      if (const auto* entries = model.at("vocab").raw().as<json::array>()) check_rows(entries->size());
       out_.unk = read_unigram(model, vocabulary_, out_.unigram);
       return;
     }
@@ -144,7 +145,6 @@ class hf_tokenizer_reader {
     const auto* entries = vocab.raw().as<json::object>();
     if (entries == nullptr) vocab.fail("an object of tokens and ids is expected");
     if (entries->empty()) vocab.fail("no tokens");
-    check_rows(entries->size());
     std::unordered_map<std::int64_t, std::string_view> taken;
     for (const json::member& entry : *entries) {
       const auto& piece = entry.first;
@@ -167,6 +167,7 @@ class hf_tokenizer_reader {
     std::string_view text = as_text(file.bytes());
     constexpr std::string_view mark = "\xEF\xBB\xBF";
     const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + !text.ends_with('\n');
+    if (lines > tokenizer_files::most_entries(folder_.config.vocabulary)) check_rows(lines);
     if (text.starts_with(mark) && lines >= folder_.config.vocabulary) text.remove_prefix(mark.size());
     for (std::uint32_t id = 0; !text.empty(); ++id) {
       const std::size_t end = text.find('\n');

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -24,8 +25,14 @@ using array = std::vector<value>;
 using member = std::pair<std::string, value>;
 using object = std::vector<member>;  ///< in the order of the text
 
+/// An array or object that was longer than the caller of `parse` allows: its entries were read, but not kept.
+struct left_out {
+  std::size_t entries;
+  bool operator==(const left_out&) const = default;
+};
+
 /// A value. Numbers without fraction and exponent that fit are std::int64_t, all others double.
-class value : public std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, array, object> {
+class value : public std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, array, object, left_out> {
  public:
   using variant::variant;
   value() : variant(nullptr) {}
@@ -45,8 +52,11 @@ class value : public std::variant<std::nullptr_t, bool, std::int64_t, double, st
   }
 };
 
-/// Parses one text; failures name `source`, the line (its first one is `line`) and the byte.
-value parse(std::string_view text, std::string_view source, std::uint64_t line = 1);
+inline constexpr std::size_t unlimited = std::numeric_limits<std::size_t>::max();
+
+/// Parses one text; failures name `source`, the line (its first one is `line`) and the byte. Of arrays and objects with
+/// more than `most` entries it keeps their number alone, so that a hostile text costs no memory.
+value parse(std::string_view text, std::string_view source, std::uint64_t line = 1, std::size_t most = unlimited);
 
 /// The shortest decimal that reads back as the same number (of the same width); always with a mark of a fraction.
 template <class Real>
@@ -85,7 +95,8 @@ inline std::string print(const value& v, std::size_t indent = 0, std::size_t lev
 /// The recursive-descent parser behind `parse`.
 class parser : reader {
  public:
-  using reader::reader;
+  parser(std::string_view text, std::string_view source, std::uint64_t line, std::size_t most)
+      : reader(text, source, line), most_(most) {}
 
   value run() {
     value v = any(0);
@@ -112,12 +123,15 @@ class parser : reader {
   value object_at(std::size_t depth) {
     object members;
     std::vector<std::size_t> begins;
+    std::size_t entries = 0;
     for_each_member([&] {
+      if (++entries > most_) return skip_string(), need(':'), skip(depth + 1);
       begins.push_back(at());
       std::string name = string();
       need(':');
       members.emplace_back(std::move(name), any(depth + 1));
     });
+    if (entries > most_) return left_out{entries};
     refuse_repeats(members, begins);
     return members;
   }
@@ -137,15 +151,22 @@ class parser : reader {
     if (first != members.size()) fail_at(begins[first], "the name " + quote(members[first].first) + " appears twice");
   }
 
-  array array_at(std::size_t depth) {
+  value array_at(std::size_t depth) {
     array items;
-    for_each_item([&] { items.push_back(any(depth + 1)); });
+    std::size_t entries = 0;
+    for_each_item([&] {
+      if (++entries > most_) return skip(depth + 1);
+      items.push_back(any(depth + 1));
+    });
+    if (entries > most_) return left_out{entries};
     return items;
   }
+
+  std::size_t most_;
 };
 
-inline value parse(std::string_view text, std::string_view source, std::uint64_t line) {
-  return parser(text, source, line).run();
+inline value parse(std::string_view text, std::string_view source, std::uint64_t line, std::size_t most) {
+  return parser(text, source, line, most).run();
 }
 
 }  // namespace dupq_tool::json

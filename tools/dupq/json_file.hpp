@@ -25,10 +25,10 @@ namespace dupq_tool {
 /// A value together with where it stands: "folder/config.json: hidden_size".
 class json_node {
  public:
-  /// Reads a file; the tree lives as long as a node of it.
-  static json_node open(const std::filesystem::path& path) {
+  /// Reads a file; the tree lives as long as a node of it. Lists of more than `most` entries are counted, not kept.
+  static json_node open(const std::filesystem::path& path, std::size_t most = json::unlimited) {
     const dupq::mapped_file file = open_folder_file(path);
-    return {json::parse(as_text(file.bytes()), os::name_of(path)), os::name_of(path)};
+    return {json::parse(as_text(file.bytes()), os::name_of(path), 1, most), os::name_of(path)};
   }
   /// A tree that is no file, under a name.
   json_node(json::value tree, std::string where)
@@ -43,8 +43,16 @@ class json_node {
   bool is_array() const noexcept { return value_->as<json::array>() != nullptr; }
   bool is_object() const noexcept { return value_->as<json::object>() != nullptr; }
   bool is_empty() const { return check<json::object>("an object").empty(); }
+  /// How many entries an array or object has, or had before they were left out.
+  std::size_t entries() const {
+    if (const auto* v = value_->as<json::array>()) return v->size();
+    if (const auto* v = value_->as<json::object>()) return v->size();
+    const auto* const v = value_->as<json::left_out>();
+    return v != nullptr ? v->entries : 0;
+  }
   /// The value itself, for a caller that reads the whole of it.
   const json::value& raw() const {
+    refuse_left_out();
     document_->whole.insert(value_);
     return *value_;
   }
@@ -135,7 +143,11 @@ class json_node {
   template <class T>
   const T& check(const char* what) const {
     if (const T* v = value_->as<T>()) return *v;
+    refuse_left_out();
     fail(std::string(what) + " is expected");
+  }
+  void refuse_left_out() const {
+    if (value_->as<json::left_out>() != nullptr) fail(std::to_string(entries()) + " entries are too many");
   }
   /// What stands under `key`; whoever asks for it reads it.
   json_node child(const json::value& v, std::string_view key) const {

@@ -194,6 +194,9 @@ class foreign_subwords {
                        (v->element == gguf::value_type::u8 || v->element == gguf::value_type::i8);
     if (!bytes) return error(errc::wrong_type, key);
     if (!charsmap::is_sound(v->text())) return error(errc::wrong_value, key);
+    const charsmap map(v->text());
+    auto* const ways = storage_.take<std::uint64_t>(charsmap_ways::words(map));
+    if (ways != nullptr && !charsmap_ways::check(map, ways)) return error(errc::wrong_value, key);
     constexpr std::string_view name = "precompiled";
     auto* const to = storage_.take<std::byte>(16 + name.size() + v->count);
     if (to == nullptr) return normalizer_steps();

@@ -270,7 +270,7 @@ inline result<void> read_static(const gguf::file& file, config& c, const kernels
   const auto prompts = prompt_list::read(file);
   return prompts ? result<void>() : prompts.error();
 }
-inline result<void> no_steps(const normalizer_steps&) noexcept {
+inline result<void> no_steps(const normalizer_steps&, arena&) noexcept {
   return error(errc::unsupported, normalizer_steps::key);
 }
 inline result<std::optional<tokenizer>> no_subwords(const gguf::file&, arena&) noexcept {

@@ -106,7 +106,7 @@ class subword_reader {
     const gguf::value steps = read_.array(normalizer_steps::key, gguf::value_type::string);
     o.steps = normalizer_steps(steps.bytes, steps.count);
     if (read_.done())
-      if (const auto sound = o.steps.check(); !sound) read_.fail(sound.error().code, normalizer_steps::key);
+      if (const auto sound = o.steps.check(storage_); !sound) read_.fail(sound.error().code, normalizer_steps::key);
     return o;
   }
 

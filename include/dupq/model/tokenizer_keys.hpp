@@ -71,14 +71,15 @@ class tokenizer_reader {
     if (!read_.done()) return read_.done().error();
     const auto added = read_.has("dupq.tokenizer.added_tokens") ? read_added() : make_added(tokens, o);
     if (!added) return added.error();
-    if (!storage_.has_memory()) return std::optional<tokenizer>();
     if (const gguf::value steps = read_.array(normalizer_steps::key, gguf::value_type::string); steps.count != 0) {
+      if (others_ == nullptr && !storage_.has_memory()) return std::optional<tokenizer>();
       if (others_ == nullptr) return error(errc::unsupported, normalizer_steps::key);
       o.extension = others_->steps;
       o.steps = normalizer_steps(steps.bytes, steps.count);
-      if (const auto sound = o.extension->check(o.steps); !sound) return sound.error();
+      if (const auto sound = o.extension->check(o.steps, storage_); !sound) return sound.error();
     }
     if (!read_.done()) return read_.done().error();
+    if (!storage_.has_memory()) return std::optional<tokenizer>();
     const auto made = tokenizer::make(**words, o, *added);
     if (!made) return made.error();
     return std::optional<tokenizer>(*made);

@@ -331,7 +331,7 @@ class raw_byte_words {
 };
 
 struct bpe_reading {
-  static result<void> check(const normalizer_steps& steps) noexcept { return steps.check(); }
+  static result<void> check(const normalizer_steps& steps, arena& storage) noexcept { return steps.check(storage); }
 
   static char32_t first(const normalizer_steps& steps, std::string_view text) noexcept {
     stretch all(text);

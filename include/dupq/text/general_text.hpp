@@ -10,7 +10,7 @@
 namespace dupq::inline DUPQ_ABI {
 
 struct general_reading {
-  static result<void> check(const normalizer_steps& steps) noexcept { return steps.check(); }
+  static result<void> check(const normalizer_steps& steps, arena& storage) noexcept { return steps.check(storage); }
   static void add(const tokenizer& t, stretch& part, bool match, token_sink& out) noexcept {
     const tokenizer_options& o = t.options();
     word_cutter cutter(t.words_, o.unk, o.max_word_chars, out);

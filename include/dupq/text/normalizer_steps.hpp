@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "../core/arena.hpp"
 #include "../core/error.hpp"
 #include "../core/platform.hpp"
 #include "charsmap.hpp"
@@ -103,6 +104,20 @@ class normalizer_steps {
     }
     if (memory > max_memory) return error(errc::out_of_range, key, max_memory, memory);
     return {};
+  }
+
+  /// The same, and that every way through a map of characters ends: for that it takes memory out of `storage`. Where
+  /// that has none, it only counts.
+  result<void> check(arena& storage) const noexcept {
+    if (const auto sound = check(); !sound) return sound.error();
+    bool sound = true;
+    for_each([&](const normalizer_step& step) {
+      if (step.kind != step_kind::precompiled) return;
+      const charsmap map(step.text);
+      auto* const memory = storage.take<std::uint64_t>(charsmap_ways::words(map));
+      if (memory != nullptr && !charsmap_ways::check(map, memory)) sound = false;
+    });
+    return sound ? result<void>() : error(errc::wrong_value, key);
   }
 
   /// Calls f(step) for each step; only of a list that check() has found sound.

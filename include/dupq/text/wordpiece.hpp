@@ -39,8 +39,9 @@ class token_finder;
 /// How texts are read whose normaliser is a list of steps. It is a table of functions so that a program that has no
 /// such model need not contain them: `general_text` (general_text.hpp) is one, which model::open hands on.
 struct text_extension {
-  /// An error where the steps mean nothing; the others below take steps without one.
-  result<void> (*check)(const normalizer_steps& steps) noexcept;
+  /// An error where the steps mean nothing; the others below take steps without one. It may take memory for its work;
+  /// with an arena that has none it only counts.
+  result<void> (*check)(const normalizer_steps& steps, arena& storage) noexcept;
   /// Adds the tokens of a stretch of text.
   void (*add)(const tokenizer& t, stretch& part, bool match, token_sink& out) noexcept;
   /// The first character of a text after all steps; normalizer::end_of_text where nothing is left of it.
