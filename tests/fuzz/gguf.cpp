@@ -98,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!file) return require_line(file.error()), 0;
   walk(*file);
 
-  const auto needed = dupq::model::storage_bytes(bytes);
+  const auto needed = dupq::model::storage_bytes(bytes, {.settings = &dupq::all_settings});
   if (!needed) return require_line(needed.error()), 0;
   require(*needed <= 64 * (size + 4096));
   const buffer storage = allocate(*needed);

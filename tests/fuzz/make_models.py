@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the seeds of the fuzz target gguf: models of a few kilobytes, random weights, through the converter.
+"""Makes the seeds of the fuzz target gguf: models of a few kilobytes, random weights, through the converter; and two as
+llama.cpp's converter writes them, with byte-level BPE and Unigram tokenizers, which are made ready when a file is opened.
 
 make_models.py DUPQ      writes tests/fuzz/corpus/gguf/*.gguf; DUPQ is the command-line tool
 """
 
+import base64
 import json
 import pathlib
 import random
@@ -119,8 +121,78 @@ def static(folder):
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
 
 
+def gguf(path, keys, tensors):
+    """A file of version 3. A key has its type's number and its value; of a list, its elements' type."""
+    formats = {4: "I", 5: "i", 6: "f", 7: "?", 0: "B"}
+
+    def text(s):
+        data = s if isinstance(s, bytes) else s.encode()
+        return struct.pack("<Q", len(data)) + data
+
+    def one(kind, value):
+        return text(value) if kind == 8 else struct.pack("<" + formats[kind], value)
+
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys))
+    for name, (kind, value) in keys.items():
+        out += text(name)
+        if isinstance(value, (list, bytes)):
+            out += struct.pack("<IIQ", 9, kind, len(value)) + b"".join(one(kind, v) for v in value)
+        else:
+            out += struct.pack("<I", kind) + one(kind, value)
+    rng, data = random.Random(2), b""
+    for name, shape in tensors.items():
+        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+        out += text(name) + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", n) for n in reversed(shape))
+        out += struct.pack("<IQ", 0, len(data))
+        data += struct.pack(f"<{count}f", *(rng.gauss(0, 0.5) for _ in range(count)))
+        data += bytes(-len(data) % 32)
+    path.write_bytes(out + bytes(-len(out) % 32) + data)
+
+
+def foreign(path, pieces, types, tokenizer):
+    keys = {"general.architecture": (8, "bert"), "bert.block_count": (4, 1), "bert.context_length": (4, 16),
+            "bert.embedding_length": (4, HIDDEN), "bert.feed_forward_length": (4, INNER),
+            "bert.attention.head_count": (4, HEADS), "bert.attention.layer_norm_epsilon": (6, 1e-5),
+            "bert.attention.causal": (7, False), "bert.pooling_type": (4, 1), "general.file_type": (4, 0),
+            "tokenizer.ggml.token_type_count": (4, 1), "tokenizer.ggml.tokens": (8, pieces),
+            "tokenizer.ggml.token_type": (5, types), "tokenizer.ggml.mask_token_id": (4, len(pieces) - 1)}
+    for name, number in {"bos": 0, "eos": 2, "seperator": 2, "padding": 1, "unknown": 3}.items():
+        keys[f"tokenizer.ggml.{name}_token_id"] = (4, number)
+    keys |= {f"tokenizer.ggml.{name}": value for name, value in tokenizer.items()}
+    tensors = {"token_embd.weight": (len(pieces), HIDDEN), "position_embd.weight": (16, HIDDEN),
+               "token_types.weight": (1, HIDDEN)}
+    norm = ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm")
+    dense = {f"blk.0.attn_{part}": (HIDDEN, HIDDEN) for part in ("q", "k", "v", "output")}
+    dense |= {"blk.0.ffn_up": (INNER, HIDDEN), "blk.0.ffn_down": (HIDDEN, INNER)}
+    for name, shape in {**{n: (HIDDEN,) for n in norm}, **dense}.items():
+        tensors |= {name + ".weight": shape, name + ".bias": shape[:1]}
+    gguf(path, keys, tensors)
+
+
+def foreign_bpe(path):
+    letters = sorted(set("what is hello".replace(" ", "\u0120")) | {"+", "C", "?"})
+    merges = ["h e", "l l", "he ll", "hell o", "\u0120 w", "h a", "\u0120w ha", "\u0120wha t", "i s", "+ +"]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *letters, *(m.replace(" ", "") for m in merges), "<mask>"]
+    foreign(path, pieces, [3, 3, 3, 3] + [1] * (len(pieces) - 5) + [3],
+            {"model": (8, "gpt2"), "pre": (8, "roberta-bpe"), "merges": (8, merges)})
+
+
+def foreign_unigram(path):
+    tokenizer = json.loads((OUT.parents[2] / "golden" / "subwords" / "unigram" / "tokenizer.json").read_text())
+    charsmap, = (base64.b64decode(n["precompiled_charsmap"]) for n in tokenizer["normalizer"]["normalizers"]
+                 if n["type"] == "Precompiled")
+    words = ["\u2581", "\u2581what", "\u2581is", "\u2581hello", "what", "he", "llo", "l", "o", "s", "C", "+", "?", "\u00e9"]
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", *words, "[PAD]"]
+    foreign(path, pieces, [3, 3, 3, 2] + [1] * len(words) + [5],
+            {"model": (8, "t5"), "pre": (8, "default"), "add_space_prefix": (7, True),
+             "remove_extra_whitespaces": (7, True), "precompiled_charsmap": (0, charsmap),
+             "scores": (6, [0.0] * 4 + [-1.0 - i / 4 for i in range(len(words))] + [0.0])})
+
+
 def main(tool):
     OUT.mkdir(parents=True, exist_ok=True)
+    foreign_bpe(OUT / "foreign-bpe.gguf")
+    foreign_unigram(OUT / "foreign-unigram.gguf")
     with tempfile.TemporaryDirectory() as root:
         for name in ("bert", "cross", "mpnet"):
             folder = pathlib.Path(root) / name
