@@ -46,6 +46,23 @@ def widened(folder):
     return folder
 
 
+def table(folder):
+    """A static model of 30 MB and a vocabulary of 2 MB."""
+    words, dim = 30000, 256
+    tokenizer = json.loads((GOLDEN / "bert" / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    vocabulary |= {f"word{i}": i for i in range(len(vocabulary), words)}
+    folder.mkdir()
+    (folder / "tokenizer.json").write_text(json.dumps({**tokenizer, "post_processor": None}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "model2vec", "normalize": True}))
+    rng = random.Random(2)
+    noise = array.array("f", (rng.gauss(0, 1) for _ in range(10007)))
+    body = (noise * (words * dim // len(noise) + 1))[:words * dim].tobytes()
+    header = json.dumps({"embeddings": {"dtype": "F32", "shape": [words, dim], "data_offsets": [0, len(body)]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + body)
+    return folder
+
+
 class Memory(Labelled):
     @unittest.skipUnless(plain_program(), "not a plain Linux program")
     def test_what_is_said_is_what_is_taken(self):
@@ -61,6 +78,15 @@ class Memory(Labelled):
             said, peak = self.said_and_taken(*words)
             self.assertGreater(said, 120e6)
             self.assertLess(abs(peak - said), 0.02 * said + 2e6, (words, said, peak))  # 2 MB: of the program itself
+
+    @unittest.skipUnless(plain_program(), "not a plain Linux program")
+    def test_so_it_is_of_a_table(self):
+        model = self.folder / "table.gguf"
+        self.ok("convert", table(self.folder / "table"), "-o", model)
+        for words in (("--max-steps", 4), ("--split", "64,32,24", "--epochs", 2)):
+            said, peak = self.said_and_taken(model, "--loss", "contrastive", *words)
+            self.assertGreater(said, 120e6)
+            self.assertLess(abs(peak - said), 0.02 * said, (words, said, peak))
 
     def said_and_taken(self, base, *words):
         """Bytes, of a training with two threads."""

@@ -24,6 +24,7 @@ struct train_memory {
   std::uint64_t base = 0;     ///< the base
   std::uint64_t weights = 0;  ///< the weights in float32
   std::uint64_t image = 0;    ///< the model of these weights, in memory
+  std::uint64_t keys = 0;     ///< all of a model file but its tensors: of a table of words a good part
   std::uint64_t texts = 0;    ///< the pairs
   std::uint64_t scoring = 0;  ///< what it takes to score pairs, beside the model; 0: none are
   bool keeps_best = false;    ///< the weights of an epoch are kept while the next one is learnt
@@ -33,7 +34,8 @@ struct train_memory {
   std::uint64_t peak() const noexcept {
     constexpr std::uint64_t program = 6'000'000, output = std::uint64_t{1} << 22;  // its code and libraries; a buffer
     const std::uint64_t judging = scoring == 0 ? 0 : image + scoring, writing = (piped ? image : 0) + output;
-    return program + trainer + base + texts + (keeps_best ? weights : 0) + std::max(judging, writing);
+    // The keys are put together, then copied before the tensors, then read in the file that was written.
+    return program + trainer + base + texts + (keeps_best ? weights : 0) + 3 * keys + std::max(judging, writing);
   }
 };
 

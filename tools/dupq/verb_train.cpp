@@ -163,6 +163,7 @@ train_outcome train(const arguments& args, const std::string& to, stop_request& 
                       .base = base.bytes(),
                       .weights = base.weight_bytes(),
                       .image = base.image_bytes(),
+                      .keys = base->file().data_offset(),
                       .texts = bytes_of(data.rows.pairs) + bytes_of(data.other),
                       .keeps_best = settings.epochs > 1 && !data.validation.empty(),
                       .piped = to == "-"};
