@@ -2,12 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <string_view>
 
+#include "../core/copy_bytes.hpp"
 #include "../core/platform.hpp"
+#include "byte_block.hpp"
 #include "piece_key.hpp"
 #include "pre_tokenizer.hpp"
 #include "step_reader.hpp"
@@ -116,17 +119,36 @@ class plain_words {
   }
 
  private:
+  /// Printable ASCII in a row: its bytes, and how many of the first ones are letters and digits.
+  struct row {
+    std::size_t size, plain;
+  };
+  /// From `p` to the known end of the stretch at most.
+  row printable_row(const char* p) const noexcept {
+    row r{0, 0};
+    for (;;) {
+      const char* const from = p + r.size;
+      const auto readable = static_cast<std::size_t>(part_.limit() - from);
+      const std::size_t room = std::min(static_cast<std::size_t>(part_.end() - from), byte_block::size);
+      char copy[byte_block::size] = {};
+      if (readable < sizeof copy) copy_bytes(copy, from, readable);
+      const byte_block::classes k = byte_block::classify(readable < sizeof copy ? copy : from, copy, false);
+      const auto lowest = [](std::uint32_t bits) { return static_cast<std::size_t>(std::countr_zero(bits)); };
+      const std::size_t n = lowest(k.blank | k.other | std::uint32_t{1} << room);
+      if (r.plain == r.size) r.plain += std::min(n, lowest(~k.word));
+      r.size += n;
+      if (n < sizeof copy) return r;
+    }
+  }
+
   const char* read() noexcept {
     const auto printable = [](const char* p) { return *p > ' ' && *p < '\x7F'; };
     for (const char* p = part_.begin();;) {
       if (p >= part_.end() && !part_.extend(p)) return p;
-      const char* end = part_.end();
-      const char* q = p;
-      for (;;) {
-        while (q < end && printable(q)) ++q;
-        if (q < end || !part_.extend(q)) break;
-        end = part_.end();
-      }
+      row word = printable_row(p);
+      while (p + word.size == part_.end() && part_.extend(p + word.size)) word = printable_row(p);
+      const char* const end = part_.end();
+      const char* const q = p + word.size;
       const bool ends = q == end;
       if (q == p || static_cast<std::size_t>(q - p) > unigram_path::room / 2) return p;
       if (!ends) {
@@ -137,7 +159,7 @@ class plain_words {
         const auto starts = [&](char c) { return tokenizer_.may_start(static_cast<unsigned char>(c)); };
         if (std::any_of(p, q, starts) || (!ends && starts(q[1]))) return p;
       }
-      take({p, static_cast<std::size_t>(q - p)});
+      take({p, word.size}, word.plain);
       if (out_.full() || ends) return q;
       p = q + 1;
     }
@@ -145,11 +167,11 @@ class plain_words {
 
   /// Words wait until there are several: by then their places in the table, which does not fit into near caches, are
   /// there.
-  void take(std::string_view word) noexcept {
+  void take(std::string_view word, std::size_t plain) noexcept {
     waiting& w = waiting_[count_++];
     w.word = word, w.head = 0;
     if (!pieces_.words().empty()) {
-      const std::size_t n = head_of(word);
+      const std::size_t n = head_of(word, plain);
       if (n <= piece_key::capacity) {
         w.head = n;
         const bool readable = part_.limit() - word.data() >= static_cast<std::ptrdiff_t>(piece_key::readable);
@@ -159,12 +181,9 @@ class plain_words {
     }
     if (count_ == std::size(waiting_)) give_out();
   }
-  /// Bytes of the letters and digits that a word begins with, where every path has a place behind them; else of all.
-  std::size_t head_of(std::string_view word) const noexcept {
-    const auto is_letter = [](char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; };
+  /// Of the `n` letters and digits that a word begins with, where every path has a place behind them; else of all.
+  std::size_t head_of(std::string_view word, std::size_t n) const noexcept {
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    std::size_t n = 0;
-    while (n < word.size() && (is_letter(word[n]) || is_digit(word[n]))) ++n;
     const bool apart =
         n != 0 && n < word.size() && pieces_.breaks_before(static_cast<unsigned char>(word[n]), is_digit(word[n - 1]));
     return apart ? n : word.size();
