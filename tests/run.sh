@@ -2,7 +2,7 @@
 # Tests everything: installs what the tests need, builds with warnings as errors and runs one ctest over three builds:
 #   main       g++: all tests
 #   sanitized  clang++ with AddressSanitizer and UndefinedBehaviorSanitizer: the C++ tests and the command line
-#   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (10 where CI=true, 5 elsewhere)
+#   fuzz       clang++: each libFuzzer target for FUZZ_SECONDS (5)
 #
 # tests/run.sh [--quick]     --quick leaves the larger real models (all-mpnet-base-v2, multilingual-e5-small) and Spark out,
 #                            downloads of 400, 120 and 400 MB
@@ -17,7 +17,7 @@ for argument in "$@"; do
     *) echo "usage: tests/run.sh [--quick]" >&2; exit 2 ;;
   esac
 done
-if [ "${CI:-}" = true ]; then seconds=${FUZZ_SECONDS:-10}; else seconds=${FUZZ_SECONDS:-5}; fi
+seconds=${FUZZ_SECONDS:-5}
 
 "$root/tools/install_packages.sh" g++=g++ clang=clang++ libclang-rt-dev="/usr/lib/llvm-*/lib/clang/*/lib/*/libclang_rt.fuzzer*" \
   clang-format=clang-format cmake=cmake ninja-build=ninja python3=python3 python3-pip=pip3 \

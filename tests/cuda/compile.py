@@ -4,7 +4,6 @@ without serialised products, take the registers that resources.tsv says, and fet
 
 compile.py ARCHITECTURE            for instance 80 or 90a
 compile.py --update ARCHITECTURES  writes resources.tsv anew
-compile.py --link                  two translation units with encoders, that is all kernels, are one program
 
 Exits with 77 (skipped) where there is no nvcc. Registers depend on the compiler, so they are compared only with the
 version of nvcc that resources.tsv names.
@@ -126,19 +125,11 @@ def update(architectures):
     PINNED.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def link():
-    with tempfile.TemporaryDirectory() as folder:
-        units = [str(HERE / name) for name in ("encoders.cu", "encoders_elsewhere.cu")]
-        subprocess.run(["nvcc", *FLAGS, "-arch=sm_80", "-o", f"{folder}/program", *units], check=True)
-
-
 if __name__ == "__main__":
     if shutil.which("nvcc") is None:
         print("skipped: no nvcc here")
         sys.exit(77)
     if sys.argv[1] == "--update":
         update(sys.argv[2:])
-    elif sys.argv[1] == "--link":
-        link()
     else:
         check(sys.argv[1])

@@ -75,7 +75,7 @@ TEST_CASE("vectors by the kernels of a GPU") {
   const auto m = dupq::model::open((std::string(DUPQ_MODELS) + "/" + name + ".gguf").c_str());
   cuda_test::require(m);
   const bool large = m->dim() > 384;  // its texts take eight times as long
-  check("with warpgroups", *m, large ? 3 : 24, {}, true);
+  check("with warpgroups", *m, large ? 1 : 24, {}, true);
   check("without", *m, large ? 1 : 8, {}, false);
   check("one or two texts a pass", *m, large ? 1 : 2, {.texts = 2}, true);
 }

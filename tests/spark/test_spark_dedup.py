@@ -155,7 +155,7 @@ class Spark(unittest.TestCase):
         every = len(distinct(wanted))
         self.assertGreater(every, 50)
         recalls = []
-        for k, probes, sample in ((12, 1, 5000), (12, 3, 100), (4, 99, 5000)):
+        for k, probes, sample in ((12, 1, 5000), (4, 99, 100)):
             report, matches, clusters = self.run_job(path, f"coarse-{k}-{probes}", *words, "--coarse", str(k), "--probes",
                                                      str(probes), "--sample", str(sample))
             self.assertLessEqual(set(matches), set(wanted))
@@ -165,11 +165,11 @@ class Spark(unittest.TestCase):
             self.assertEqual((report["groups"], report["sample"]), (k, min(sample, report["texts"])))
             if sample == 100:
                 self.assertTrue(0 < report["sample_matches"] < every)
-                self.assertGreater(report["recall"], 0.3)
+                self.assertEqual(report["recall"], 1)
             else:
                 self.assertEqual(report["sample_matches"], every)
                 self.assertAlmostEqual(report["recall"], recalls[-1])
-        self.assertTrue(0.3 < recalls[0] < recalls[1] < recalls[2] == 1, recalls)
+        self.assertTrue(0.3 < recalls[0] < recalls[1] == 1, recalls)
         self.assertEqual(clusters, groups)
 
     def test_nothing_to_do(self):
