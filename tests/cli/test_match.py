@@ -110,7 +110,7 @@ class Match(Vectors):
         self.assertIn("vectors of 3 numbers, and of 2", self.refused("match", good, self.file("3.npy", npy([(1, 2, 3)], 3)),
                                                                      "--threshold", "0"))
         self.assertIn("no such file", self.refused("match", self.folder / "gone.npy", "--threshold", "0"))
-        for words, reason in (([good], "--threshold is missing"), ([good, "--own", "--threshold", "1"], "needs no --threshold"),
+        for words, reason in (([good], "--threshold T or --nearest K is needed"), ([good, "--own", "--threshold", "1"], "needs no --threshold"),
                               ([good, good, "--own"], "for one file"), ([good, "--nearest", "0"], "--nearest cannot be '0'"),
                               ([good, "--own", "--nearest", "1"], "exclude each other"), ([good, "--threshold", "nan"], "--threshold cannot be"),
                               ([good, "--threshold", "0", "--similarity", "x"], "--similarity cannot be"),

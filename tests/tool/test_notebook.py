@@ -156,7 +156,7 @@ class Notebook(unittest.TestCase):
         other = self.folder / "other.csv"
         other.write_text("question1,question2,same\na,b,1\n")
         _, why = self.run_script("--quick", "other.csv", status=1)
-        self.assertEqual(why, f"dupq: {other}: line 1: no column is_duplicate, only 'question1', 'question2', 'same'\n")
+        self.assertEqual(why, f"dupq: {other}: line 1: no column is_duplicate, only 'question1', 'question2', 'same' (--columns names others)\n")
         self.assertEqual(list(self.models()), ["untrained"])
         shutil.rmtree(self.out)
         self.out.mkdir()

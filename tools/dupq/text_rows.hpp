@@ -108,6 +108,13 @@ class row_reader {
     return names;
   }
 
+  /// The option that names a column.
+  const char* hint(const std::string& missing) const noexcept {
+    return &missing == &choice_.id_column ? " (--id names another)"
+           : choice_.columns.size() == 1  ? " (--column names another)"
+                                          : " (--columns names others)";
+  }
+
   void read_header() {
     std::vector<char> separators{separator()};
     if (format() == text_format::csv && !choice_.separator) separators.push_back(';');
@@ -126,7 +133,7 @@ class row_reader {
       most = std::max(most, header.fields.size());
       const std::string* const missing = find_columns(header);
       if (missing == nullptr) return take_header(header, s);
-      if (!why) why = bad_row(input_, 1, "no column " + *missing + ", only " + names_of(header));
+      if (!why) why = bad_row(input_, 1, "no column " + *missing + ", only " + names_of(header) + hint(*missing));
     }
     if (choice_.chosen || choice_.columns.size() != 1 || most != 1 || has_ids()) throw failure(*why);
     csv_.separate_by(separators[0]);

@@ -58,7 +58,7 @@ inline void run_match(const arguments& args) {
   if (own && nearest) throw usage_error("--own and --nearest exclude each other");
   if (own && args.has("--threshold")) throw usage_error("--own needs no --threshold");
   const auto least = args.number<float>("--threshold", -1e30f, 1e30f);
-  if (!own && !nearest && !least) throw usage_error("--threshold is missing");
+  if (!own && !nearest && !least) throw usage_error("--threshold T or --nearest K is needed");
   const float threshold = least.value_or(-std::numeric_limits<float>::infinity());
   const dupq::kernels* const kernels = chosen_kernels(args);
   dupq::thread_pool pool(args.number<std::size_t>("--threads", 1, 1024).value_or(0));
