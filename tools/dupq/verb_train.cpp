@@ -83,7 +83,8 @@ void say_plan(const train_base& base, const train_data& data, const train_plan& 
       " of memory");
   if (s.as_in_the_notebook) say("as in the notebook: " + std::string(notebook_mistake(s.loss)));
   if (s.warmup >= plan.steps())
-    say("the learning rate only rises: --warmup " + std::to_string(s.warmup) + " is no less than all steps (take fewer, or more --epochs)");
+    say("the learning rate only rises: --warmup " + std::to_string(s.warmup) +
+        " is no less than all steps (take fewer, or more --epochs)");
 }
 
 /// The table that `eval` prints, of the pairs that chose the threshold and of those that did not.
